@@ -1,0 +1,157 @@
+package heap
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
+)
+
+// A Misuse reports a call that no correct program makes: a block freed twice, a
+// block of somebody else, a mark that is out of date. It is found before
+// anything is damaged, and goes to the handler set with [OnMisuse], which panics
+// with it unless told otherwise.
+type Misuse struct {
+	// Kind says what was done wrong.
+	Kind MisuseKind
+	// Op is the call that found it: "heap: Page.Free".
+	Op string
+	// Addr and Size are those of the block or pointer in question, as passed.
+	// The address keeps nothing alive, and nothing may be there any more.
+	Addr uintptr
+	Size int
+	// Hint says in a few words what is known, and often what to do.
+	Hint string
+	// Here is the stack of the call that found it.
+	Here Stack
+}
+
+// MisuseKind says what was done wrong.
+type MisuseKind uint8
+
+// The kinds of misuse.
+const (
+	ForeignFree    MisuseKind = iota + 1 // block never came from this allocator
+	InteriorFree                         // pointer into a block, not to its start
+	DoubleFree                           // block is free already
+	SizeMismatch                         // block has another size
+	AlignMismatch                        // block has another alignment
+	TypeMismatch                         // block has another element type
+	WrongAllocator                       // block of another allocator of the same kind
+	UseAfterClose                        // allocator was closed
+	ConcurrentUse                        // two goroutines inside an allocator for one
+	OutOfOrder                           // mark undone while a later one is open
+	StaleMark                            // mark was undone, or its memory reset, before
+	Copied                               // allocator was copied after first use
+	Uninitialised                        // allocator without a child
+	ChildLied                            // child broke the contract
+)
+
+var misuseNames = [...]string{
+	ForeignFree:    "free of a foreign block",
+	InteriorFree:   "free of an interior pointer",
+	DoubleFree:     "double free",
+	SizeMismatch:   "size mismatch",
+	AlignMismatch:  "alignment mismatch",
+	TypeMismatch:   "type mismatch",
+	WrongAllocator: "block of another allocator",
+	UseAfterClose:  "use after Close",
+	ConcurrentUse:  "concurrent use",
+	OutOfOrder:     "out of order",
+	StaleMark:      "stale mark",
+	Copied:         "allocator was copied",
+	Uninitialised:  "allocator is not initialised",
+	ChildLied:      "child broke the contract",
+}
+
+// String names the kind: "double free".
+func (k MisuseKind) String() string {
+	if int(k) < len(misuseNames) && misuseNames[k] != "" {
+		return misuseNames[k]
+	}
+	return fmt.Sprintf("MisuseKind(%d)", uint8(k))
+}
+
+// Error describes the misuse in one line.
+func (m *Misuse) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %v", m.Op, m.Kind)
+	if m.Addr != 0 || m.Size != 0 {
+		fmt.Fprintf(&b, ": %d bytes at %#x", m.Size, m.Addr)
+	}
+	if m.Hint != "" {
+		b.WriteString(": " + m.Hint)
+	}
+	return b.String()
+}
+
+// hintForeign goes with every foreign block: this is how one usually comes about.
+const hintForeign = "the block did not come from here; append may have moved it to the Go heap"
+
+var misuseHandler atomic.Pointer[func(*Misuse)]
+
+// OnMisuse sets the function that every allocator without a handler of its own
+// reports misuse to, and returns the one before, nil standing for the default,
+// which panics with the [*Misuse]. If the handler returns, the call that was
+// misused returns as well, and nothing has happened. The handler may be called
+// from any goroutine, and must not call the allocator it hears of.
+func OnMisuse(handler func(*Misuse)) (before func(*Misuse)) {
+	var p *func(*Misuse)
+	if handler != nil {
+		p = &handler
+	}
+	if old := misuseHandler.Swap(p); old != nil {
+		before = *old
+	}
+	return before
+}
+
+// report hands m to the handler. Its caller then leaves everything as it is and
+// returns.
+func report(m *Misuse) {
+	m.Here = callers(2)
+	if h := misuseHandler.Load(); h != nil {
+		(*h)(m)
+		return
+	}
+	panic(m)
+}
+
+// misuse is report in one line, for a block.
+func misuse(kind MisuseKind, op string, b []byte, hint string) {
+	report(&Misuse{Kind: kind, Op: op, Addr: address(b), Size: len(b), Hint: hint})
+}
+
+// A Stack is a list of program counters, innermost first, as [runtime.Callers]
+// returns them. It is symbolised only when printed.
+type Stack []uintptr
+
+// callers returns the stack above skip functions of the caller.
+func callers(skip int) Stack {
+	var pcs [64]uintptr
+	n := runtime.Callers(skip+1, pcs[:])
+	return append(Stack(nil), pcs[:n]...)
+}
+
+// String lists the frames, two lines each, as Go prints a goroutine's stack.
+func (s Stack) String() string {
+	var b strings.Builder
+	for f := range s.frames {
+		fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.Function, f.File, f.Line)
+	}
+	return b.String()
+}
+
+// frames yields the frames of s, innermost first.
+func (s Stack) frames(yield func(runtime.Frame) bool) {
+	if len(s) == 0 {
+		return
+	}
+	frames := runtime.CallersFrames(s)
+	for {
+		f, more := frames.Next()
+		if !yield(f) || !more {
+			return
+		}
+	}
+}

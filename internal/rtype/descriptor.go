@@ -1,0 +1,151 @@
+//go:build !purego
+
+package rtype
+
+import (
+	"reflect"
+	"unsafe"
+)
+
+// ID names a type in one word. The zero ID names none. IDs of one type are
+// equal, within a binary.
+type ID struct{ d *descriptor }
+
+// descriptor and ptrDescriptor mirror the leading fields of the runtime's type
+// descriptors (internal/abi.Type and PtrType). They are declared as structs so
+// that the compiler computes the offsets, which differ on 32-bit machines.
+// Descriptors are read-only data or are kept alive by package reflect.
+type descriptor struct {
+	size     uintptr
+	ptrBytes uintptr // how far into a value the last pointer reaches
+	_        uint32  // hash
+	_        uint8   // flags
+	align    uint8
+	_        uint8 // alignment as a field
+	kind     uint8
+	_        func(unsafe.Pointer, unsafe.Pointer) bool // equality
+	_        *byte                                     // pointer mask
+	_        int32                                     // name
+	_        int32                                     // pointer to the type
+}
+
+type ptrDescriptor struct {
+	descriptor
+	elem *descriptor
+}
+
+// eface mirrors an interface. With methods the first word is a method table.
+type eface struct {
+	typ  unsafe.Pointer
+	data unsafe.Pointer
+}
+
+// trusted tells whether the mirrors agree with package reflect. It is set once,
+// when the program starts.
+var trusted = verify()
+
+// For returns the ID of T.
+func For[T any]() ID {
+	if !trusted {
+		return Of(reflect.TypeFor[T]())
+	}
+	return ID{descriptorOf[T]()}
+}
+
+// descriptorOf reaches the descriptor of T through that of *T, without making a
+// T, whatever its size, and even if T is an interface.
+func descriptorOf[T any]() *descriptor {
+	p := any((*T)(nil))
+	// Valid: an interface without methods begins with the word that points to
+	// the descriptor of its dynamic type, here always a pointer type.
+	return (*ptrDescriptor)((*eface)(unsafe.Pointer(&p)).typ).elem
+}
+
+// HasPointers tells whether a T holds pointers.
+func HasPointers[T any]() bool {
+	if !trusted {
+		return FactsOf(reflect.TypeFor[T]()).Pointers
+	}
+	return descriptorOf[T]().ptrBytes != 0
+}
+
+// Of returns the ID of t.
+func Of(t reflect.Type) ID {
+	// Valid: a reflect.Type is an interface over a pointer to the descriptor,
+	// and the data word of an interface over a pointer is that pointer.
+	return ID{(*descriptor)((*eface)(unsafe.Pointer(&t)).data)}
+}
+
+// HasPointers tells whether values of the type hold pointers. The zero ID has
+// none.
+func (id ID) HasPointers() bool {
+	if id.d == nil {
+		return false
+	}
+	if !trusted {
+		return FactsOf(id.Reflect()).Pointers
+	}
+	return id.d.ptrBytes != 0
+}
+
+// Size returns the size of a value in bytes. The zero ID has size 1, that of a
+// raw byte.
+func (id ID) Size() int {
+	if id.d == nil {
+		return 1
+	}
+	if !trusted {
+		return int(id.Reflect().Size())
+	}
+	return int(id.d.size)
+}
+
+// Reflect returns the type, or nil for the zero ID.
+func (id ID) Reflect() reflect.Type {
+	if id.d == nil {
+		return nil
+	}
+	var v any
+	// Valid: reflect.TypeOf reads the first word only. The second stays nil,
+	// which is harmless to the collector whatever the type.
+	(*eface)(unsafe.Pointer(&v)).typ = unsafe.Pointer(id.d)
+	return reflect.TypeOf(v)
+}
+
+// Descriptor returns the address of the runtime's descriptor, for functions of
+// the runtime that take one; nil for the zero ID.
+func (id ID) Descriptor() unsafe.Pointer { return unsafe.Pointer(id.d) }
+
+// verify compares the mirrors with package reflect on types of every shape that
+// matters: no pointers, pointers in front, pointers behind, none at all.
+func verify() bool {
+	type tail struct {
+		_ [3]uint16
+		p *int
+	}
+	type none struct {
+		_ bool
+		_ [7]float64
+	}
+	return agrees[int]() && agrees[bool]() && agrees[*int]() && agrees[string]() &&
+		agrees[[]byte]() && agrees[map[int]int]() && agrees[chan int]() &&
+		agrees[func()]() && agrees[any]() && agrees[error]() &&
+		agrees[unsafe.Pointer]() && agrees[uintptr]() && agrees[struct{}]() &&
+		agrees[[0]*int]() && agrees[tail]() && agrees[none]() && agrees[[3]tail]()
+}
+
+func agrees[T any]() bool {
+	t := reflect.TypeFor[T]()
+	d := descriptorOf[T]()
+	if d != Of(t).d {
+		return false // not even the descriptor is where we look for it
+	}
+	f := Facts{}
+	f.walk(t, "")
+	return d.size == t.Size() &&
+		int(d.align) == t.Align() &&
+		reflect.Kind(d.kind&kindMask) == t.Kind() &&
+		(d.ptrBytes != 0) == f.Pointers
+}
+
+const kindMask = 1<<5 - 1

@@ -1,0 +1,60 @@
+//go:build purego
+
+package rtype
+
+import (
+	"reflect"
+	"sync"
+	"unsafe"
+)
+
+// ID names a type in one word. The zero ID names none. IDs of one type are
+// equal, within a binary.
+type ID struct{ d *descriptor }
+
+type descriptor struct {
+	typ      reflect.Type
+	size     int
+	pointers bool
+}
+
+var descriptors sync.Map // reflect.Type -> *descriptor
+
+// For returns the ID of T.
+func For[T any]() ID { return Of(reflect.TypeFor[T]()) }
+
+// HasPointers tells whether a T holds pointers.
+func HasPointers[T any]() bool { return For[T]().HasPointers() }
+
+// Of returns the ID of t.
+func Of(t reflect.Type) ID {
+	d, ok := descriptors.Load(t)
+	if !ok {
+		d, _ = descriptors.LoadOrStore(t, &descriptor{t, int(t.Size()), FactsOf(t).Pointers})
+	}
+	return ID{d.(*descriptor)}
+}
+
+// HasPointers tells whether values of the type hold pointers. The zero ID has
+// none.
+func (id ID) HasPointers() bool { return id.d != nil && id.d.pointers }
+
+// Size returns the size of a value in bytes. The zero ID has size 1, that of a
+// raw byte.
+func (id ID) Size() int {
+	if id.d == nil {
+		return 1
+	}
+	return id.d.size
+}
+
+// Reflect returns the type, or nil for the zero ID.
+func (id ID) Reflect() reflect.Type {
+	if id.d == nil {
+		return nil
+	}
+	return id.d.typ
+}
+
+// Descriptor returns nil: there is no descriptor to be had in pure Go.
+func (id ID) Descriptor() unsafe.Pointer { return nil }

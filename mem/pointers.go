@@ -1,0 +1,93 @@
+package mem
+
+import (
+	"reflect"
+	"sync"
+
+	"github.com/allod-dev/allod/internal/rtype"
+)
+
+// NoGoPointers returns a with a promise attached: whatever pointers the program
+// stores in memory from a, none of them is what keeps a Go object alive. They
+// refer to other memory of allocators, to globals, or to nothing. The typed
+// layer then serves types with pointers, strings and slices in them from memory
+// that the collector does not see; types with a map, chan, func or interface
+// are refused even so, because only Go can make these.
+//
+// Breaking the promise corrupts memory silently: the collector frees the target
+// and the pointer reads whatever comes next.
+//
+// Make it once and keep it, it allocates. An allocator that is [Scanned] or
+// [Promised] already is returned as it is. The promise changes the answer of
+// Pointers and nothing else.
+func NoGoPointers(a Allocator) Allocator {
+	if isNil(a) {
+		panicNil("mem: NoGoPointers", a)
+	}
+	if a.Pointers() != PlainOnly {
+		return a
+	}
+	return &promise{a}
+}
+
+// promise embeds its child: every method but Pointers is the child's, unchanged.
+type promise struct{ Allocator }
+
+func (p *promise) Pointers() Pointers { return Promised }
+func (p *promise) Unwrap() Allocator  { return p.Allocator }
+
+// Refuse returns nil if a block of layout l may live in memory that the
+// collector does not see, and the error to return if not. Every allocator whose
+// memory is not scanned calls it in Alloc:
+//
+//	if l.Kind == mem.Managed {
+//		return nil, mem.Refuse(l)
+//	}
+func Refuse(l Layout) error {
+	if l.Kind != Managed {
+		return nil
+	}
+	return pointerError(l.Type.Reflect(), false)
+}
+
+// kindFor returns the kind of a block of T, which holds pointers, in memory of
+// a.
+func kindFor[T any](a Allocator) (Kind, error) {
+	switch a.Pointers() {
+	case Scanned:
+		return Managed, nil
+	case Promised:
+		t := reflect.TypeFor[T]()
+		if rtype.FactsOf(t).Opaque {
+			return Plain, pointerError(t, true)
+		}
+		return Local, nil
+	}
+	return Plain, pointerError(reflect.TypeFor[T](), false)
+}
+
+// One error per type, so that refusing a type allocates only the first time.
+var plainErrors, promisedErrors sync.Map // reflect.Type -> *PointerError
+
+func pointerError(t reflect.Type, promised bool) error {
+	if t == nil {
+		return errManagedBytes
+	}
+	errs := &plainErrors
+	if promised {
+		errs = &promisedErrors
+	}
+	if e, ok := errs.Load(t); ok {
+		return e.(*PointerError)
+	}
+	f := rtype.FactsOf(t)
+	e := &PointerError{Type: t, Path: f.Path, Field: f.Field, Promised: promised}
+	if f.Opaque {
+		// The field that leaves the fewest ways out is the one to name.
+		e.Path, e.Field = f.OpaquePath, f.OpaqueField
+	}
+	got, _ := errs.LoadOrStore(t, e)
+	return got.(*PointerError)
+}
+
+var errManagedBytes error = &PointerError{}

@@ -1,0 +1,376 @@
+package mem
+
+import (
+	"fmt"
+	"math"
+	"unsafe"
+
+	"github.com/allod-dev/allod/internal/rtype"
+)
+
+// The functions of the typed layer ask three things before they ask an
+// allocator: how many bytes, which layout, which kind. Each answer is a
+// constant or a load where T is known, so that the request itself, one
+// interface call, is what costs.
+
+// Create returns a zero T in memory of a.
+//
+// A T that holds Go pointers is served by allocators that answer [Scanned], and
+// under the promise of [NoGoPointers]; otherwise the error is a
+// [*PointerError]. If T has no size, the result is not nil, may equal other
+// such pointers, and a is not asked.
+func Create[T any](a Allocator) (*T, error) {
+	return create[T](a, true)
+}
+
+// New returns a copy of v in memory of a. The errors are those of [Create].
+func New[T any](a Allocator, v T) (*T, error) {
+	p, err := create[T](a, false)
+	if err != nil {
+		return nil, err
+	}
+	*p = v
+	return p, nil
+}
+
+// create returns a T, zero if asked for or if T holds pointers.
+func create[T any](a Allocator, zero bool) (*T, error) {
+	if isNil(a) {
+		panicNil("mem: Create", a)
+	}
+	var v T
+	if unsafe.Sizeof(v) == 0 {
+		return new(T), nil
+	}
+	l := Layout{Align: AlignOf[T](), Zero: zero, Type: TypeFor[T]()}
+	if rtype.HasPointers[T]() {
+		kind, err := kindFor[T](a)
+		if err != nil {
+			return nil, err
+		}
+		l.Kind = kind
+	}
+	b, err := a.Alloc(int(unsafe.Sizeof(v)), l)
+	if err != nil {
+		return nil, err
+	}
+	return pointerTo[T](b), nil
+}
+
+// Destroy gives the memory of *p, which came from [Create] or [New] with the
+// same a, back. It invalidates p. A nil p is a no-op.
+func Destroy[T any](a Allocator, p *T) {
+	if p == nil {
+		return
+	}
+	if isNil(a) {
+		panicNil("mem: Destroy", a)
+	}
+	if unsafe.Sizeof(*p) == 0 {
+		return
+	}
+	a.Free(bytesAt(p), typedLayout[T](a, AlignOf[T]()))
+}
+
+// Alloc returns n zero Ts in memory of a, with len == cap == n. It panics if n
+// is negative, as make does. The errors are those of [Create], and
+// [ErrTooLarge] if n*sizeof(T) overflows. If that product is 0, the result is
+// not nil and a is not asked.
+func Alloc[T any](a Allocator, n int) ([]T, error) {
+	return alloc[T](a, n, AlignOf[T](), true, "mem: Alloc")
+}
+
+// AllocUninit is [Alloc] without the promise of zeroes: the contents are
+// undefined, and writing them first is up to the caller. Memory for a T that
+// holds pointers or a bool is zero even so, since other values of these would
+// crash the collector or miscompile the program.
+func AllocUninit[T any](a Allocator, n int) ([]T, error) {
+	return alloc[T](a, n, AlignOf[T](), mustZero[T](), "mem: AllocUninit")
+}
+
+// AllocAligned is [Alloc] with the address aligned to align, or to what T needs
+// if that is more. Such a block is given back with [FreeAligned].
+func AllocAligned[T any](a Allocator, n int, align Alignment) ([]T, error) {
+	return alloc[T](a, n, align.Max(AlignOf[T]()), true, "mem: AllocAligned")
+}
+
+func alloc[T any](a Allocator, n int, align Alignment, zero bool, name string) ([]T, error) {
+	if isNil(a) {
+		panicNil(name, a)
+	}
+	if n < 0 {
+		panic(name + ": negative length")
+	}
+	var v T
+	const most = math.MaxInt
+	size := int(unsafe.Sizeof(v))
+	if size == 0 || n == 0 {
+		return make([]T, n), nil // no bytes: the runtime allocates nothing
+	}
+	if n > most/size {
+		return nil, ErrTooLarge
+	}
+	l := Layout{Align: align, Zero: zero, Type: TypeFor[T]()}
+	if rtype.HasPointers[T]() {
+		kind, err := kindFor[T](a)
+		if err != nil {
+			return nil, err
+		}
+		l.Kind = kind
+	}
+	b, err := a.Alloc(n*size, l)
+	if err != nil {
+		return nil, err
+	}
+	return sliceOf[T](b, n), nil
+}
+
+// Free gives the block s[:cap(s)] back, which came from [Alloc] or a function
+// like it with the same a. It invalidates every slice of the block. A slice of
+// no bytes, nil among them, is a no-op.
+//
+// Since the block is s[:cap(s)], freeing s[:0] is right, while s[1:] and
+// s[:n:n] are other blocks, and freeing them a misuse.
+func Free[T any](a Allocator, s []T) {
+	free(a, s, AlignOf[T](), "mem: Free")
+}
+
+// FreeAligned is [Free] for blocks from [AllocAligned] with the same align.
+func FreeAligned[T any](a Allocator, s []T, align Alignment) {
+	free(a, s, align.Max(AlignOf[T]()), "mem: FreeAligned")
+}
+
+func free[T any](a Allocator, s []T, align Alignment, name string) {
+	var v T
+	if cap(s) == 0 || unsafe.Sizeof(v) == 0 {
+		return
+	}
+	if isNil(a) {
+		panicNil(name, a)
+	}
+	a.Free(bytesOf(s), typedLayout[T](a, align))
+}
+
+// Resize grows or shrinks the block s[:cap(s)] to n Ts without moving it. On
+// true the result has len == cap == n, its elements are those of s and zeroes
+// past len(s), and s is dead. On false nothing happened, and the result is s.
+//
+// To 0 it frees the block, and answers true. From a slice of no bytes it cannot
+// grow. It panics if n is negative.
+func Resize[T any](a Allocator, s []T, n int) ([]T, bool) {
+	return resize(a, s, n, AlignOf[T](), inPlace, "mem: Resize")
+}
+
+// Remap is [Resize] that may move the block, if a knows a way cheaper than to
+// allocate, copy and free. False does not mean that memory ran out; [Realloc]
+// then takes the long way.
+func Remap[T any](a Allocator, s []T, n int) ([]T, bool) {
+	return resize(a, s, n, AlignOf[T](), mayMove, "mem: Remap")
+}
+
+type movement bool
+
+const (
+	inPlace movement = false
+	mayMove movement = true
+)
+
+func resize[T any](a Allocator, s []T, n int, align Alignment, move movement, name string) ([]T, bool) {
+	if isNil(a) {
+		panicNil(name, a)
+	}
+	if n < 0 {
+		panic(name + ": negative length")
+	}
+	var v T
+	size := int(unsafe.Sizeof(v))
+	switch {
+	case size == 0:
+		return make([]T, n), true
+	case n == 0:
+		free(a, s, align, name)
+		return make([]T, 0), true
+	case cap(s) == 0 || n > math.MaxInt/size:
+		return s, false
+	}
+	b, l := bytesOf(s), typedLayout[T](a, align)
+	var ok bool
+	if move == mayMove {
+		b, ok = a.Remap(b, l, n*size)
+	} else {
+		b, ok = a.Resize(b, l, n*size)
+	}
+	if !ok {
+		return s, false
+	}
+	r := sliceOf[T](b, n)
+	if dead := r[min(len(s), n):min(cap(s), n)]; len(dead) > 0 {
+		clear(dead)
+	}
+	return r, true
+}
+
+// Realloc changes the block s[:cap(s)] to one of n Ts: in place, moved by a, or
+// allocated, copied and freed. The result has len == cap == n, its elements are
+// those of s and zeroes past len(s), and s is dead. On an error the result is
+// s, which is live and unchanged.
+//
+//	Realloc(a, nil, n)   allocates
+//	Realloc(a, s, 0)     frees, cannot fail, returns an empty slice, not nil
+//	Realloc(a, s, -1)    panics
+func Realloc[T any](a Allocator, s []T, n int) ([]T, error) {
+	return realloc(a, s, n, AlignOf[T](), "mem: Realloc")
+}
+
+// ReallocAligned is [Realloc] for blocks from [AllocAligned] with the same
+// align.
+func ReallocAligned[T any](a Allocator, s []T, n int, align Alignment) ([]T, error) {
+	return realloc(a, s, n, align.Max(AlignOf[T]()), "mem: ReallocAligned")
+}
+
+func realloc[T any](a Allocator, s []T, n int, align Alignment, name string) ([]T, error) {
+	if r, ok := resize(a, s, n, align, mayMove, name); ok {
+		return r, nil
+	}
+	r, err := alloc[T](a, n, align, true, name)
+	if err != nil {
+		return s, err
+	}
+	copy(r, s)
+	free(a, s, align, name)
+	return r, nil
+}
+
+// Append appends v to s, which is empty or came from a function of this package
+// with the same a, and returns the longer slice. When the block must grow, it
+// grows by half at least, so that n appends cost O(n); s is then dead. On an
+// error the result is s, which is live and unchanged.
+//
+// The builtin append must not be used on such a slice: past the capacity it
+// moves the elements to the Go heap without a word. Arguments may overlap s.
+func Append[T any](a Allocator, s []T, v ...T) ([]T, error) {
+	if isNil(a) {
+		panicNil("mem: Append", a)
+	}
+	n := len(s)
+	if len(v) <= cap(s)-n {
+		s = s[:n+len(v)]
+		copy(s[n:], v)
+		return s, nil
+	}
+	if len(v) > math.MaxInt-n {
+		return s, ErrTooLarge
+	}
+	need := n + len(v)
+	r, err := grown(a, s, need, overlap(s[:cap(s)], v))
+	if err != nil {
+		return s, err
+	}
+	copy(r[n:need], v)
+	if overlap(s[:cap(s)], v) {
+		Free(a, s) // grown kept it for v's sake
+	}
+	return r[:need], nil
+}
+
+// grown returns a block with the elements of s and room for need Ts at least.
+// The old block is freed, unless keep is set: then it stays as it is.
+func grown[T any](a Allocator, s []T, need int, keep bool) ([]T, error) {
+	n := growth[T](cap(s), need)
+	if !keep && cap(s) > 0 {
+		return Realloc(a, s, n)
+	}
+	r, err := Alloc[T](a, n)
+	if err != nil {
+		return nil, err
+	}
+	copy(r, s)
+	return r, nil
+}
+
+// growth returns the capacity that follows have when need Ts must fit: half as
+// much again, and at least a cache line, so that small slices do not crawl.
+func growth[T any](have, need int) int {
+	var v T
+	const line = 64
+	least := 1
+	if size := int(unsafe.Sizeof(v)); size > 0 && size < line {
+		least = line / size
+	}
+	if have > math.MaxInt/2 {
+		return need
+	}
+	return max(need, have+have/2, least)
+}
+
+// overlap tells whether v has elements in the block s.
+func overlap[T any](s, v []T) bool {
+	var e T
+	if len(s) == 0 || len(v) == 0 || unsafe.Sizeof(e) == 0 {
+		return false
+	}
+	d := addrOf(v) - addrOf(s)
+	return d < uintptr(len(s))*unsafe.Sizeof(e) || -d < uintptr(len(v))*unsafe.Sizeof(e)
+}
+
+// Dupe returns a copy of s in memory of a, with len == cap == len(s).
+func Dupe[T any](a Allocator, s []T) ([]T, error) {
+	r, err := alloc[T](a, len(s), AlignOf[T](), false, "mem: Dupe")
+	if err != nil {
+		return nil, err
+	}
+	copy(r, s)
+	return r, nil
+}
+
+// Concat returns the elements of all parts, in order, in one block of a.
+func Concat[T any](a Allocator, parts ...[]T) ([]T, error) {
+	n := 0
+	for _, p := range parts {
+		if len(p) > math.MaxInt-n {
+			return nil, ErrTooLarge
+		}
+		n += len(p)
+	}
+	r, err := alloc[T](a, n, AlignOf[T](), false, "mem: Concat")
+	if err != nil {
+		return nil, err
+	}
+	at := r
+	for _, p := range parts {
+		at = at[copy(at, p):]
+	}
+	return r, nil
+}
+
+// typedLayout returns the layout of a live block of Ts for Free and Resize.
+func typedLayout[T any](a Allocator, align Alignment) Layout {
+	l := Layout{Align: align, Zero: true, Type: TypeFor[T]()}
+	if rtype.HasPointers[T]() {
+		l.Kind = Local
+		if a.Pointers() == Scanned {
+			l.Kind = Managed
+		}
+	}
+	return l
+}
+
+// mustZero tells whether memory must be zero before it may be called a T.
+// Allocators see to that themselves for a T that holds pointers.
+func mustZero[T any]() bool {
+	var v T
+	switch any(v).(type) {
+	case byte, int8, int16, uint16, int32, uint32, int64, uint64, int, uint, uintptr,
+		float32, float64, complex64, complex128:
+		return false // decided when compiling, for the commonest types
+	}
+	return rtype.FactsOf(TypeFor[T]().Reflect()).Bools
+}
+
+//go:noinline
+func panicNil(name string, a Allocator) {
+	if a == nil {
+		panic(name + ": nil Allocator")
+	}
+	panic(fmt.Sprintf("%s: nil %T as Allocator", name, a))
+}

@@ -1,0 +1,68 @@
+package mem
+
+import (
+	"reflect"
+	"unsafe"
+)
+
+// Every conversion of package mem between bytes and values is in this file.
+
+// sliceOf returns the n Ts that b holds. b must be a block that an allocator
+// served for n Ts: aligned, long enough and, if T holds pointers, of its type.
+func sliceOf[T any](b []byte, n int) []T {
+	// Valid: the caller's duty above. checkptr verifies it.
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), n)
+}
+
+// pointerTo returns the T that b holds, under the duty of sliceOf.
+func pointerTo[T any](b []byte) *T {
+	// Valid: the caller's duty.
+	return (*T)(unsafe.Pointer(unsafe.SliceData(b)))
+}
+
+// bytesOf returns the bytes of s[:cap(s)], the block that s stands for.
+func bytesOf[T any](s []T) []byte {
+	var v T
+	// Valid: a slice of cap(s) Ts is cap(s)*sizeof(T) bytes of memory, which
+	// cannot overflow since it exists.
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), cap(s)*int(unsafe.Sizeof(v)))
+}
+
+// bytesAt returns the bytes of *p.
+func bytesAt[T any](p *T) []byte {
+	// Valid: a T is sizeof(T) bytes of memory.
+	return unsafe.Slice((*byte)(unsafe.Pointer(p)), int(unsafe.Sizeof(*p)))
+}
+
+// addrOf returns the address of b's first byte. The number keeps nothing alive.
+func addrOf[T any](s []T) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(s))) }
+
+// isNil tells whether a is nil or holds a nil pointer, in one comparison.
+func isNil(a Allocator) bool {
+	// Valid: an interface is two words, and the second is the pointer it holds
+	// or the address of the value it holds, which is never nil.
+	return (*[2]unsafe.Pointer)(unsafe.Pointer(&a))[1] == nil
+}
+
+// clearTyped sets n elements of type t at b to zero with write barriers.
+func clearTyped(t reflect.Type, b []byte, n int) {
+	// Valid: the caller of Type.Clear promises that b is memory of type t.
+	p := unsafe.Pointer(unsafe.SliceData(b))
+	if n == 1 {
+		reflect.NewAt(t, p).Elem().SetZero() // no allocation
+		return
+	}
+	reflect.SliceAt(t, p, n).Clear()
+}
+
+// stringOf returns b as a string without copying it.
+func stringOf(b []byte) string {
+	// Valid: the callers are done writing b and hand it out as a string only.
+	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
+// stringBytes returns the bytes of s, to be given back and not to be written.
+func stringBytes(s string) []byte {
+	// Valid: s is len(s) bytes of memory that stringOf made a string of.
+	return unsafe.Slice(unsafe.StringData(s), len(s))
+}

@@ -1,0 +1,79 @@
+# allod. `make` alone lists what can be asked for.
+
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Everything in this list must build and vet; what can run here, runs.
+PLATFORMS   := darwin/arm64 windows/amd64 freebsd/amd64 linux/arm64 linux/386 js/wasm wasip1/wasm
+MODULES     := . cmd/allod
+PKGS        := ./...
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: test
+test: ## all that CI checks: vet, staticcheck, tests in every build, other platforms
+	@$(GO) version
+	@$(MAKE) --no-print-directory fmt vet staticcheck
+	@$(MAKE) --no-print-directory test-plain test-invariants test-race test-checkptr test-nocgo test-386 test-purego
+	@$(MAKE) --no-print-directory test-modules platforms
+	@echo "make test: everything passed"
+
+.PHONY: fmt
+fmt:
+	@bad=$$(gofmt -l . ); test -z "$$bad" || { echo "gofmt these files:"; echo "$$bad"; exit 1; }
+
+.PHONY: vet
+vet: ## go vet, in every build
+	$(GO) vet $(PKGS)
+	$(GO) vet -tags invariants $(PKGS)
+	$(GO) vet -tags purego $(PKGS)
+
+.PHONY: staticcheck
+staticcheck: ## staticcheck at the pinned version
+	$(GO) run $(STATICCHECK) $(PKGS)
+	$(GO) run $(STATICCHECK) -tags invariants $(PKGS)
+
+.PHONY: test-plain
+test-plain: ## the tests as they are
+	$(GO) test $(PKGS)
+
+.PHONY: test-invariants
+test-invariants: ## the tests with every internal check on
+	$(GO) test -tags invariants $(PKGS)
+
+.PHONY: test-race
+test-race: ## the tests under the race detector (needs cgo)
+	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null; then \
+		echo $(GO) test -race $(PKGS); $(GO) test -race $(PKGS); \
+	else echo "SKIPPED: go test -race: no C compiler here"; fi
+
+.PHONY: test-checkptr
+test-checkptr: ## the tests with pointer conversions checked
+	$(GO) test -gcflags=all=-d=checkptr $(PKGS)
+
+.PHONY: test-nocgo
+test-nocgo: ## the tests without cgo
+	CGO_ENABLED=0 $(GO) test $(PKGS)
+
+.PHONY: test-purego
+test-purego: ## the tests without reading the runtime's type descriptors
+	$(GO) test -tags purego ./internal/... ./mem/...
+
+.PHONY: test-386
+test-386: ## the tests on 32 bits, where this machine runs them
+	@if CGO_ENABLED=0 GOARCH=386 $(GO) run ./internal/tools/true 2>/dev/null; then \
+		echo CGO_ENABLED=0 GOARCH=386 $(GO) test $(PKGS); CGO_ENABLED=0 GOARCH=386 $(GO) test $(PKGS); \
+	else echo "SKIPPED: GOARCH=386: this machine cannot run 32-bit programs; vetting only"; \
+		CGO_ENABLED=0 GOARCH=386 $(GO) vet $(PKGS); fi
+
+.PHONY: test-modules
+test-modules: ## vet and test of the modules beside the core
+	@for m in $(filter-out .,$(MODULES)); do if [ -f $$m/go.mod ]; then \
+		echo "$$m: go vet, go test"; (cd $$m && $(GO) vet ./... && $(GO) test ./...) || exit 1; fi; done
+
+.PHONY: platforms
+platforms: ## go vet on every platform that must build
+	@for p in $(PLATFORMS); do echo "CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet $(PKGS)"; \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet $(PKGS) || exit 1; done

@@ -1,0 +1,7 @@
+package heap
+
+// noCopy makes go vet report copies of the struct that holds it.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}

@@ -1,0 +1,44 @@
+//go:build invariants || race
+
+package heap
+
+import (
+	"sync/atomic"
+
+	"github.com/allod-dev/allod/internal/race"
+)
+
+// solo stands in allocators for one goroutine at a time and reports when two
+// are inside at once, as Go's maps do, and when the allocator was copied after
+// its first use. In builds without invariants it is empty. Callers write
+//
+//	if invariant.Enabled {
+//		a.solo.enter("heap: Arena.Alloc")
+//		defer a.solo.leave()
+//	}
+type solo struct {
+	self atomic.Pointer[solo] // itself, since the first use; also keeps it off stacks, which move
+	busy atomic.Bool
+}
+
+// enter reports misuse and lets the caller go on, as a handler may return.
+func (s *solo) enter(op string) {
+	// The flag must not order the two goroutines that it watches: the race
+	// detector would then overlook the race that it is here to name.
+	race.Disable()
+	copied := !s.self.CompareAndSwap(nil, s) && s.self.Load() != s
+	entered := s.busy.CompareAndSwap(false, true)
+	race.Enable()
+	if copied {
+		report(&Misuse{Kind: Copied, Op: op, Hint: "use a pointer to the original"})
+	}
+	if !entered {
+		report(&Misuse{Kind: ConcurrentUse, Op: op, Hint: "wrap it in heap.ThreadSafe, or give each goroutine its own"})
+	}
+}
+
+func (s *solo) leave() {
+	race.Disable()
+	s.busy.Store(false)
+	race.Enable()
+}

@@ -6,3 +6,9 @@ import "unsafe"
 
 // address returns the address of b's first byte. The number keeps nothing alive.
 func address(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
+
+// bytesAt returns the n bytes at p, which must be memory of one allocation.
+func bytesAt(p unsafe.Pointer, n int) []byte {
+	// Valid: the callers just allocated n bytes there.
+	return unsafe.Slice((*byte)(p), n)
+}

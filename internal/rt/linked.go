@@ -26,3 +26,10 @@ func goMemory(addr uintptr) (is, known bool) {
 func clearArray(id rtype.ID, p unsafe.Pointer, n int) {
 	typedarrayclear(id.Descriptor(), p, n)
 }
+
+//go:linkname unsafe_NewArray reflect.unsafe_NewArray
+func unsafe_NewArray(typ unsafe.Pointer, n int) unsafe.Pointer
+
+func newArray(id rtype.ID, n int) unsafe.Pointer {
+	return unsafe_NewArray(id.Descriptor(), n)
+}

@@ -27,3 +27,11 @@ func clearArray(id rtype.ID, p unsafe.Pointer, n int) {
 		reflect.NewAt(t, unsafe.Add(p, i*id.Size())).Elem().SetZero()
 	}
 }
+
+func newArray(id rtype.ID, n int) unsafe.Pointer {
+	t := id.Reflect()
+	if n == 1 {
+		return reflect.New(t).UnsafePointer()
+	}
+	return reflect.MakeSlice(reflect.SliceOf(t), n, n).UnsafePointer()
+}

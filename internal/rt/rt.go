@@ -36,3 +36,9 @@ func HeldPages(f func(addr uintptr) bool) { heldPages = f }
 // ClearArray sets n values of the type named by id, the first at p, to zero with
 // write barriers. It allocates nothing where the hooks are linked.
 func ClearArray(id rtype.ID, p unsafe.Pointer, n int) { clearArray(id, p, n) }
+
+// NewArray returns the address of n zero values of the type named by id, which
+// is not the zero ID, in the collected heap and typed as the array they are.
+// The size in bytes must not overflow an int. Where the hooks are linked, the
+// array is all that it allocates.
+func NewArray(id rtype.ID, n int) unsafe.Pointer { return newArray(id, n) }

@@ -163,7 +163,7 @@ type GoodSizer interface {
 	GoodSize(size int, l Layout) int
 }
 
-// GoodSize returns the largest size that costs a no more memory than size: what
+// GoodSize returns the largest size that costs no more memory than size: what
 // a container that is about to grow to at least size should ask for. Without a
 // [GoodSizer] in the chain it is size.
 func GoodSize(a Allocator, size int, l Layout) int {

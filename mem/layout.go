@@ -214,5 +214,5 @@ func (t Type) Clear(b []byte) {
 	if len(b)%size != 0 {
 		panic("mem: Type.Clear: " + strconv.Itoa(len(b)) + " bytes are not a whole number of " + t.String())
 	}
-	clearTyped(t.Reflect(), b, len(b)/size)
+	clearTyped(t, b, len(b)/size)
 }

@@ -262,30 +262,24 @@ func Append[T any](a Allocator, s []T, v ...T) ([]T, error) {
 		return s, ErrTooLarge
 	}
 	need := n + len(v)
-	r, err := grown(a, s, need, overlap(s[:cap(s)], v))
+	room := growth[T](cap(s), need)
+	if !overlap(s[:cap(s)], v) {
+		r, err := realloc(a, s, room, AlignOf[T](), "mem: Append")
+		if err != nil {
+			return s, err
+		}
+		copy(r[n:need], v)
+		return r[:need], nil
+	}
+	// The old block must outlive the copy of what v shows of it.
+	r, err := alloc[T](a, room, AlignOf[T](), true, "mem: Append")
 	if err != nil {
 		return s, err
 	}
-	copy(r[n:need], v)
-	if overlap(s[:cap(s)], v) {
-		Free(a, s) // grown kept it for v's sake
-	}
-	return r[:need], nil
-}
-
-// grown returns a block with the elements of s and room for need Ts at least.
-// The old block is freed, unless keep is set: then it stays as it is.
-func grown[T any](a Allocator, s []T, need int, keep bool) ([]T, error) {
-	n := growth[T](cap(s), need)
-	if !keep && cap(s) > 0 {
-		return Realloc(a, s, n)
-	}
-	r, err := Alloc[T](a, n)
-	if err != nil {
-		return nil, err
-	}
 	copy(r, s)
-	return r, nil
+	copy(r[n:need], v)
+	Free(a, s)
+	return r[:need], nil
 }
 
 // growth returns the capacity that follows have when need Ts must fit: half as
@@ -357,15 +351,7 @@ func typedLayout[T any](a Allocator, align Alignment) Layout {
 
 // mustZero tells whether memory must be zero before it may be called a T.
 // Allocators see to that themselves for a T that holds pointers.
-func mustZero[T any]() bool {
-	var v T
-	switch any(v).(type) {
-	case byte, int8, int16, uint16, int32, uint32, int64, uint64, int, uint, uintptr,
-		float32, float64, complex64, complex128:
-		return false // decided when compiling, for the commonest types
-	}
-	return rtype.FactsOf(TypeFor[T]().Reflect()).Bools
-}
+func mustZero[T any]() bool { return rtype.HasBools[T]() }
 
 //go:noinline
 func panicNil(name string, a Allocator) {

@@ -1,8 +1,9 @@
 package mem
 
 import (
-	"reflect"
 	"unsafe"
+
+	"github.com/allod-dev/allod/internal/rt"
 )
 
 // Every conversion of package mem between bytes and values is in this file.
@@ -45,14 +46,9 @@ func isNil(a Allocator) bool {
 }
 
 // clearTyped sets n elements of type t at b to zero with write barriers.
-func clearTyped(t reflect.Type, b []byte, n int) {
+func clearTyped(t Type, b []byte, n int) {
 	// Valid: the caller of Type.Clear promises that b is memory of type t.
-	p := unsafe.Pointer(unsafe.SliceData(b))
-	if n == 1 {
-		reflect.NewAt(t, p).Elem().SetZero() // no allocation
-		return
-	}
-	reflect.SliceAt(t, p, n).Clear()
+	rt.ClearArray(t.id, unsafe.Pointer(unsafe.SliceData(b)), n)
 }
 
 // stringOf returns b as a string without copying it.
@@ -66,3 +62,24 @@ func stringBytes(s string) []byte {
 	// Valid: s is len(s) bytes of memory that stringOf made a string of.
 	return unsafe.Slice(unsafe.StringData(s), len(s))
 }
+
+// pointerAt returns the T at addr, which a handle holds.
+func pointerAt[T any](addr uintptr) *T {
+	// Valid: the handle was made of a *T into memory that no collector moves or
+	// frees, and its contract ends the handle's life with that memory. Reading
+	// the number as a pointer keeps vet and checkptr out of an address that they
+	// cannot know.
+	return *(**T)(unsafe.Pointer(&addr))
+}
+
+// sliceAt returns the slice of n Ts at addr with the given capacity, under the
+// terms of pointerAt.
+func sliceAt[T any](addr uintptr, n, capacity int) []T {
+	return unsafe.Slice(pointerAt[T](addr), capacity)[:n]
+}
+
+// stringAt returns the string of n bytes at addr, under the terms of pointerAt.
+func stringAt(addr uintptr, n int) string { return unsafe.String(pointerAt[byte](addr), n) }
+
+// addressOf returns the address of *p. The number keeps nothing alive.
+func addressOf[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }

@@ -69,6 +69,17 @@ func HasPointers[T any]() bool {
 	return descriptorOf[T]().ptrBytes != 0
 }
 
+// HasBools tells whether a T holds a bool.
+func HasBools[T any]() bool {
+	if trusted {
+		switch k := reflect.Kind(descriptorOf[T]().kind & kindMask); {
+		case reflect.Int <= k && k <= reflect.Complex128, k == reflect.Pointer:
+			return false // the commonest types, without a look at the cache
+		}
+	}
+	return FactsOf(reflect.TypeFor[T]()).Bools
+}
+
 // Of returns the ID of t.
 func Of(t reflect.Type) ID {
 	// Valid: a reflect.Type is an interface over a pointer to the descriptor,

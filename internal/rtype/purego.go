@@ -26,6 +26,9 @@ func For[T any]() ID { return Of(reflect.TypeFor[T]()) }
 // HasPointers tells whether a T holds pointers.
 func HasPointers[T any]() bool { return For[T]().HasPointers() }
 
+// HasBools tells whether a T holds a bool.
+func HasBools[T any]() bool { return FactsOf(reflect.TypeFor[T]()).Bools }
+
 // Of returns the ID of t.
 func Of(t reflect.Type) ID {
 	d, ok := descriptors.Load(t)

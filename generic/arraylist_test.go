@@ -1,0 +1,753 @@
+package generic_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/allod-dev/allod/generic"
+	"github.com/allod-dev/allod/mem"
+)
+
+// Both forms must offer the same methods, save for the allocator.
+func TestFormsAgree(t *testing.T) {
+	pairs := []struct{ unmanaged, managed reflect.Type }{
+		{reflect.TypeFor[*generic.ArrayListUnmanaged[int]](), reflect.TypeFor[*generic.ArrayList[int]]()},
+	}
+	for _, p := range pairs {
+		for i := range p.unmanaged.NumMethod() {
+			m := p.unmanaged.Method(i)
+			if _, ok := p.managed.MethodByName(m.Name); !ok {
+				t.Errorf("%v has no %s", p.managed, m.Name)
+			}
+		}
+		if n := p.managed.NumMethod() - p.unmanaged.NumMethod(); n != 1 { // Allocator
+			t.Errorf("%v has %d methods more than %v, want 1", p.managed, n, p.unmanaged)
+		}
+	}
+}
+
+type wide struct {
+	a, b, c uint64
+	ok      bool
+}
+
+type link struct {
+	next *link
+	name string
+}
+
+var links = func() (s [256]link) {
+	for i := range s {
+		s[i] = link{&s[(i+1)%256], fmt.Sprint(i)}
+	}
+	return s
+}()
+
+// listProgram runs ops on a list and on a slice and compares the two.
+func listProgram[T comparable](t *testing.T, a *checked, ops []byte, value func(byte) T) {
+	var l generic.ArrayListUnmanaged[T]
+	defer l.Close(a)
+	var model []T
+	next := func() byte {
+		if len(ops) == 0 {
+			return 0
+		}
+		b := ops[0]
+		ops = ops[1:]
+		return b
+	}
+	index := func(n int) int { return int(next()) % n }
+	span := func() (int, int) {
+		i, j := index(len(model)+1), index(len(model)+1)
+		return min(i, j), max(i, j)
+	}
+	values := func() []T { // now and then a part of the list itself
+		if n := next(); n%3 != 0 || len(model) == 0 {
+			v := make([]T, n%13)
+			for i := range v {
+				v[i] = value(n + byte(i))
+			}
+			return v
+		}
+		i, j := span()
+		return l.Items()[i:j]
+	}
+	for len(ops) > 0 {
+		op := next()
+		var err error
+		switch op % 24 {
+		case 0, 1, 2:
+			v := value(next())
+			if err = l.Append(a, v); err == nil {
+				model = append(model, v)
+			}
+		case 3:
+			v := values()
+			c := slices.Clone(v)
+			if err = l.AppendSlice(a, v); err == nil {
+				model = append(model, c...)
+			}
+		case 4:
+			i, v := index(len(model)+1), value(next())
+			if err = l.Insert(a, i, v); err == nil {
+				model = slices.Insert(model, i, v)
+			}
+		case 5:
+			i, v := index(len(model)+1), values()
+			c := slices.Clone(v)
+			if err = l.InsertSlice(a, i, v); err == nil {
+				model = slices.Insert(model, i, c...)
+			}
+		case 6:
+			i, j := span()
+			v := values()
+			c := slices.Clone(v)
+			if err = l.ReplaceRange(a, i, j, v); err == nil {
+				model = slices.Replace(model, i, j, c...)
+			}
+		case 7:
+			if len(model) > 0 {
+				i := index(len(model))
+				if got := l.OrderedRemove(i); got != model[i] {
+					t.Fatalf("OrderedRemove(%d) = %v, want %v", i, got, model[i])
+				}
+				model = slices.Delete(model, i, i+1)
+			}
+		case 8:
+			if len(model) > 0 {
+				i := index(len(model))
+				if got := l.SwapRemove(i); got != model[i] {
+					t.Fatalf("SwapRemove(%d) = %v, want %v", i, got, model[i])
+				}
+				model[i] = model[len(model)-1]
+				model = model[:len(model)-1]
+			}
+		case 9:
+			got, ok := l.Pop()
+			if ok != (len(model) > 0) {
+				t.Fatalf("Pop: %v with %d elements", ok, len(model))
+			}
+			if ok {
+				if got != model[len(model)-1] {
+					t.Fatalf("Pop = %v, want %v", got, model[len(model)-1])
+				}
+				model = model[:len(model)-1]
+			}
+		case 10:
+			n := int(next())
+			if err = l.Resize(a, n); err == nil {
+				if n <= len(model) {
+					model = model[:n]
+				} else {
+					model = append(model, make([]T, n-len(model))...)
+				}
+			}
+		case 11:
+			n := index(len(model) + 1)
+			l.ShrinkAndFree(a, n)
+			model = model[:n]
+		case 12:
+			n := index(len(model) + 1)
+			l.ShrinkRetainingCapacity(n)
+			model = model[:n]
+		case 13:
+			l.ClearRetainingCapacity()
+			model = model[:0]
+		case 14:
+			n := int(next())
+			if err = l.EnsureTotalCapacityPrecise(a, n); err == nil && l.Cap() < n {
+				t.Fatalf("capacity %d, want %d", l.Cap(), n)
+			}
+		case 15:
+			n := int(next())
+			if err = l.EnsureUnusedCapacity(a, n); err == nil && l.Cap() < n+l.Len() {
+				t.Fatalf("capacity %d, want %d", l.Cap(), n+l.Len())
+			}
+		case 16:
+			var s []T
+			if s, err = l.ToOwnedSlice(a); err == nil {
+				if len(s) != cap(s) || s == nil || l.Len() != 0 || l.Cap() != 0 {
+					t.Fatalf("ToOwnedSlice: len %d, cap %d; the list has %d, %d", len(s), cap(s), l.Len(), l.Cap())
+				}
+				l.FromOwnedSlice(a, s)
+			}
+		case 17:
+			var c generic.ArrayListUnmanaged[T]
+			if c, err = l.Clone(a); err == nil {
+				if !slices.Equal(c.Items(), model) || c.Cap() != len(model) && reflect.TypeFor[T]().Size() > 0 {
+					t.Fatalf("Clone: %v, want %v", c.Items(), model)
+				}
+				l.Close(a)
+				l = c
+			}
+		case 18:
+			var p *T
+			if p, err = l.AddOne(a); err == nil {
+				if *p != *new(T) {
+					t.Fatalf("AddOne: %v", *p)
+				}
+				*p = value(op)
+				model = append(model, value(op))
+			}
+		case 19:
+			n := int(next()) % 9
+			var s []T
+			if s, err = l.AddMany(a, n); err == nil {
+				for i := range s {
+					if s[i] != *new(T) {
+						t.Fatalf("AddMany: %v at %d", s[i], i)
+					}
+					s[i] = value(byte(i))
+					model = append(model, s[i])
+				}
+				if len(s) != n {
+					t.Fatalf("AddMany(%d): %d", n, len(s))
+				}
+			}
+		case 20:
+			i, j := span()
+			l.RemoveRange(i, j)
+			model = slices.Delete(model, i, j)
+		case 21:
+			if len(model) > 0 {
+				var indexes []int
+				for range next() % 8 {
+					indexes = append(indexes, index(len(model)))
+				}
+				slices.Sort(indexes)
+				l.OrderedRemoveMany(indexes)
+				indexes = slices.Compact(indexes)
+				for _, i := range slices.Backward(indexes) {
+					model = slices.Delete(model, i, i+1)
+				}
+			}
+		case 22:
+			v, n := value(next()), int(next())%9
+			if err = l.AppendN(a, v, n); err == nil {
+				for range n {
+					model = append(model, v)
+				}
+			}
+		case 23: // the forms without an allocator
+			room := l.Cap() - l.Len()
+			i, v := index(len(model)+1), values()
+			c := slices.Clone(v)
+			if berr := l.InsertSliceBounded(i, v); (berr == nil) != (room >= len(v)) {
+				t.Fatalf("InsertSliceBounded(%d) with room for %d: %v", len(v), room, berr)
+			} else if berr == nil {
+				model = slices.Insert(model, i, c...)
+			}
+		}
+		if err != nil && a.failed == 0 {
+			t.Fatalf("operation %d: %v", op%24, err)
+		}
+		if !slices.Equal(l.Items(), model) {
+			t.Fatalf("operation %d: %v, want %v", op%24, l.Items(), model)
+		}
+		if len(model) > 1000 {
+			l.ShrinkAndFree(a, 10)
+			model = model[:10]
+		}
+	}
+	i := 0
+	for k, v := range l.All() {
+		if k != i || v != model[i] {
+			t.Fatalf("All: %d, %v; want %d, %v", k, v, i, model[i])
+		}
+		i++
+	}
+	if i != len(model) || !slices.Equal(slices.Collect(l.Values()), model) {
+		t.Fatalf("All and Values do not yield the %d elements", len(model))
+	}
+	for k, v := range l.Backward() {
+		if i--; k != i || v != model[i] {
+			t.Fatalf("Backward: %d, %v; want %d, %v", k, v, i, model[i])
+		}
+	}
+}
+
+func listPrograms(t *testing.T, a *checked, ops []byte) {
+	listProgram(t, a, ops, func(b byte) byte { return b })
+	listProgram(t, a, ops, func(b byte) wide { return wide{a: uint64(b), c: 1, ok: b%2 == 0} })
+	listProgram(t, a, ops, func(byte) struct{} { return struct{}{} })
+	if a.answer != mem.PlainOnly {
+		listProgram(t, a, ops, func(b byte) link { return links[b] })
+	}
+}
+
+func program(seed uint64, n int) []byte {
+	r := rand.New(rand.NewPCG(seed, 1))
+	ops := make([]byte, n)
+	for i := range ops {
+		ops[i] = byte(r.Uint32())
+	}
+	return ops
+}
+
+func TestArrayListModel(t *testing.T) {
+	variants(t, func(t *testing.T, a *checked) {
+		for seed := range uint64(6) {
+			listPrograms(t, a, program(seed, 2000))
+		}
+	})
+}
+
+func FuzzArrayList(f *testing.F) {
+	for seed := range uint64(3) {
+		f.Add(byte(seed), byte(seed*7), program(seed+100, 300))
+	}
+	f.Fuzz(func(t *testing.T, mode, fail byte, ops []byte) {
+		if len(ops) > 3000 {
+			return
+		}
+		a := newChecked(t, mem.Pointers(mode%3))
+		if mode&4 != 0 {
+			a.inPlace, a.slack = true, 100
+		}
+		a.moves = mode&8 != 0
+		a.failAt, a.onwards = int(fail), mode&16 != 0
+		listPrograms(t, a, ops)
+	})
+}
+
+// Every operation that fails leaves the list as it was, and succeeds when it is
+// tried again.
+func TestArrayListFailures(t *testing.T) {
+	ops := map[string]func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error{
+		"Append":      func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { return l.Append(a, links[1]) },
+		"AppendSlice": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { return l.AppendSlice(a, links[:9]) },
+		"AppendSelf":  func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { return l.AppendSlice(a, l.Items()) },
+		"AppendN":     func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { return l.AppendN(a, links[0], 5) },
+		"Insert":      func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { return l.Insert(a, 1, links[1]) },
+		"InsertSlice": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error {
+			return l.InsertSlice(a, 1, links[:9])
+		},
+		"InsertSelf": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error {
+			return l.InsertSlice(a, 1, l.Items())
+		},
+		"ReplaceRange": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error {
+			return l.ReplaceRange(a, 1, 2, links[:9])
+		},
+		"ReplaceSelf": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error {
+			return l.ReplaceRange(a, 1, 2, l.Items())
+		},
+		"AddOne": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { _, err := l.AddOne(a); return err },
+		"AddMany": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error {
+			_, err := l.AddMany(a, 7)
+			return err
+		},
+		"Resize":      func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { return l.Resize(a, 40) },
+		"EnsureTotal": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { return l.EnsureTotalCapacity(a, 40) },
+		"EnsurePrecise": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error {
+			return l.EnsureTotalCapacityPrecise(a, 40)
+		},
+		"EnsureUnused": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { return l.EnsureUnusedCapacity(a, 40) },
+		"ToOwnedSlice": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error {
+			s, err := l.ToOwnedSlice(a)
+			mem.Free(a, s)
+			return err
+		},
+		"Clone": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error {
+			c, err := l.Clone(a)
+			c.Close(a)
+			return err
+		},
+		"ShrinkAndFree": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { l.ShrinkAndFree(a, 2); return nil },
+	}
+	for name, op := range ops {
+		t.Run(name, func(t *testing.T) {
+			for _, answer := range []mem.Pointers{mem.Promised, mem.Scanned} {
+				for _, n := range []int{3, 4} { // with and without room to spare
+					failures(t, answer, func(t *testing.T, a *checked) (err error) {
+						var l generic.ArrayListUnmanaged[link]
+						defer l.Close(a)
+						if err := l.EnsureTotalCapacityPrecise(a, 4); err != nil {
+							return err
+						}
+						l.AppendSliceAssumeCapacity(links[:n])
+						cap := l.Cap()
+						if err := op(&l, a); err != nil {
+							if !errors.Is(err, mem.ErrOutOfMemory) {
+								t.Errorf("error %v", err)
+							}
+							if !slices.Equal(l.Items(), links[:n]) || l.Cap() != cap {
+								t.Errorf("after %v: %d of %d elements", err, l.Len(), l.Cap())
+							}
+							a.failAt = 0
+							if err := op(&l, a); err != nil {
+								t.Errorf("tried again: %v", err)
+							}
+							return nil
+						}
+						return nil
+					})
+				}
+			}
+		})
+	}
+}
+
+func TestArrayListOverflow(t *testing.T) {
+	a := newChecked(t, mem.PlainOnly)
+	l := generic.NewArrayList[wide](a)
+	defer l.Close()
+	if err := l.AppendSlice(make([]wide, 3)); err != nil {
+		t.Fatal(err)
+	}
+	before := a.requests
+	for name, err := range map[string]error{
+		"EnsureTotalCapacity":        l.EnsureTotalCapacity(math.MaxInt),
+		"EnsureTotalCapacityPrecise": l.EnsureTotalCapacityPrecise(math.MaxInt / 16),
+		"EnsureUnusedCapacity":       l.EnsureUnusedCapacity(math.MaxInt),
+		"Resize":                     l.Resize(math.MaxInt - 1),
+		"AppendN":                    l.AppendN(wide{}, math.MaxInt-2),
+	} {
+		if !errors.Is(err, mem.ErrTooLarge) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if a.requests != before {
+		t.Errorf("the allocator was asked %d times", a.requests-before)
+	}
+	if l.Len() != 3 || l.Cap() < 3 {
+		t.Errorf("len %d, cap %d", l.Len(), l.Cap())
+	}
+}
+
+func TestArrayListZeroSize(t *testing.T) {
+	a := newChecked(t, mem.PlainOnly)
+	a.failAt, a.onwards = 1, true
+	l := generic.NewArrayList[struct{}](a)
+	for range 1000 {
+		if err := l.Append(struct{}{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Resize(math.MaxInt); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.AddOne(); !errors.Is(err, mem.ErrTooLarge) {
+		t.Errorf("element MaxInt+1: %v", err)
+	}
+	if l.Len() != math.MaxInt || l.Cap() != math.MaxInt {
+		t.Errorf("len %d, cap %d", l.Len(), l.Cap())
+	}
+	l.ShrinkAndFree(5)
+	s, err := l.ToOwnedSlice()
+	if err != nil || len(s) != 5 {
+		t.Errorf("ToOwnedSlice: %d, %v", len(s), err)
+	}
+	if err := l.Close(); err != nil || a.requests > 0 {
+		t.Errorf("Close: %v; the allocator was asked %d times", err, a.requests)
+	}
+}
+
+func TestArrayListBuffer(t *testing.T) {
+	var buf [4]int
+	a := newChecked(t, mem.PlainOnly)
+	a.failAt, a.onwards = 1, true
+	l := generic.NewArrayList[int](a)
+	l.FromBuffer(buf[:])
+	for i := range 4 {
+		if err := l.Append(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, one := l.AddOne()
+	_, oneBounded := l.AddOneBounded()
+	_, many := l.AddMany(2)
+	_, manyBounded := l.AddManyBounded(2)
+	for name, err := range map[string]error{
+		"Append": l.Append(4), "AppendBounded": l.AppendBounded(4), "AppendSlice": l.AppendSlice(buf[:]),
+		"AppendSliceBounded": l.AppendSliceBounded(buf[:]), "Insert": l.Insert(0, 1),
+		"InsertBounded": l.InsertBounded(0, 1), "InsertSlice": l.InsertSlice(0, buf[:1]),
+		"InsertSliceBounded": l.InsertSliceBounded(0, buf[:1]), "Resize": l.Resize(5),
+		"AddOne": one, "AddOneBounded": oneBounded, "AddMany": many, "AddManyBounded": manyBounded,
+	} {
+		if err != mem.ErrLimit {
+			t.Errorf("%s: %v, want %v", name, err, mem.ErrLimit)
+		}
+	}
+	if buf != [4]int{0, 1, 2, 3} || l.Len() != 4 {
+		t.Errorf("%v, %d elements", buf, l.Len())
+	}
+	l.Pop()
+	if err := errors.Join(l.InsertBounded(0, 9), l.Resize(2), l.AppendBounded(7)); err != nil {
+		t.Error(err)
+	}
+	if p, err := l.AddOneBounded(); err != nil || *p != 0 {
+		t.Errorf("AddOneBounded: %v", err)
+	}
+	if buf != [4]int{9, 0, 7, 0} {
+		t.Error(buf)
+	}
+	l.ShrinkAndFree(1)
+	if l.Cap() != 4 {
+		t.Errorf("capacity %d: the buffer is gone", l.Cap())
+	}
+	a.failAt = 0
+	s, err := l.ToOwnedSlice()
+	if err != nil || !slices.Equal(s, []int{9}) || &s[0] == &buf[0] || l.Cap() != 0 {
+		t.Errorf("ToOwnedSlice: %v, %v", s, err)
+	}
+	mem.Free(a, s)
+	l.FromBuffer(buf[:])
+	if err := l.Close(); err != nil || l.Cap() != 0 {
+		t.Errorf("Close: %v", err)
+	}
+}
+
+// What removal vacates must not keep Go objects alive.
+func TestArrayListForgets(t *testing.T) {
+	a := newChecked(t, mem.Scanned)
+	l := generic.NewArrayList[*link](a)
+	defer l.Close()
+	for range 20 {
+		if err := l.Append(new(link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.Pop()
+	l.SwapRemove(3)
+	l.OrderedRemove(4)
+	l.RemoveRange(1, 3)
+	l.OrderedRemoveMany([]int{0, 2, 2, 5})
+	l.ShrinkRetainingCapacity(9)
+	if err := l.Resize(8); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.ReplaceRange(0, 3, nil); err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range l.UnusedCapacity() {
+		if p != nil {
+			t.Errorf("spare element %d is kept alive", i)
+		}
+	}
+	if n := l.Len(); n != 5 {
+		t.Errorf("%d elements", n)
+	}
+}
+
+func TestArrayListPointersRefused(t *testing.T) {
+	a := newChecked(t, mem.PlainOnly)
+	l := generic.NewArrayList[link](a)
+	defer l.Close()
+	err := l.Append(links[0])
+	var pe *mem.PointerError
+	if !errors.As(err, &pe) || !errors.Is(err, mem.ErrPointers) {
+		t.Fatalf("Append: %v", err)
+	}
+	if l.Len() != 0 || l.Cap() != 0 {
+		t.Errorf("len %d, cap %d", l.Len(), l.Cap())
+	}
+	p := newChecked(t, mem.Promised)
+	g := generic.NewArrayList[func()](p)
+	defer g.Close()
+	if err := g.Append(func() {}); !errors.Is(err, mem.ErrPointers) {
+		t.Errorf("func under the promise: %v", err)
+	}
+}
+
+// mustPanic runs f, which must panic with a text that holds every one of want.
+func mustPanic(t *testing.T, name string, f func(), want ...string) {
+	t.Helper()
+	defer func() {
+		t.Helper()
+		r := recover()
+		if r == nil {
+			t.Errorf("%s: no panic", name)
+			return
+		}
+		for _, w := range want {
+			if s := fmt.Sprint(r); !strings.Contains(s, w) {
+				t.Errorf("%s: panic %q, want %q in it", name, s, w)
+			}
+		}
+	}()
+	f()
+}
+
+func TestArrayListPanics(t *testing.T) {
+	a := newChecked(t, mem.PlainOnly)
+	var l generic.ArrayListUnmanaged[int]
+	defer l.Close(a)
+	if err := l.EnsureTotalCapacityPrecise(a, 4); err != nil {
+		t.Fatal(err)
+	}
+	l.AppendSliceAssumeCapacity([]int{1, 2, 3})
+	s := newChecked(t, mem.Scanned)
+	for name, f := range map[string]func(){
+		"Insert(-1)":                  func() { l.Insert(a, -1, 0) },
+		"Insert(4)":                   func() { l.Insert(a, 4, 0) },
+		"InsertBounded(4)":            func() { l.InsertBounded(4, 0) },
+		"InsertAssumeCapacity(4)":     func() { l.InsertAssumeCapacity(4, 0) },
+		"InsertSlice(4)":              func() { l.InsertSlice(a, 4, nil) },
+		"InsertSliceBounded(4)":       func() { l.InsertSliceBounded(4, nil) },
+		"OrderedRemove(3)":            func() { l.OrderedRemove(3) },
+		"SwapRemove(3)":               func() { l.SwapRemove(3) },
+		"RemoveRange(2, 4)":           func() { l.RemoveRange(2, 4) },
+		"RemoveRange(2, 1)":           func() { l.RemoveRange(2, 1) },
+		"ReplaceRange(2, 4)":          func() { l.ReplaceRange(a, 2, 4, nil) },
+		"OrderedRemoveMany(unsorted)": func() { l.OrderedRemoveMany([]int{1, 0}) },
+		"OrderedRemoveMany(3)":        func() { l.OrderedRemoveMany([]int{1, 3}) },
+		"ShrinkRetainingCapacity(4)":  func() { l.ShrinkRetainingCapacity(4) },
+		"ShrinkAndFree(4)":            func() { l.ShrinkAndFree(a, 4) },
+		"Resize(-1)":                  func() { l.Resize(a, -1) },
+		"AddMany(-1)":                 func() { l.AddMany(a, -1) },
+		"AddManyAssumeCapacity(-1)":   func() { l.AddManyAssumeCapacity(-1) },
+		"AddManyAssumeCapacity(2)":    func() { l.AddManyAssumeCapacity(2) },
+		"AppendN(-1)":                 func() { l.AppendN(a, 1, -1) },
+		"EnsureUnusedCapacity(-1)":    func() { l.EnsureUnusedCapacity(a, -1) },
+		"At(3)":                       func() { l.At(3) },
+		"AppendSliceAssumeCapacity":   func() { l.AppendSliceAssumeCapacity([]int{1, 2}) },
+		"InsertSliceAssumeCapacity":   func() { l.InsertSliceAssumeCapacity(1, []int{1, 2}) },
+		"FromBuffer":                  func() { l.FromBuffer(make([]int, 1)) },
+		"FromOwnedSlice":              func() { l.FromOwnedSlice(a, make([]int, 1)) },
+		"nil allocator":               func() { l.EnsureTotalCapacity(nil, 100) },
+		"typed nil allocator":         func() { l.EnsureTotalCapacity((*checked)(nil), 100) },
+		"NewArrayList(nil)":           func() { generic.NewArrayList[int](nil) },
+		"zero ArrayList":              func() { new(generic.ArrayList[int]).Append(1) },
+		"other kind, growing":         func() { l.EnsureTotalCapacity(s, 100) },
+		"other kind, overlapping":     func() { l.AppendSlice(s, l.Items()) },
+		"other kind, Close":           func() { l.Close(s) },
+		"other kind, ShrinkAndFree":   func() { l.ShrinkAndFree(s, 2) },
+		"other kind, ToOwnedSlice":    func() { l.ToOwnedSlice(s) },
+	} {
+		mustPanic(t, name, f)
+		if !slices.Equal(l.Items(), []int{1, 2, 3}) || l.Cap() != 4 {
+			t.Fatalf("%s: the list is now %v, cap %d", name, l.Items(), l.Cap())
+		}
+	}
+	mustPanic(t, "typed nil", func() { generic.NewArrayList[int]((*checked)(nil)) }, "generic_test.checked")
+	mustPanic(t, "other kind", func() { l.Close(s) }, "scanned", "plain only", "generic: ArrayList.Close")
+
+	// The good twin: a list that gave its memory back goes anywhere.
+	l.Close(a)
+	if err := l.Append(s, 1); err != nil {
+		t.Error(err)
+	}
+	l.Close(s)
+}
+
+// The list may change under an iteration, which goes on without an accident.
+func TestArrayListIterationWhileChanging(t *testing.T) {
+	a := newChecked(t, mem.PlainOnly)
+	l := generic.NewArrayList[int](a)
+	defer l.Close()
+	for i := range 10 {
+		l.Append(i)
+	}
+	for i := range l.All() {
+		l.ShrinkAndFree(max(0, l.Len()-2))
+		_ = i
+	}
+	if l.Len() != 2 {
+		t.Errorf("%d left", l.Len())
+	}
+	for i := range l.Backward() {
+		l.ShrinkRetainingCapacity(i)
+	}
+	for range l.Values() {
+		t.Error("empty list yields")
+	}
+	l.AppendN(1, 10)
+	n := 0
+	for range l.Backward() {
+		l.ClearAndFree()
+		n++
+	}
+	for range l.All() {
+		break
+	}
+	if n != 1 {
+		t.Errorf("%d elements of a list that was cleared", n)
+	}
+}
+
+func TestArrayListAllocs(t *testing.T) {
+	a := newChecked(t, mem.PlainOnly)
+	l := generic.NewArrayList[int](a)
+	defer l.Close()
+	l.EnsureTotalCapacity(100)
+	a.failAt, a.onwards = 1, true
+	full := generic.NewArrayList[int](a)
+	v := []int{1, 2, 3}
+	if n := testing.AllocsPerRun(100, func() {
+		l.Append(1)
+		l.AppendSlice(v)
+		l.Insert(0, 1)
+		l.InsertSlice(2, v)
+		l.InsertSlice(1, l.Items()[:5])
+		l.ReplaceRange(1, 4, v)
+		for _, v := range l.All() {
+			runtime.KeepAlive(v)
+		}
+		for range l.Backward() {
+		}
+		l.Resize(50)
+		l.ClearRetainingCapacity()
+		if full.Append(1) == nil || full.AppendSlice(v) == nil || full.Resize(1) == nil {
+			t.Error("no failure")
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// Collections run while lists of pointers grow, shrink and move.
+func TestArrayListCollector(t *testing.T) {
+	stop, done := make(chan bool), make(chan bool)
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				runtime.GC()
+			}
+		}
+	}()
+	for _, answer := range []mem.Pointers{mem.Scanned, mem.PlainOnly} {
+		a := newChecked(t, answer)
+		a.inPlace, a.slack = true, 1<<10
+		for round := range 20 {
+			l := generic.NewArrayList[*int](a)
+			h := generic.NewArrayList[int](a)
+			for i := range 2000 {
+				p := new(int)
+				*p = i
+				if answer == mem.Scanned {
+					if err := l.Append(p); err != nil {
+						t.Fatal(err)
+					}
+					if i%3 == 0 {
+						l.Insert(i/2, p)
+						l.OrderedRemove(i / 2)
+					}
+				}
+				if err := h.Append(i); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l.ShrinkAndFree(l.Len() - l.Len()/4)
+			for i, p := range l.All() {
+				if *p != i {
+					t.Fatalf("round %d: element %d is %d", round, i, *p)
+				}
+			}
+			l.Close()
+			h.Close()
+		}
+	}
+	close(stop)
+	<-done
+}

@@ -1,0 +1,100 @@
+package generic
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/allod-dev/allod/internal/rtype"
+	"github.com/allod-dev/allod/mem"
+)
+
+// origin is what an unmanaged container remembers of the allocator that its
+// memory came from: 0 as long as it has none, else 1 + what the allocator
+// answered to Pointers.
+type origin uint8
+
+// borrowed is the origin of memory that the container must not give back.
+const borrowed origin = 0xff
+
+func originOf(a mem.Allocator) origin { return 1 + origin(a.Pointers()) }
+
+// check panics unless a may serve the container, or take memory back from it.
+func (o origin) check(a mem.Allocator, method string) {
+	if isNil(a) {
+		panicNil(a, method)
+	}
+	if o != 0 && o != originOf(a) {
+		panicOrigin(o, a, method)
+	}
+}
+
+//go:noinline
+func panicNil(a mem.Allocator, method string) {
+	if a == nil {
+		panic(method + ": nil Allocator")
+	}
+	panic(fmt.Sprintf("%s: nil %T as Allocator", method, a))
+}
+
+//go:noinline
+func panicOrigin(o origin, a mem.Allocator, method string) {
+	panic(fmt.Sprintf("%s: handed an allocator that answers %v to Pointers; the first one answered %v",
+		method, a.Pointers(), mem.Pointers(o-1)))
+}
+
+// noCopy makes go vet report copies of the struct that holds it.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}
+
+// hasPointers tells whether a T holds pointers. Slots of such a T that are
+// vacated must be cleared: the collector looks at them, and a slot must be zero
+// before the next pointer is stored.
+func hasPointers[T any]() bool { return rtype.HasPointers[T]() }
+
+// blockLayout returns the layout of a live block of Ts in memory of a, for
+// growing it. The new part is zero only where T needs that: [mem.AllocUninit]
+// draws the line at the same place.
+func blockLayout[T any](a mem.Allocator, zero bool) mem.Layout {
+	l := mem.LayoutOf[T]()
+	if l.Kind == mem.Managed && a.Pointers() != mem.Scanned {
+		l.Kind = mem.Local
+	}
+	l.Zero = zero || l.Kind != mem.Plain || rtype.FactsOf(l.Type.Reflect()).Bools
+	return l
+}
+
+// goodLen returns how many Ts to ask for when n must fit: n, or more if a
+// rounds up anyway.
+func goodLen[T any](a mem.Allocator, n int) int {
+	size := sizeOf[T]()
+	if size == 0 || n == 0 || n > math.MaxInt/size {
+		return n // the typed layer answers these
+	}
+	return max(n, mem.GoodSize(a, n*size, blockLayout[T](a, false))/size)
+}
+
+// allocBlock returns a block of n Ts with undefined content or, if zero is set,
+// zeroes.
+func allocBlock[T any](a mem.Allocator, n int, zero bool) ([]T, error) {
+	if zero {
+		return mem.Alloc[T](a, n)
+	}
+	return mem.AllocUninit[T](a, n)
+}
+
+// remapBlock is [mem.Remap] for the block s[:cap(s)], which has elements, to n
+// Ts with n > 0, without the promise of zeroes unless zero is set. The result
+// has length n.
+func remapBlock[T any](a mem.Allocator, s []T, n int, zero bool) ([]T, bool) {
+	size := sizeOf[T]()
+	if n > math.MaxInt/size {
+		return s, false
+	}
+	b, ok := a.Remap(bytesOf(s), blockLayout[T](a, zero), n*size)
+	if !ok {
+		return s, false
+	}
+	return sliceOf[T](b, n), true
+}

@@ -1,0 +1,35 @@
+// Package generic provides containers that are handed an allocator.
+//
+//	ArrayList      elements in one growing block: what a slice is to Go
+//	HashMap        open addressing in one block: what a map is to Go
+//	StringHashMap  the same for strings, of which it keeps copies of its own
+//
+// Each container comes in two forms that share one implementation. The managed
+// form, ArrayList, stores its allocator. The unmanaged form,
+// ArrayListUnmanaged, is handed it with every call that may need it: it is the
+// smaller one, its zero value is ready for use, and it is what to embed where
+// many containers share one allocator.
+//
+// # Rules that hold for all of them
+//
+// An operation that fails returns an error and leaves the container exactly as
+// it was; nothing is lost, and a later attempt may succeed. An operation that
+// cannot fail says so by returning no error, and Close is one of them.
+//
+// Elements without Go pointers live in memory of any allocator. Elements with
+// Go pointers need one whose memory the collector scans, such as heap.GC;
+// others are refused with a [*mem.PointerError], unless the owner of the
+// memory gave the promise of [mem.NoGoPointers]. A container as the element of
+// a container off the Go heap holds such pointers, and takes the promise.
+//
+// Pointers and slices into a container stay valid until it grows, shrinks,
+// moves the element or is closed. Nothing keeps the memory alive that they
+// refer to, if it is not the Go heap's.
+//
+// An unmanaged container must be handed the same allocator every time. It
+// remembers what the first one answered to Pointers, and panics when an
+// allocator of another kind is to take or give back its memory.
+//
+// The containers of this package are for one goroutine at a time; reading alone
+// may be done by many.
+package generic

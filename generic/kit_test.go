@@ -1,0 +1,204 @@
+package generic_test
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/allod-dev/allod/mem"
+)
+
+// checked is an allocator over the Go heap that keeps a table of its blocks. It
+// fails the test on leaks, on blocks given back that are not its own, and on
+// calls that break the contract. It can be told to fail, and to resize in place.
+type checked struct {
+	t        testing.TB
+	answer   mem.Pointers
+	inPlace  bool // Resize and Remap succeed within slack
+	slack    int  // bytes behind every block
+	moves    bool // Remap moves plain and unscanned blocks
+	failAt   int  // the request that fails, from 1; 0: none
+	onwards  bool // all later ones fail as well
+	requests int
+	failed   int
+	live     map[*byte]*block
+	peak     int
+	bytes    int
+}
+
+type block struct {
+	all  []byte
+	size int
+	l    mem.Layout
+}
+
+func newChecked(t testing.TB, answer mem.Pointers) *checked {
+	c := &checked{t: t, answer: answer, live: map[*byte]*block{}}
+	t.Cleanup(func() {
+		if len(c.live) > 0 {
+			t.Errorf("%d blocks of %d bytes leaked", len(c.live), c.bytes)
+		}
+	})
+	return c
+}
+
+func (c *checked) refuses() bool {
+	c.requests++
+	if c.failAt != 0 && (c.requests == c.failAt || c.onwards && c.requests > c.failAt) {
+		c.failed++
+		return true
+	}
+	return false
+}
+
+func (c *checked) Alloc(size int, l mem.Layout) ([]byte, error) {
+	mem.CheckSize("checked.Alloc", size)
+	if c.answer != mem.Scanned {
+		if err := mem.Refuse(l); err != nil {
+			return nil, err
+		}
+	}
+	if l.Kind != mem.Plain && (l.Type.Size() == 0 || size%l.Type.Size() != 0) {
+		c.t.Errorf("Alloc(%d): not a multiple of %v", size, l.Type)
+	}
+	if c.refuses() {
+		return nil, mem.ErrOutOfMemory
+	}
+	if size > 1<<31-1-c.slack {
+		return nil, mem.ErrTooLarge
+	}
+	var all []byte
+	if c.answer == mem.Scanned && l.Type.HasPointers() {
+		n := (size + c.slack) / l.Type.Size()
+		v := reflect.MakeSlice(reflect.SliceOf(l.Type.Reflect()), n, n)
+		all = bytesAt(v.UnsafePointer(), n*l.Type.Size())
+	} else {
+		all = bytesAt(reflect.ValueOf(make([]uint64, (size+c.slack)/8+1)).UnsafePointer(), size+c.slack)
+		if !l.Zero && l.Kind == mem.Plain {
+			for i := range all {
+				all[i] = 0xaa
+			}
+		}
+	}
+	c.live[&all[0]] = &block{all, size, l}
+	c.bytes += size
+	c.peak = max(c.peak, c.bytes)
+	return all[:size:size], nil
+}
+
+func (c *checked) find(op string, b []byte, l mem.Layout) *block {
+	c.t.Helper()
+	k := c.live[&b[0]]
+	switch {
+	case k == nil:
+		c.t.Errorf("%s: foreign block of %d bytes", op, len(b))
+		return nil
+	case k.size != len(b) || cap(b) != len(b):
+		c.t.Errorf("%s: block of %d bytes, cap %d, want %d", op, len(b), cap(b), k.size)
+	case k.l.Align != l.Align || k.l.Type != l.Type:
+		c.t.Errorf("%s: align %v, type %v; want %v, %v", op, l.Align, l.Type, k.l.Align, k.l.Type)
+	}
+	return k
+}
+
+func (c *checked) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	mem.CheckSize("checked.Resize", size)
+	k := c.find("Resize", b, l)
+	if k == nil || !c.inPlace || size > len(k.all) || c.refuses() {
+		return b, false
+	}
+	for i := k.size; i < size; i++ {
+		if l.Kind != mem.Plain {
+			if k.all[i] != 0 {
+				l.Type.Clear(k.all[k.size:size])
+				break
+			}
+		} else if k.all[i] = 0; !l.Zero {
+			k.all[i] = 0xaa
+		}
+	}
+	c.bytes += size - k.size
+	c.peak = max(c.peak, c.bytes)
+	k.size = size
+	return k.all[:size:size], true
+}
+
+func (c *checked) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	if r, ok := c.Resize(b, l, size); ok {
+		return r, true
+	}
+	if !c.moves || l.Type.HasPointers() && c.answer == mem.Scanned {
+		return b, false
+	}
+	r, err := c.Alloc(size, l)
+	if err != nil {
+		return b, false
+	}
+	copy(r, b)
+	c.Free(b, l)
+	return r, true
+}
+
+func (c *checked) Free(b []byte, l mem.Layout) {
+	if k := c.find("Free", b, l); k != nil {
+		if !l.Type.HasPointers() {
+			for i := range b {
+				b[i] = 0xdd // whoever looks again will notice
+			}
+		}
+		delete(c.live, &b[0])
+		c.bytes -= k.size
+	}
+}
+
+func (c *checked) Pointers() mem.Pointers { return c.answer }
+
+// variants calls f with allocators of every answer and ability.
+func variants(t *testing.T, f func(t *testing.T, a *checked)) {
+	for _, answer := range []mem.Pointers{mem.PlainOnly, mem.Promised, mem.Scanned} {
+		for _, ability := range []string{"none", "resizes", "moves"} {
+			t.Run(answer.String()+"/"+ability, func(t *testing.T) {
+				a := newChecked(t, answer)
+				if ability == "resizes" {
+					a.inPlace, a.slack = true, 4096
+				}
+				a.moves = ability == "moves"
+				f(t, a)
+			})
+		}
+	}
+}
+
+// failures runs f with every request failing in turn, once and from there on,
+// until it gets through. f makes a container of a, and returns the first error
+// of what it does; state checks are up to it.
+func failures(t *testing.T, answer mem.Pointers, f func(t *testing.T, a *checked) error) {
+	t.Helper()
+	points := 0
+	for _, onwards := range []bool{false, true} {
+		for _, resizes := range []bool{false, true} {
+			for k := 1; ; k++ {
+				if k > 10_000 {
+					t.Fatal("does not get through")
+				}
+				a := newChecked(t, answer)
+				a.failAt, a.onwards = k, onwards
+				a.inPlace = resizes
+				if resizes {
+					a.slack = 64
+				}
+				err := f(t, a)
+				if a.failed == 0 {
+					if err != nil {
+						t.Errorf("without a failure: %v", err)
+					}
+					break
+				}
+				points++
+				if len(a.live) > 0 {
+					t.Fatalf("failure at request %d: %d blocks leaked", k, len(a.live))
+				}
+			}
+		}
+	}
+	t.Logf("%d failures injected", points)
+}

@@ -1,0 +1,48 @@
+package generic
+
+import (
+	"unsafe"
+
+	"github.com/allod-dev/allod/mem"
+)
+
+// Every conversion of package generic between bytes and values is in this file.
+
+// bytesOf returns the bytes of s[:cap(s)], the block that s stands for.
+func bytesOf[T any](s []T) []byte {
+	var v T
+	// Valid: a slice of cap(s) Ts is cap(s)*sizeof(T) bytes of memory, which
+	// cannot overflow since it exists.
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), cap(s)*int(unsafe.Sizeof(v)))
+}
+
+// sliceOf returns the n Ts that b holds. b must be a block that an allocator
+// served for n Ts: aligned, long enough and, if T holds pointers, of its type.
+func sliceOf[T any](b []byte, n int) []T {
+	// Valid: the caller's duty above. checkptr verifies it.
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), n)
+}
+
+// sizeOf returns the size of a T in bytes.
+func sizeOf[T any]() int {
+	var v T
+	return int(unsafe.Sizeof(v))
+}
+
+// overlap tells whether v has elements in the block s[:cap(s)].
+func overlap[T any](s, v []T) bool {
+	var e T
+	if cap(s) == 0 || len(v) == 0 || unsafe.Sizeof(e) == 0 {
+		return false
+	}
+	// The numbers keep nothing alive and are compared only.
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(v))) - uintptr(unsafe.Pointer(unsafe.SliceData(s)))
+	return at < uintptr(cap(s))*unsafe.Sizeof(e) || -at < uintptr(len(v))*unsafe.Sizeof(e)
+}
+
+// isNil tells whether a is nil or holds a nil pointer, in one comparison.
+func isNil(a mem.Allocator) bool {
+	// Valid: an interface is two words, and the second is the pointer it holds
+	// or the address of the value it holds, which is never nil.
+	return (*[2]unsafe.Pointer)(unsafe.Pointer(&a))[1] == nil
+}

@@ -1,0 +1,8 @@
+package generic_test
+
+import "unsafe"
+
+// bytesAt returns n bytes at p, memory that the caller made.
+func bytesAt(p unsafe.Pointer, n int) []byte { return unsafe.Slice((*byte)(p), n) }
+
+func bytesOfWords(w []uint64) []byte { return bytesAt(unsafe.Pointer(unsafe.SliceData(w)), 8*len(w)) }

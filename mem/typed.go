@@ -43,7 +43,7 @@ func create[T any](a Allocator, zero bool) (*T, error) {
 		return new(T), nil
 	}
 	l := Layout{Align: AlignOf[T](), Zero: zero, Type: TypeFor[T]()}
-	if rtype.HasPointers[T]() {
+	if l.Type.HasPointers() {
 		kind, err := kindFor[T](a)
 		if err != nil {
 			return nil, err
@@ -111,7 +111,7 @@ func alloc[T any](a Allocator, n int, align Alignment, zero bool, name string) (
 		return nil, ErrTooLarge
 	}
 	l := Layout{Align: align, Zero: zero, Type: TypeFor[T]()}
-	if rtype.HasPointers[T]() {
+	if l.Type.HasPointers() {
 		kind, err := kindFor[T](a)
 		if err != nil {
 			return nil, err
@@ -340,7 +340,7 @@ func Concat[T any](a Allocator, parts ...[]T) ([]T, error) {
 // typedLayout returns the layout of a live block of Ts for Free and Resize.
 func typedLayout[T any](a Allocator, align Alignment) Layout {
 	l := Layout{Align: align, Zero: true, Type: TypeFor[T]()}
-	if rtype.HasPointers[T]() {
+	if l.Type.HasPointers() {
 		l.Kind = Local
 		if a.Pointers() == Scanned {
 			l.Kind = Managed

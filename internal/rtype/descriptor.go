@@ -62,12 +62,7 @@ func descriptorOf[T any]() *descriptor {
 }
 
 // HasPointers tells whether a T holds pointers.
-func HasPointers[T any]() bool {
-	if !trusted {
-		return FactsOf(reflect.TypeFor[T]()).Pointers
-	}
-	return descriptorOf[T]().ptrBytes != 0
-}
+func HasPointers[T any]() bool { return For[T]().HasPointers() }
 
 // HasBools tells whether a T holds a bool.
 func HasBools[T any]() bool {
@@ -93,11 +88,17 @@ func (id ID) HasPointers() bool {
 	if id.d == nil {
 		return false
 	}
-	if !trusted {
-		return FactsOf(id.Reflect()).Pointers
+	if trusted {
+		return id.d.ptrBytes != 0
 	}
-	return id.d.ptrBytes != 0
+	return id.walked().Pointers
 }
+
+// walked answers in place of a descriptor that is not trusted. It stands apart
+// so that its callers stay small enough to be inlined.
+//
+//go:noinline
+func (id ID) walked() *Facts { return FactsOf(id.Reflect()) }
 
 // Size returns the size of a value in bytes. The zero ID has size 1, that of a
 // raw byte.

@@ -1,11 +1,15 @@
 # allod. `make` alone lists what can be asked for.
 
 GO          ?= go
+# The other Go release that is supported; the go command downloads it.
+GO_NEXT     := go1.27.3
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Everything in this list must build and vet; what can run here, runs.
 PLATFORMS   := darwin/arm64 windows/amd64 freebsd/amd64 linux/arm64 linux/386 js/wasm wasip1/wasm
 MODULES     := . cmd/allod
 PKGS        := ./...
+HOLDERS     := ./mem/... ./heap/... ./generic/... ./testing/...
+HAVE_CC     := [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -16,7 +20,7 @@ help: ## list the targets
 test: ## all that CI checks: vet, staticcheck, tests in every build, other platforms
 	@$(GO) version
 	@$(MAKE) --no-print-directory fmt vet staticcheck
-	@$(MAKE) --no-print-directory test-plain test-invariants test-race test-checkptr test-nocgo test-386 test-purego
+	@$(MAKE) --no-print-directory test-plain test-invariants test-race test-checkptr test-nocgo test-386 test-pure test-cgocheck2 test-next
 	@$(MAKE) --no-print-directory test-modules platforms
 	@echo "make test: everything passed"
 
@@ -45,7 +49,7 @@ test-invariants: ## the tests with every internal check on
 
 .PHONY: test-race
 test-race: ## the tests under the race detector (needs cgo)
-	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null; then \
+	@if $(HAVE_CC); then \
 		echo $(GO) test -race $(PKGS); $(GO) test -race $(PKGS); \
 	else echo "SKIPPED: go test -race: no C compiler here"; fi
 
@@ -57,9 +61,21 @@ test-checkptr: ## the tests with pointer conversions checked
 test-nocgo: ## the tests without cgo
 	CGO_ENABLED=0 $(GO) test $(PKGS)
 
-.PHONY: test-purego
-test-purego: ## the tests without reading the runtime's type descriptors
-	$(GO) test -tags purego ./internal/... ./mem/...
+.PHONY: test-pure
+test-pure: ## the tests without linknames, and without the runtime's type descriptors
+	$(GO) test -tags allod_nolinkname $(PKGS)
+	$(GO) test -tags purego $(PKGS)
+
+.PHONY: test-cgocheck2
+test-cgocheck2: ## the tests of what holds memory, every pointer store checked (needs cgo)
+	@if $(HAVE_CC); then echo GOEXPERIMENT=cgocheck2 $(GO) test $(HOLDERS); GOEXPERIMENT=cgocheck2 $(GO) test $(HOLDERS); \
+	else echo "SKIPPED: GOEXPERIMENT=cgocheck2: no C compiler here"; fi
+
+.PHONY: test-next
+test-next: ## the tests with the other supported Go release, which is downloaded
+	@if GOTOOLCHAIN=$(GO_NEXT) $(GO) version >/dev/null 2>&1; then \
+		echo GOTOOLCHAIN=$(GO_NEXT) $(GO) test $(PKGS); GOTOOLCHAIN=$(GO_NEXT) $(GO) test $(PKGS); \
+	else echo "SKIPPED: $(GO_NEXT): it is not here and cannot be downloaded"; fi
 
 .PHONY: test-386
 test-386: ## the tests on 32 bits, where this machine runs them
@@ -77,3 +93,22 @@ test-modules: ## vet and test of the modules beside the core
 platforms: ## go vet on every platform that must build
 	@for p in $(PLATFORMS); do echo "CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet $(PKGS)"; \
 		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet $(PKGS) || exit 1; done
+
+.PHONY: demo
+demo: ## the main job: a full-text index over Go's own source, on and off the Go heap
+	@cd cmd/allod && $(GO) run . demo
+
+.PHONY: bench
+bench: ## the benchmarks of every room, each beside the plain Go way
+	$(GO) test -run '^$$' -bench . -benchtime 200ms $(HOLDERS)
+
+.PHONY: cover
+cover: ## statement coverage of mem and heap
+	$(GO) test -coverpkg=./mem,./heap -coverprofile=coverage.out ./mem ./heap ./testing/...
+	@$(GO) tool cover -func=coverage.out | tail -1
+
+FUZZTIME ?= 30s
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME each
+	@for p in $$($(GO) list $(HOLDERS)); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+		echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done

@@ -20,7 +20,7 @@ import (
 //
 // Memory comes from make and new. The runtime cannot report that memory ran
 // out, it ends the program; so a block larger than the machine's memory (64 GiB
-// where that cannot be told; never more than 1 GiB on 32 bits and on wasm) is
+// where that cannot be told; never more than 512 MiB on 32 bits and on wasm) is
 // refused with [mem.ErrTooLarge]. That is no promise for anything smaller.
 // [NewGC] takes another limit.
 //
@@ -69,11 +69,11 @@ var (
 // a span of its own, as every block above largeBlock bytes has.
 
 const (
-	spanAlign  = 13       // log2 of the runtime's page
-	largeBlock = 32 << 10 // larger blocks have pages of their own
-	surelyFits = 1 << 20  // no machine that runs Go is too small for this
-	unknownCap = 64 << 30 // for a machine that does not tell its memory
-	smallCap   = 1 << 30  // where the address space is the bound: see narrow
+	spanAlign  = 13        // log2 of the runtime's page
+	largeBlock = 32 << 10  // larger blocks have pages of their own
+	surelyFits = 1 << 20   // no machine that runs Go is too small for this
+	unknownCap = 64 << 30  // for a machine that does not tell its memory
+	smallCap   = 512 << 20 // where the address space is the bound: see narrow
 	narrow     = bits.UintSize == 32 || runtime.GOARCH == "wasm"
 )
 

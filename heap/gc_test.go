@@ -60,8 +60,8 @@ func TestGCPlainAlignment(t *testing.T) {
 // Types whose sizes hold different powers of two: each reaches an alignment in
 // another way, or cannot.
 type (
-	link24   struct{ p, q, r *int }
-	link32   struct{ p, q, r, s *int }
+	link24   [3]*int
+	link32   [4]*int
 	link40   [5]*int
 	link1K   [128]*int
 	link1016 [127]*int
@@ -330,7 +330,8 @@ func TestGCShrinkDropsTargets(t *testing.T) {
 
 // A free is a hint: a foreign block is no misuse here.
 func TestGCFreeForeign(t *testing.T) {
-	defer heap.OnMisuse(heap.OnMisuse(func(m *heap.Misuse) { t.Errorf("misuse: %v", m) }))
+	before := heap.OnMisuse(func(m *heap.Misuse) { t.Errorf("misuse: %v", m) })
+	defer heap.OnMisuse(before)
 	for _, a := range gcs {
 		a.Free(make([]byte, 10), mem.Layout{})
 	}

@@ -12,3 +12,10 @@ func bytesAt(p unsafe.Pointer, n int) []byte {
 	// Valid: the callers just allocated n bytes there.
 	return unsafe.Slice((*byte)(p), n)
 }
+
+// wider returns the n bytes that begin where b does. The caller must know that
+// its own memory goes on for n bytes there.
+func wider(b []byte, n int) []byte {
+	// Valid: the caller's duty. checkptr verifies it for the Go heap.
+	return unsafe.Slice(unsafe.SliceData(b), n)
+}

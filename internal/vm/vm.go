@@ -1,0 +1,335 @@
+// Package vm takes memory from the operating system and gives it back. It is
+// the only package of allod that talks to the operating system.
+//
+// Memory comes in ranges: whole pages, zeroed, aligned to a page or more. A
+// range that the system would not take back is kept and served again, so that
+// giving back cannot fail. Where there is no such system (js, wasip1, plan9),
+// and under the race detector, which cannot see memory that the Go runtime did
+// not map, ranges come from the Go heap; see [GoHeap].
+//
+// All functions are safe for concurrent use on different ranges.
+package vm
+
+import (
+	"errors"
+	"math"
+	"math/bits"
+	"sync/atomic"
+
+	"github.com/allod-dev/allod/internal/invariant"
+	"github.com/allod-dev/allod/internal/race"
+)
+
+// GoHeap tells whether [Map] takes ranges from the Go heap.
+const GoHeap = race.Enabled || !HasOS
+
+// HasOS tells whether there is an operating system to take memory from, with
+// [MapReal] in any build.
+const HasOS = hasOS
+
+// GoHeapMax is the largest range that [Map] takes from the Go heap unless told
+// otherwise. A program that asks Go for more than there is dies; it gets no
+// error.
+const GoHeapMax = goHeapMax
+
+// maxMap is the longest range that can be written as a number of whole pages.
+const maxMap = math.MaxInt &^ (1<<20 - 1)
+
+// The reasons for an error beside those of the operating system.
+var (
+	// ErrTooLarge says that no amount of free memory could serve the request.
+	ErrTooLarge = errors.New("vm: range too large")
+	// ErrUnsupported says that the system does not know how to do that.
+	ErrUnsupported = errors.New("vm: not supported here")
+)
+
+// Why things are as they are.
+//
+// Every function works with addresses that came from Map, so that the sizes are
+// sane; what was not mapped here must not get here, since unmapping a range that
+// is not mapped succeeds without a word, and unmapping one that someone else has
+// mapped meanwhile does, too.
+//
+// The system refuses to unmap the middle of a mapping once the process has as
+// many mappings as it may have (vm.max_map_count on Linux). Such a range is
+// decommitted and kept: see keep.go. On 32-bit systems every range is. Pointers
+// to a range outlive it in the garbage of a Go program, and where addresses are
+// scarce Go's heap will sooner or later grow over one that was given back: such a
+// pointer is then one to a bad span, and the collector ends the process.
+//
+// An errno is an error as it is, and costs no allocation: all that can come from
+// here are below 256, for which Go has an interface value ready.
+
+// keepAll tells that ranges are never unmapped.
+const keepAll = hasOS && bits.UintSize == 32
+
+// pageSize is a multiple of osPageSize; they differ in tests only.
+var (
+	osPageSize = systemPageSize()
+	pageSize   = osPageSize
+)
+
+// PageSize returns the size of a page in bytes, a power of two.
+func PageSize() int { return pageSize }
+
+// SetPageSize makes vm behave as on a system with larger pages, and returns a
+// function that undoes it. It is for tests, before any memory is mapped.
+func SetPageSize(n int) (undo func()) {
+	if n < osPageSize || n&(n-1) != 0 {
+		panic("vm: SetPageSize: not a power of two, or below the system's")
+	}
+	old := pageSize
+	pageSize = n
+	return func() { pageSize = old }
+}
+
+// HugePageSize returns the size of the pages that [AdviseHuge] asks for: what
+// one page of the page table, in which an entry takes 8 bytes, can map.
+func HugePageSize() int { return osPageSize / 8 * osPageSize }
+
+// Whole returns the smallest number of whole pages with room for n >= 0 bytes,
+// in bytes. It returns false if that overflows.
+func Whole(n int) (int, bool) {
+	if n > math.MaxInt-(pageSize-1) {
+		return 0, false
+	}
+	return (n + pageSize - 1) &^ (pageSize - 1), true
+}
+
+var mapped atomic.Int64 // bytes in the hands of callers
+
+// Stats says how much memory has passed through this package.
+type Stats struct {
+	Mapped     int // bytes in ranges that callers hold
+	Kept       int // bytes in free ranges that the system did not take back
+	KeptRanges int // number of such ranges
+}
+
+// ReadStats returns the current numbers. They are not a snapshot of one moment.
+func ReadStats() Stats {
+	bytes, ranges := kept.size()
+	return Stats{Mapped: int(mapped.Load()), Kept: bytes, KeptRanges: ranges}
+}
+
+// Map returns a range of n zero bytes, whose address is a multiple of align. n
+// must be a positive number of whole pages, and align a power of two.
+func Map(n, align int) ([]byte, error) { return MapMax(n, align, GoHeapMax) }
+
+// MapMax is [Map] with another limit than [GoHeapMax] for ranges from the Go
+// heap. Other ranges have no limit but the system's.
+func MapMax(n, align, limit int) ([]byte, error) {
+	if !GoHeap {
+		return MapReal(n, align)
+	}
+	checkLength("Map", n)
+	if n > limit || align > limit {
+		return nil, ErrTooLarge
+	}
+	b, err := mapGo(n, max(align, pageSize))
+	if err != nil {
+		return nil, err
+	}
+	mapped.Add(int64(n))
+	race.Alloc(b)
+	return b, nil
+}
+
+// MapReal is [Map] that never takes the range from the Go heap: what guard pages
+// and whatever else plays with the page table need. Such memory is invisible to
+// the race detector. Where [HasOS] is false it fails with [ErrUnsupported].
+func MapReal(n, align int) ([]byte, error) {
+	checkLength("MapReal", n)
+	if !HasOS {
+		return nil, ErrUnsupported
+	}
+	align = max(align, pageSize)
+	b := kept.take(n, align)
+	if b == nil {
+		var err error
+		if b, err = mapAligned(n, align); err != nil {
+			return nil, err
+		}
+	}
+	mapped.Add(int64(n))
+	if invariant.Enabled {
+		invariant.Check(len(b) == n && address(b)&uintptr(align-1) == 0,
+			"vm: MapReal(%d, %d): %d bytes at %#x", n, align, len(b), address(b))
+	}
+	return b, nil
+}
+
+// Unmap gives the range b back, or what is left of it after [Shrink]. It
+// invalidates b and cannot fail: a range that the system does not take back is
+// kept, without memory behind it, and served again.
+func Unmap(b []byte) {
+	checkLength("Unmap", len(b))
+	mapped.Add(int64(-len(b)))
+	if GoHeap && unmapGo(b) {
+		return
+	}
+	release(b)
+}
+
+// release gives a range back to the system, or keeps it.
+func release(b []byte) {
+	if keepAll || unmapOS(b) != nil {
+		kept.add(b)
+	} else if kept.ranges.Load() > 0 {
+		kept.retry() // there is one mapping less than before
+	}
+}
+
+// Grow extends b in place to n bytes and returns it with true. The pages that
+// are added are zero. On false nothing happened. n must be larger than len(b).
+func Grow(b []byte, n int) ([]byte, bool) {
+	checkLength("Grow", n)
+	var ok bool
+	r := b
+	switch {
+	case GoHeap && ownsGo(b):
+		r, ok = growGo(b, n)
+	case keepAll && kept.takeAt(b, n-len(b)):
+		r, ok = resliced(b, n), true
+	default:
+		if ok = growOS(b, n) == nil; ok {
+			r = resliced(b, n)
+		}
+	}
+	if ok {
+		mapped.Add(int64(n - len(b)))
+	}
+	return r, ok
+}
+
+// Move changes b to n bytes at what may be another address, with the same
+// contents in the same physical memory. The pages that are added are zero. On
+// true b is invalid; on false nothing happened. The result is aligned to a page.
+func Move(b []byte, n int) ([]byte, bool) {
+	checkLength("Move", n)
+	if !canMove || keepAll || GoHeap && ownsGo(b) {
+		return b, false
+	}
+	r, err := moveOS(b, n)
+	if err != nil {
+		return b, false
+	}
+	mapped.Add(int64(n - len(b)))
+	return r, true
+}
+
+// Shrink gives the pages of b past the first n bytes back and returns b[:n:n]
+// with true. On false nothing happened. n must be smaller than len(b).
+func Shrink(b []byte, n int) ([]byte, bool) {
+	checkLength("Shrink", n)
+	tail := b[n:]
+	switch {
+	case GoHeap && ownsGo(b):
+		if !shrinkGo(b, n) {
+			return b, false
+		}
+	case canSplit:
+		release(tail)
+	default:
+		if decommitOS(tail) != nil {
+			return b, false
+		}
+	}
+	mapped.Add(int64(-len(tail)))
+	return b[:n:n], true
+}
+
+// Decommit gives the memory behind b back while b stays mapped: it reads as zero
+// afterwards, and takes memory again as it is written. Whole pages only. On an
+// error contents are undefined; they may be unchanged.
+func Decommit(b []byte) error {
+	checkLength("Decommit", len(b))
+	if GoHeap && ownsGo(b) {
+		clear(b)
+		return nil
+	}
+	if err := decommitOS(b); err != nil {
+		return err
+	}
+	return recommitOS(b)
+}
+
+// AdviseHuge asks that b be made of huge pages where it can.
+func AdviseHuge(b []byte) error {
+	if GoHeap && ownsGo(b) {
+		return ErrUnsupported
+	}
+	return adviseHugeOS(b)
+}
+
+// Lock keeps b in physical memory, so that it is never written to swap.
+func Lock(b []byte) error {
+	if !HasOS {
+		return ErrUnsupported
+	}
+	return lockOS(b)
+}
+
+// Unlock undoes [Lock].
+func Unlock(b []byte) error {
+	if !HasOS {
+		return ErrUnsupported
+	}
+	return unlockOS(b)
+}
+
+// Populate puts memory behind b now, so that want of it is an error here rather
+// than the end of the process later. Contents do not change.
+func Populate(b []byte) error {
+	if !(GoHeap && ownsGo(b)) {
+		if err := populateOS(b); err == nil || NoMemory(err) {
+			return err
+		}
+	}
+	for i := 0; i < len(b); i += osPageSize {
+		p := &b[i]
+		*p += zero // a write that changes nothing
+	}
+	return nil
+}
+
+// zero is a variable, so that no compiler leaves out what adds it.
+var zero byte
+
+// Name labels b for those who look at the mappings of the process. The text must
+// end with a NUL, and must not change while b is mapped.
+func Name(b, text []byte) error {
+	if GoHeap && ownsGo(b) {
+		return ErrUnsupported
+	}
+	return nameOS(b, text)
+}
+
+// Trim tries to give every kept range back to the system, and returns how many
+// bytes it took.
+func Trim() int {
+	if keepAll {
+		return 0
+	}
+	return kept.trim()
+}
+
+// NoMemory tells whether err, which came from this package, says that memory or
+// a limit on it ran out.
+func NoMemory(err error) bool {
+	for _, e := range outOfMemory {
+		if err == e {
+			return true
+		}
+	}
+	return err == ErrTooLarge
+}
+
+// Errors returns the errors of the operating system that functions of this
+// package are known to return.
+func Errors() []error { return append(append([]error(nil), outOfMemory...), otherErrors...) }
+
+func checkLength(name string, n int) {
+	if invariant.Enabled {
+		invariant.Check(n > 0 && n&(pageSize-1) == 0, "vm: %s: %d bytes are not whole pages", name, n)
+	}
+}

@@ -1,0 +1,78 @@
+//go:build unix
+
+package vm
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	hasOS    = true
+	canSplit = true // a part of a mapping can be unmapped
+)
+
+var (
+	outOfMemory = []error{unix.ENOMEM, unix.EAGAIN}
+	otherErrors = []error{unix.EPERM, unix.EINVAL, unix.EACCES, unix.EBUSY, unix.EFAULT, unix.EINTR,
+		unix.EIO, unix.ENODEV, unix.ENOSYS, unix.ENOTSUP, unix.EOVERFLOW}
+)
+
+func systemPageSize() int { return syscall.Getpagesize() }
+
+func mapOS(n int) ([]byte, error) {
+	if err := fault(CallMap); err != nil {
+		return nil, err
+	}
+	p, err := unix.MmapPtr(-1, 0, nil, uintptr(n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return nil, err // p is no pointer then
+	}
+	return unsafe.Slice((*byte)(p), n), nil
+}
+
+// mapAligned maps more than asked for and gives back what is too much.
+func mapAligned(n, align int) ([]byte, error) {
+	extra := align - osPageSize
+	if n > maxMap-extra {
+		return nil, ErrTooLarge
+	}
+	b, err := mapOS(n + extra)
+	if err != nil || extra == 0 {
+		return b, err
+	}
+	head := int(-address(b) & uintptr(align-1))
+	if head > 0 {
+		release(b[:head])
+	}
+	if tail := b[head+n:]; len(tail) > 0 {
+		release(tail)
+	}
+	return b[head : head+n : head+n], nil
+}
+
+func unmapOS(b []byte) error {
+	if err := fault(CallUnmap); err != nil {
+		return err
+	}
+	return unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b)))
+}
+
+// recommitOS makes memory that was decommitted usable: it is.
+func recommitOS([]byte) error { return nil }
+
+func lockOS(b []byte) error {
+	if err := fault(CallLock); err != nil {
+		return err
+	}
+	return unix.Mlock(b)
+}
+
+func unlockOS(b []byte) error {
+	if err := fault(CallUnlock); err != nil {
+		return err
+	}
+	return unix.Munlock(b)
+}

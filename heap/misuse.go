@@ -88,7 +88,10 @@ func (m *Misuse) Error() string {
 // hintForeign goes with every foreign block: this is how one usually comes about.
 const hintForeign = "the block did not come from here; append may have moved it to the Go heap"
 
-var misuseHandler atomic.Pointer[func(*Misuse)]
+var (
+	misuseHandler atomic.Pointer[func(*Misuse)]
+	reports       atomic.Uint64 // calls of report; see freeTo
+)
 
 // OnMisuse sets the function that every allocator without a handler of its own
 // reports misuse to, and returns the one before, nil standing for the default,
@@ -110,6 +113,7 @@ func OnMisuse(handler func(*Misuse)) (before func(*Misuse)) {
 // returns.
 func report(m *Misuse) {
 	m.Here = callers(2)
+	reports.Add(1)
 	if h := misuseHandler.Load(); h != nil {
 		(*h)(m)
 		return

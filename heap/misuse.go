@@ -24,6 +24,9 @@ type Misuse struct {
 	Hint string
 	// Here is the stack of the call that found it.
 	Here Stack
+	// Alloc and Free are the stacks of the block's allocation and of its first
+	// free, from allocators that keep them.
+	Alloc, Free Stack
 }
 
 // MisuseKind says what was done wrong.

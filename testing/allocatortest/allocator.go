@@ -1,0 +1,433 @@
+package allocatortest
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/rtype"
+	"github.com/allod-dev/allod/mem"
+)
+
+// TB is what this package needs of a test: [testing.TB] has it, and so has
+// whatever other test frameworks hand out.
+type TB interface {
+	Helper()
+	Cleanup(func())
+	Errorf(format string, args ...any)
+	Logf(format string, args ...any)
+}
+
+// An Allocator is for tests: it fails the test that it was made for when a block
+// is still live at the end, and when a block is given back twice, by somebody
+// who never got it, or with another size, alignment or type. Make one with
+// [New].
+//
+// Memory comes from [heap.GC] for blocks that may hold pointers and from
+// [heap.Page] for plain ones, or from the allocator given with [Child]. Plain
+// blocks that were not asked to be zero are filled with 0xAA, the first and last
+// 32 KiB of them. Free gives the block to where it came from. What was misused
+// stays as it is: the call does nothing, and the test fails.
+//
+// It is safe for concurrent use if its memory is, and must not be copied. There
+// is no zero Allocator.
+type Allocator struct {
+	_       noCopy
+	tb      TB
+	plain   mem.Allocator // serves plain blocks
+	typed   mem.Allocator // serves all others; == plain if the child was given
+	answer  mem.Pointers
+	groups  int  // most groups in a leak report
+	refuses bool // Resize and Remap
+
+	mu    sync.Mutex
+	live  map[uintptr]*record // by address
+	dead  ring
+	stats Stats
+}
+
+var _ mem.Allocator = (*Allocator)(nil)
+
+// Blocks are told by address alone, so that the table works for every child and
+// no pointer is ever followed. A record holds the block itself: a managed block
+// that the program forgot is then a leak, rather than collected and its address
+// served once more.
+//
+// A local block goes where managed ones go: this allocator answers Scanned, and
+// what a local block points at may well be managed.
+
+// record is what is known of a block.
+type record struct {
+	block  []byte
+	layout mem.Layout
+	alloc  heap.Stack
+	free   heap.Stack // once it is dead
+	addr   uintptr    // once it is dead, since block is nil then
+	size   int
+}
+
+// ring remembers the blocks that died last.
+type ring struct {
+	records [1024]*record
+	next    int
+}
+
+// Stats counts what an [Allocator] has served.
+type Stats struct {
+	Blocks, Bytes         int    // live now
+	PeakBlocks, PeakBytes int    // the most that were live at once
+	Allocs, Frees         uint64 // calls that succeeded
+	Resizes, Remaps       uint64 // calls that succeeded
+	Failures              uint64 // Alloc calls that did not succeed
+}
+
+// An Option changes what [New] returns.
+type Option func(*Allocator)
+
+// Child makes the allocator take all its memory from child, and give child's
+// answer to Pointers: the way to test on memory that is not scanned, or that is
+// short. The child is neither closed nor examined at the end.
+func Child(child mem.Allocator) Option {
+	if child == nil {
+		panic("allocatortest: Child: nil Allocator")
+	}
+	return func(a *Allocator) { a.plain, a.typed, a.answer = child, child, child.Pointers() }
+}
+
+// NoResize makes Resize and Remap refuse every request, so that programs take
+// the long way: allocate, copy, free.
+func NoResize() Option {
+	return func(a *Allocator) { a.refuses = true }
+}
+
+// Groups limits a report of leaks to the n largest groups. Without it the limit
+// is 10.
+func Groups(n int) Option {
+	return func(a *Allocator) { a.groups = max(n, 1) }
+}
+
+// New returns an allocator that fails tb when a block is live at the end of the
+// test, or is misused before.
+//
+// The end is a function given to tb.Cleanup. Cleanups run last in, first out:
+// whatever is made from this allocator is made after it, so that a cleanup which
+// closes it runs before the blocks are counted. In a fuzz test and in a
+// subtest, make one from the innermost tb. In a bubble of testing/synctest, let
+// goroutines end with synctest.Wait: cleanups do not wait for them.
+func New(tb TB, opts ...Option) *Allocator {
+	if tb == nil {
+		panic("allocatortest: New: nil TB")
+	}
+	a := &Allocator{
+		tb:     tb,
+		plain:  heap.GC{},
+		typed:  heap.GC{},
+		answer: mem.Scanned,
+		groups: 10,
+		live:   make(map[uintptr]*record),
+	}
+	for _, o := range opts {
+		o(a)
+	}
+	tb.Cleanup(func() {
+		tb.Helper()
+		if leaks := a.Leaks(); leaks != nil {
+			tb.Errorf("allocatortest: %v", leaks)
+		}
+	})
+	return a
+}
+
+// Alloc implements [mem.Allocator].
+func (a *Allocator) Alloc(size int, l mem.Layout) ([]byte, error) {
+	const op = "allocatortest: Allocator.Alloc"
+	mem.CheckSize(op, size)
+	if hint := wrong(size, l); hint != "" {
+		a.misuse(heap.TypeMismatch, op, &heap.Misuse{Size: size, Hint: hint}, nil)
+	}
+	b, err := a.child(l).Alloc(size, l)
+	if err != nil {
+		a.mu.Lock()
+		a.stats.Failures++
+		a.mu.Unlock()
+		return nil, err
+	}
+	if hint := lie(b, size, l); hint != "" {
+		a.misuse(heap.ChildLied, op, &heap.Misuse{Addr: address(b), Size: len(b), Hint: hint}, nil)
+		if len(b) != size {
+			return b, nil // nothing that could be kept track of
+		}
+	}
+	if uninit(l) {
+		poison(b)
+	}
+	r := &record{block: b, layout: l, alloc: callers(), size: size}
+	a.mu.Lock()
+	before := a.live[address(b)]
+	a.live[address(b)] = r
+	a.stats.Allocs++
+	if before == nil {
+		a.stats.add(1, size)
+	} else {
+		a.stats.add(0, size-before.size)
+	}
+	a.mu.Unlock()
+	if before != nil {
+		a.misuse(heap.ChildLied, op, &heap.Misuse{Addr: address(b), Size: size,
+			Hint: "the child served a block that is live", Alloc: before.alloc}, before)
+	}
+	return b, nil
+}
+
+// Resize implements [mem.Allocator].
+func (a *Allocator) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	const op = "allocatortest: Allocator.Resize"
+	mem.CheckSize(op, size)
+	return a.resize(op, b, l, size, mem.Allocator.Resize)
+}
+
+// Remap implements [mem.Allocator].
+func (a *Allocator) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	const op = "allocatortest: Allocator.Remap"
+	mem.CheckSize(op, size)
+	return a.resize(op, b, l, size, mem.Allocator.Remap)
+}
+
+// resize takes the block off the table while the child is at it: a child that
+// moves it may serve its old address to another goroutine at once.
+func (a *Allocator) resize(op string, b []byte, l mem.Layout, size int,
+	child func(mem.Allocator, []byte, mem.Layout, int) ([]byte, bool)) ([]byte, bool) {
+	if hint := wrong(size, l); hint != "" {
+		a.misuse(heap.TypeMismatch, op, &heap.Misuse{Addr: address(b), Size: size, Hint: hint}, nil)
+		return b, false
+	}
+	r := a.take(op, b, l)
+	if r == nil {
+		return b, false
+	}
+	if a.refuses {
+		a.put(r)
+		return b, false
+	}
+	old := r.size
+	c, ok := child(a.child(r.layout), b, l, size)
+	if !ok {
+		a.put(r)
+		return b, false
+	}
+	l.Kind = r.layout.Kind // a request to grow says nothing about it
+	if hint := lie(c, size, l); hint != "" {
+		a.misuse(heap.ChildLied, op, &heap.Misuse{Addr: address(c), Size: len(c), Hint: hint}, r)
+	}
+	moved := len(c) > 0 && address(c) != address(b)
+	if moved && op == "allocatortest: Allocator.Resize" {
+		a.misuse(heap.ChildLied, op, &heap.Misuse{Addr: address(c), Size: len(c), Hint: "the child moved the block"}, r)
+	}
+	if size > old && len(c) == size && uninit(l) {
+		poison(c[old:])
+	}
+	r.block, r.size = c, size
+	a.mu.Lock()
+	a.live[address(c)] = r
+	a.stats.add(1, size)
+	if op == "allocatortest: Allocator.Resize" {
+		a.stats.Resizes++
+	} else {
+		a.stats.Remaps++
+	}
+	a.mu.Unlock()
+	return c, true
+}
+
+// Free implements [mem.Allocator].
+func (a *Allocator) Free(b []byte, l mem.Layout) {
+	r := a.take("allocatortest: Allocator.Free", b, l)
+	if r == nil {
+		return
+	}
+	r.free, r.addr = callers(), address(b)
+	r.block = nil
+	a.mu.Lock()
+	a.dead.records[a.dead.next] = r
+	a.dead.next = (a.dead.next + 1) % len(a.dead.records)
+	a.stats.Frees++
+	a.mu.Unlock()
+	a.child(r.layout).Free(b, l)
+}
+
+// Pointers returns [mem.Scanned], or the answer of the [Child].
+func (a *Allocator) Pointers() mem.Pointers { return a.answer }
+
+// Stats returns what was served so far.
+func (a *Allocator) Stats() Stats {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.stats
+}
+
+// Live returns how many blocks and bytes are live.
+func (a *Allocator) Live() (blocks, bytes int) {
+	s := a.Stats()
+	return s.Blocks, s.Bytes
+}
+
+// child returns who serves blocks of layout l. For a block that is live, l is
+// the layout on record: that of the call may name another Kind.
+func (a *Allocator) child(l mem.Layout) mem.Allocator {
+	if l.Kind == mem.Plain {
+		return a.plain
+	}
+	return a.typed
+}
+
+// take removes the block from the table and returns its record, or reports what
+// is wrong with it and returns nil.
+func (a *Allocator) take(op string, b []byte, l mem.Layout) *record {
+	at := address(b)
+	a.mu.Lock()
+	r := a.live[at]
+	m, about := a.judge(r, b, l)
+	if m == nil {
+		delete(a.live, at)
+		a.stats.add(-1, -r.size)
+	}
+	a.mu.Unlock()
+	if m != nil {
+		a.misuse(m.Kind, op, m, about)
+		return nil
+	}
+	return r
+}
+
+// put undoes take.
+func (a *Allocator) put(r *record) {
+	a.mu.Lock()
+	a.live[address(r.block)] = r
+	a.stats.add(1, r.size)
+	a.mu.Unlock()
+}
+
+// judge returns what is wrong with a call for b, of which r is on record, and
+// the record of the block that it is about. The caller holds mu.
+func (a *Allocator) judge(r *record, b []byte, l mem.Layout) (*heap.Misuse, *record) {
+	m := &heap.Misuse{Addr: address(b), Size: len(b)}
+	switch {
+	case r == nil:
+		return a.stranger(m, b)
+	case r.size != len(b):
+		m.Kind, m.Hint = heap.SizeMismatch, fmt.Sprintf("the block has %d bytes", r.size)
+	case r.layout.Align != l.Align:
+		m.Kind, m.Hint = heap.AlignMismatch, fmt.Sprintf("asked for with %v, given back with %v", r.layout.Align, l.Align)
+	case r.layout.Type != l.Type:
+		m.Kind, m.Hint = heap.TypeMismatch, fmt.Sprintf("asked for as %v, given back as %v", r.layout.Type, l.Type)
+	default:
+		return nil, r
+	}
+	return m, r
+}
+
+// stranger tells what b is, which is no live block.
+func (a *Allocator) stranger(m *heap.Misuse, b []byte) (*heap.Misuse, *record) {
+	for at, r := range a.live {
+		if off := m.Addr - at; off > 0 && off < uintptr(r.size) {
+			m.Kind, m.Hint = heap.InteriorFree, fmt.Sprintf("%d bytes into a block of %d", off, r.size)
+			return m, r
+		}
+	}
+	for i := range a.dead.records { // the newest first
+		r := a.dead.records[(a.dead.next-1-i+2*len(a.dead.records))%len(a.dead.records)]
+		if r != nil && r.addr == m.Addr && r.size == len(b) {
+			m.Kind, m.Hint = heap.DoubleFree, "the block is free already"
+			return m, r
+		}
+	}
+	m.Kind, m.Hint = heap.ForeignFree, "the block did not come from here; append may have moved it to the Go heap"
+	return m, nil
+}
+
+// misuse fails the test, unless somebody waits for the report; about is the
+// record of the block that m is about, if there is one.
+func (a *Allocator) misuse(kind heap.MisuseKind, op string, m *heap.Misuse, about *record) {
+	m.Kind, m.Op, m.Here = kind, op, callers()
+	if about != nil {
+		m.Alloc, m.Free = about.alloc, about.free
+	}
+	if deliver(m) {
+		return
+	}
+	a.tb.Helper()
+	a.tb.Errorf("%v\n%s", m, describe(m))
+}
+
+func (s *Stats) add(blocks, bytes int) {
+	s.Blocks += blocks
+	s.Bytes += bytes
+	s.PeakBlocks = max(s.PeakBlocks, s.Blocks)
+	s.PeakBytes = max(s.PeakBytes, s.Bytes)
+}
+
+// wrong tells what a caller got wrong in a request for size bytes.
+func wrong(size int, l mem.Layout) string {
+	if l.Kind == mem.Plain {
+		return ""
+	}
+	t := l.Type.Reflect()
+	switch {
+	case t == nil:
+		return fmt.Sprintf("a %v block without a type", l.Kind)
+	case size%l.Type.Size() != 0:
+		return fmt.Sprintf("%d bytes are not a whole number of %v, of %d bytes each", size, t, l.Type.Size())
+	case l.Align.Bytes() < t.Align():
+		return fmt.Sprintf("aligned to %v, which %v needs to be to %d", l.Align, t, t.Align())
+	}
+	return ""
+}
+
+// lie tells what the child got wrong in a block.
+func lie(b []byte, size int, l mem.Layout) string {
+	switch {
+	case b == nil:
+		return "no block and no error"
+	case len(b) != size || cap(b) != size:
+		return fmt.Sprintf("asked for %d bytes, got len %d and cap %d", size, len(b), cap(b))
+	case !l.Align.Check(address(b)):
+		return fmt.Sprintf("asked for alignment %v, got %#x", l.Align, address(b))
+	}
+	return ""
+}
+
+// uninit tells whether the contents of a fresh block are up to the allocator.
+// Where a bool may be read, only 0 and 1 will do.
+func uninit(l mem.Layout) bool {
+	if l.Zero || l.Kind != mem.Plain {
+		return false
+	}
+	t := l.Type.Reflect()
+	return t == nil || !rtype.FactsOf(t).Bools && !l.Type.HasPointers()
+}
+
+// poison fills the ends of b. The middle of a large block stays untouched, and
+// so never costs memory.
+func poison(b []byte) {
+	const end, pattern = 32 << 10, 0xAA
+	if len(b) > 2*end {
+		poison(b[:end])
+		b = b[len(b)-end:]
+	}
+	for i := range b {
+		b[i] = pattern
+	}
+}
+
+// callers returns the stack outside this package's allocator.
+func callers() heap.Stack {
+	var pcs [32]uintptr
+	n := runtime.Callers(3, pcs[:])
+	return append(heap.Stack(nil), pcs[:n]...)
+}
+
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}

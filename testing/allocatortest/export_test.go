@@ -1,0 +1,85 @@
+package allocatortest
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+
+	"github.com/allod-dev/allod/mem"
+)
+
+// Recorder stands for a test and writes down what the suite finds.
+type Recorder struct {
+	mu       sync.Mutex
+	name     string
+	failures *[]string
+	cleanups []func()
+	failed   bool
+}
+
+func NewRecorder() *Recorder { return &Recorder{failures: new([]string)} }
+
+func (r *Recorder) Helper()             {}
+func (r *Recorder) Logf(string, ...any) {}
+func (r *Recorder) Skip(...any)         { runtime.Goexit() }
+func (r *Recorder) Cleanup(f func())    { r.cleanups = append(r.cleanups, f) }
+func (r *Recorder) Failed() bool        { r.mu.Lock(); defer r.mu.Unlock(); return r.failed }
+func (r *Recorder) FailNow()            { r.Errorf("FailNow"); runtime.Goexit() }
+func (r *Recorder) Errorf(f string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed = true
+	*r.failures = append(*r.failures, r.name+": "+fmt.Sprintf(f, args...))
+}
+
+func (r *Recorder) Fatalf(f string, args ...any) {
+	r.Errorf(f, args...)
+	runtime.Goexit()
+}
+
+func (r *Recorder) run(name string, f func(harness)) {
+	sub := &Recorder{name: r.name + "/" + name, failures: r.failures}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if v := recover(); v != nil {
+				sub.Errorf("panic: %v\n%s", v, debug.Stack())
+			}
+		}()
+		defer sub.Finish()
+		f(sub)
+	}()
+	<-done
+}
+
+// Finish runs the cleanups, the last one first.
+func (r *Recorder) Finish() {
+	for len(r.cleanups) > 0 {
+		f := r.cleanups[len(r.cleanups)-1]
+		r.cleanups = r.cleanups[:len(r.cleanups)-1]
+		f()
+	}
+}
+
+// Failures returns what was found, each with the name of the part that found it.
+func (r *Recorder) Failures() []string { return *r.failures }
+
+// RunSuite runs the contract suite on a recorder.
+func RunSuite(p Promises, factory func(tb TB) mem.Allocator) []string {
+	r := NewRecorder()
+	runSuite(r, p, func(h harness) mem.Allocator { return factory(h) })
+	return r.Failures()
+}
+
+// FailedIn tells whether failures has one of the given part.
+func FailedIn(failures []string, part string) bool {
+	for _, f := range failures {
+		if strings.HasPrefix(f, "/"+part+":") {
+			return true
+		}
+	}
+	return false
+}

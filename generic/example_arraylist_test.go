@@ -31,7 +31,7 @@ func ExampleArrayList() {
 // The unmanaged form is what to embed where many containers share an allocator.
 func ExampleArrayListUnmanaged() {
 	type bucket struct {
-		key  int
+		name int
 		rows generic.ArrayListUnmanaged[int32]
 	}
 	var b bucket // ready for use

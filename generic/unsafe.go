@@ -1,6 +1,7 @@
 package generic
 
 import (
+	"encoding/binary"
 	"unsafe"
 
 	"github.com/allod-dev/allod/mem"
@@ -45,4 +46,33 @@ func isNil(a mem.Allocator) bool {
 	// Valid: an interface is two words, and the second is the pointer it holds
 	// or the address of the value it holds, which is never nil.
 	return (*[2]unsafe.Pointer)(unsafe.Pointer(&a))[1] == nil
+}
+
+// bytesAt returns the bytes of *p, to be read.
+func bytesAt[T any](p *T) []byte {
+	// Valid: a T is sizeof(T) bytes of memory.
+	return unsafe.Slice((*byte)(unsafe.Pointer(p)), int(unsafe.Sizeof(*p)))
+}
+
+// wordOf returns the bytes of *p as a number. A T has 1, 2, 4 or 8 bytes.
+func wordOf[T any](p *T) uint64 {
+	// Valid: a T has as many bytes as the array that it is read as, and arrays
+	// of bytes have no alignment. The compiler makes one load of each.
+	switch unsafe.Sizeof(*p) {
+	case 8:
+		return binary.NativeEndian.Uint64((*[8]byte)(unsafe.Pointer(p))[:])
+	case 4:
+		return uint64(binary.NativeEndian.Uint32((*[4]byte)(unsafe.Pointer(p))[:]))
+	case 2:
+		return uint64(binary.NativeEndian.Uint16((*[2]byte)(unsafe.Pointer(p))[:]))
+	case 1:
+		return uint64(*(*byte)(unsafe.Pointer(p)))
+	}
+	return 0
+}
+
+// stringAt returns *p, whose type has the kind string.
+func stringAt[T any](p *T) string {
+	// Valid: types of kind string have the representation of string.
+	return *(*string)(unsafe.Pointer(p))
 }

@@ -1,0 +1,136 @@
+package generic
+
+import (
+	"iter"
+
+	"github.com/allod-dev/allod/mem"
+)
+
+// A HashMap maps keys to values, as Go's map does, in one block of memory.
+// [HashMapUnmanaged] is the same without a stored allocator, and says more about
+// both.
+//
+// Memory comes from the allocator given to [NewHashMap]. Removing entries keeps
+// it for later; ShrinkAndFree, ClearAndFree and Close give it back.
+//
+// Keys are compared with ==, as in a Go map; the order of entries is undefined.
+// Pointers into the map end their life when their entry is removed, and when
+// the map grows, gives back memory, or is closed.
+//
+// A map is for one goroutine at a time and must not be copied. The zero HashMap
+// has no allocator; call [NewHashMap].
+type HashMap[K comparable, V any] struct {
+	_ noCopy
+	a mem.Allocator
+	u HashMapUnmanaged[K, V]
+}
+
+// NewHashMap returns an empty map, which first calls a when it first grows.
+func NewHashMap[K comparable, V any](a mem.Allocator) *HashMap[K, V] {
+	if isNil(a) {
+		panicNil(a, "generic: NewHashMap")
+	}
+	return &HashMap[K, V]{a: a}
+}
+
+// Allocator returns the allocator of the map.
+func (m *HashMap[K, V]) Allocator() mem.Allocator { return m.a }
+
+// Close gives all memory back and leaves an empty map, which may be used again.
+// It never allocates, and the error is always nil.
+func (m *HashMap[K, V]) Close() error {
+	m.u.Close(m.a)
+	return nil
+}
+
+// Clone returns a map with the same entries in memory of the same allocator.
+func (m *HashMap[K, V]) Clone() (*HashMap[K, V], error) {
+	u, err := m.u.Clone(m.a)
+	if err != nil {
+		return nil, err
+	}
+	return &HashMap[K, V]{a: m.a, u: u}, nil
+}
+
+// Put sets the value of k to v. If the map holds k already, it keeps the key
+// that it has.
+func (m *HashMap[K, V]) Put(k K, v V) error { return m.u.Put(m.a, k, v) }
+
+// PutAssumeCapacity is Put without growing. It panics if k is new and there is
+// no room for it; see EnsureUnusedCapacity.
+func (m *HashMap[K, V]) PutAssumeCapacity(k K, v V) { m.u.PutAssumeCapacity(k, v) }
+
+// FetchPut sets the value of k to v and returns the value before, and whether
+// there was one.
+func (m *HashMap[K, V]) FetchPut(k K, v V) (old V, had bool, err error) {
+	return m.u.FetchPut(m.a, k, v)
+}
+
+// GetOrPut returns the place of k in the map, which it adds with a zero value
+// if the map does not hold it. It cannot fail if the map does.
+func (m *HashMap[K, V]) GetOrPut(k K) (Slot[K, V], error) { return m.u.GetOrPut(m.a, k) }
+
+// GetOrPutValue is GetOrPut with a value other than zero for a new entry.
+func (m *HashMap[K, V]) GetOrPutValue(k K, v V) (Slot[K, V], error) {
+	return m.u.GetOrPutValue(m.a, k, v)
+}
+
+// GetOrPutAssumeCapacity is GetOrPut without growing. It panics if k is new and
+// there is no room for it; see EnsureUnusedCapacity.
+func (m *HashMap[K, V]) GetOrPutAssumeCapacity(k K) Slot[K, V] { return m.u.GetOrPutAssumeCapacity(k) }
+
+// Get returns the value of k, and whether the map holds k.
+func (m *HashMap[K, V]) Get(k K) (v V, ok bool) { return m.u.Get(k) }
+
+// GetPtr returns a pointer to the value of k in the map, or nil if the map does
+// not hold k.
+func (m *HashMap[K, V]) GetPtr(k K) *V { return m.u.GetPtr(k) }
+
+// Contains tells whether the map holds k.
+func (m *HashMap[K, V]) Contains(k K) bool { return m.u.Contains(k) }
+
+// Remove removes k and its value, and tells whether the map held it.
+func (m *HashMap[K, V]) Remove(k K) bool { return m.u.Remove(k) }
+
+// FetchRemove removes k and returns its value, and whether the map held it.
+func (m *HashMap[K, V]) FetchRemove(k K) (v V, ok bool) { return m.u.FetchRemove(k) }
+
+// Len returns the number of entries.
+func (m *HashMap[K, V]) Len() int { return m.u.Len() }
+
+// Cap returns how many entries fit without another call to the allocator.
+func (m *HashMap[K, V]) Cap() int { return m.u.Cap() }
+
+// EnsureTotalCapacity makes room for n entries in all.
+func (m *HashMap[K, V]) EnsureTotalCapacity(n int) error { return m.u.EnsureTotalCapacity(m.a, n) }
+
+// EnsureUnusedCapacity makes room for n entries more. It panics if n is
+// negative.
+func (m *HashMap[K, V]) EnsureUnusedCapacity(n int) error { return m.u.EnsureUnusedCapacity(m.a, n) }
+
+// ClearRetainingCapacity removes all entries and keeps the memory.
+func (m *HashMap[K, V]) ClearRetainingCapacity() { m.u.ClearRetainingCapacity() }
+
+// ClearAndFree removes all entries and gives back the memory.
+func (m *HashMap[K, V]) ClearAndFree() { m.u.ClearAndFree(m.a) }
+
+// ShrinkAndFree gives back the memory that the entries do not need, as far as
+// halving the block goes. It cannot fail: where there is no memory for a smaller
+// block, the map keeps the one it has.
+func (m *HashMap[K, V]) ShrinkAndFree() { m.u.ShrinkAndFree(m.a) }
+
+// All yields the entries, in no particular order. During the iteration, values
+// may be set and entries removed; those that are removed before they are
+// yielded are not yielded. It panics if the map grows or shrinks meanwhile, and
+// an entry that is added without that may or may not be yielded.
+func (m *HashMap[K, V]) All() iter.Seq2[K, V] { return m.u.All() }
+
+// AllPtr is All with pointers to the values in the map, which live as long as
+// pointers into the map do.
+func (m *HashMap[K, V]) AllPtr() iter.Seq2[K, *V] { return m.u.AllPtr() }
+
+// Keys yields the keys, on the terms of All.
+func (m *HashMap[K, V]) Keys() iter.Seq[K] { return m.u.Keys() }
+
+// Values yields the values, on the terms of All.
+func (m *HashMap[K, V]) Values() iter.Seq[V] { return m.u.Values() }

@@ -209,11 +209,15 @@ func (f *FixedBuffer) resize(op string, b []byte, l mem.Layout, size int) ([]byt
 // reaches into memory that is free already, and one that has part in the last
 // block but is not the last block.
 func (f *FixedBuffer) Free(b []byte, _ mem.Layout) {
+	f.free("heap: FixedBuffer.Free", b)
+}
+
+func (f *FixedBuffer) free(op string, b []byte) {
 	if invariant.Enabled {
-		f.enter("heap: FixedBuffer.Free")
+		f.enter(op)
 		defer f.leave()
 	}
-	start, ok := f.find("heap: FixedBuffer.Free", b, int(f.off))
+	start, ok := f.find(op, b, int(f.off))
 	if !ok {
 		return
 	}

@@ -20,6 +20,7 @@ func TestFormsAgree(t *testing.T) {
 	pairs := []struct{ unmanaged, managed reflect.Type }{
 		{reflect.TypeFor[*generic.ArrayListUnmanaged[int]](), reflect.TypeFor[*generic.ArrayList[int]]()},
 		{reflect.TypeFor[*generic.HashMapUnmanaged[int, int]](), reflect.TypeFor[*generic.HashMap[int, int]]()},
+		{reflect.TypeFor[*generic.StringHashMapUnmanaged[int]](), reflect.TypeFor[*generic.StringHashMap[int]]()},
 	}
 	for _, p := range pairs {
 		for i := range p.unmanaged.NumMethod() {

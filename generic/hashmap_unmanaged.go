@@ -49,46 +49,12 @@ func slotAt[K comparable, V any](s *slot[K, V], found bool) Slot[K, V] {
 	return Slot[K, V]{s.key, &s.val, found}
 }
 
-// find returns the group and slot of k, which has hash h, or nil. The map must
-// have memory.
-func (m *HashMapUnmanaged[K, V]) find(h uint64, k K) (*group[K, V], uint) {
-	groups := m.t.groups
-	mask := uint(len(groups) - 1)
-	pattern := tagOf(h) * ones
-	i := uint(h>>7) & mask
-	for step := uint(1); ; step++ {
-		g := &groups[i]
-		ctrl := g.ctrl
-		for match := matches(ctrl, pattern); match != 0; match &= match - 1 {
-			if s := slotOf(match); g.slots[s].key == k {
-				return g, s
-			}
-		}
-		if ctrl < onePass || step > mask {
-			return nil, 0
-		}
-		i = (i + step) & mask
-	}
-}
-
-// lookup returns the slot of k, or nil.
-func (m *HashMapUnmanaged[K, V]) lookup(k K) *slot[K, V] {
-	if m.t.n == 0 {
-		return nil
-	}
-	g, s := m.find(m.t.hash(&k), k)
-	if g == nil {
-		return nil
-	}
-	return &g.slots[s]
-}
-
 // entry returns the slot of k, and whether it was there. If it is new, the
 // caller sets the value.
 func (m *HashMapUnmanaged[K, V]) entry(a mem.Allocator, k K, method string) (*slot[K, V], bool, error) {
 	if len(m.t.groups) > 0 {
 		h := m.t.hash(&k)
-		if g, s := m.find(h, k); g != nil {
+		if g, s := m.t.find(h, k); g != nil {
 			return &g.slots[s], true, nil
 		}
 		if m.t.room > 0 {
@@ -161,7 +127,7 @@ func (m *HashMapUnmanaged[K, V]) GetOrPutValue(a mem.Allocator, k K, v V) (Slot[
 // GetOrPutAssumeCapacity is GetOrPut without growing. It panics if k is new and
 // there is no room for it; see EnsureUnusedCapacity.
 func (m *HashMapUnmanaged[K, V]) GetOrPutAssumeCapacity(k K) Slot[K, V] {
-	if s := m.lookup(k); s != nil {
+	if s := m.t.lookup(k); s != nil {
 		return slotAt(s, true)
 	}
 	if m.t.room == 0 {
@@ -175,7 +141,7 @@ func (m *HashMapUnmanaged[K, V]) GetOrPutAssumeCapacity(k K) Slot[K, V] {
 
 // Get returns the value of k, and whether the map holds k.
 func (m *HashMapUnmanaged[K, V]) Get(k K) (v V, ok bool) {
-	if s := m.lookup(k); s != nil {
+	if s := m.t.lookup(k); s != nil {
 		return s.val, true
 	}
 	return v, false
@@ -184,14 +150,14 @@ func (m *HashMapUnmanaged[K, V]) Get(k K) (v V, ok bool) {
 // GetPtr returns a pointer to the value of k in the map, or nil if the map does
 // not hold k.
 func (m *HashMapUnmanaged[K, V]) GetPtr(k K) *V {
-	if s := m.lookup(k); s != nil {
+	if s := m.t.lookup(k); s != nil {
 		return &s.val
 	}
 	return nil
 }
 
 // Contains tells whether the map holds k.
-func (m *HashMapUnmanaged[K, V]) Contains(k K) bool { return m.lookup(k) != nil }
+func (m *HashMapUnmanaged[K, V]) Contains(k K) bool { return m.t.lookup(k) != nil }
 
 // Remove removes k and its value, and tells whether the map held it.
 func (m *HashMapUnmanaged[K, V]) Remove(k K) bool {
@@ -199,7 +165,7 @@ func (m *HashMapUnmanaged[K, V]) Remove(k K) bool {
 		return false
 	}
 	h := m.t.hash(&k)
-	g, s := m.find(h, k)
+	g, s := m.t.find(h, k)
 	if g == nil {
 		return false
 	}
@@ -214,7 +180,7 @@ func (m *HashMapUnmanaged[K, V]) FetchRemove(k K) (v V, ok bool) {
 		return v, false
 	}
 	h := m.t.hash(&k)
-	g, s := m.find(h, k)
+	g, s := m.t.find(h, k)
 	if g == nil {
 		return v, false
 	}

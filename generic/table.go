@@ -9,8 +9,8 @@ import (
 	"github.com/allod-dev/allod/mem"
 )
 
-// A table is what the maps of this package have in common: everything but how
-// keys are hashed and compared.
+// A table is what the maps of this package have in common: everything but who
+// owns the keys.
 //
 // It is one block of groups of seven slots. The control word of a group has a
 // byte for each slot, 0 if the slot is empty, else 0x80 and seven bits of the
@@ -83,6 +83,40 @@ func matches(ctrl, pattern uint64) uint64 {
 func slotOf(m uint64) uint { return uint(bits.TrailingZeros64(m)) >> 3 }
 
 func (t *table[K, V]) hash(k *K) uint64 { return hashKey(t.how, t.seed, k) }
+
+// find returns the group and slot of k, which has hash h, or nil. There
+// must be groups.
+func (t *table[K, V]) find(h uint64, k K) (*group[K, V], uint) {
+	groups := t.groups
+	mask := uint(len(groups) - 1)
+	pattern := tagOf(h) * ones
+	i := uint(h>>7) & mask
+	for step := uint(1); ; step++ {
+		g := &groups[i]
+		ctrl := g.ctrl
+		for match := matches(ctrl, pattern); match != 0; match &= match - 1 {
+			if s := slotOf(match); g.slots[s].key == k {
+				return g, s
+			}
+		}
+		if ctrl < onePass || step > mask {
+			return nil, 0
+		}
+		i = (i + step) & mask
+	}
+}
+
+// lookup returns the slot of k, or nil.
+func (t *table[K, V]) lookup(k K) *slot[K, V] {
+	if t.n == 0 {
+		return nil
+	}
+	g, s := t.find(t.hash(&k), k)
+	if g == nil {
+		return nil
+	}
+	return &g.slots[s]
+}
 
 // add takes a slot for a key with hash h, and returns it for the caller to
 // fill. There must be room.

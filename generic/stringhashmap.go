@@ -1,0 +1,139 @@
+package generic
+
+import (
+	"iter"
+
+	"github.com/allod-dev/allod/mem"
+)
+
+// A StringHashMap maps strings to values and owns its keys: it keeps a copy of
+// each, so that the string that a key was put with may change or die.
+// [StringHashMapUnmanaged] is the same without a stored allocator, and says more
+// about both.
+//
+// Memory comes from the allocator given to [NewStringHashMap]: one block for
+// the entries and one for each key. Removing an entry frees its key.
+//
+// Keys that the map hands out are its own copies and live until their entry is
+// removed. Pointers to values end their life then, and when the map grows,
+// gives back memory, or is closed.
+//
+// Close takes time for every entry. A map in memory of an arena may be dropped
+// together with it, without Close.
+//
+// A map is for one goroutine at a time and must not be copied. The zero
+// StringHashMap has no allocator; call [NewStringHashMap].
+type StringHashMap[V any] struct {
+	_ noCopy
+	a mem.Allocator
+	u StringHashMapUnmanaged[V]
+}
+
+// NewStringHashMap returns an empty map, which first calls a when it first
+// grows.
+func NewStringHashMap[V any](a mem.Allocator) *StringHashMap[V] {
+	if isNil(a) {
+		panicNil(a, "generic: NewStringHashMap")
+	}
+	return &StringHashMap[V]{a: a}
+}
+
+// Allocator returns the allocator of the map.
+func (m *StringHashMap[V]) Allocator() mem.Allocator { return m.a }
+
+// Close frees every key, gives all memory back, and leaves an empty map, which
+// may be used again. It never allocates, and the error is always nil.
+func (m *StringHashMap[V]) Close() error {
+	m.u.Close(m.a)
+	return nil
+}
+
+// Clone returns a map with the same entries, and copies of the keys of its own,
+// in memory of the same allocator.
+func (m *StringHashMap[V]) Clone() (*StringHashMap[V], error) {
+	u, err := m.u.Clone(m.a)
+	if err != nil {
+		return nil, err
+	}
+	return &StringHashMap[V]{a: m.a, u: u}, nil
+}
+
+// Put sets the value of k to v, and returns the map's copy of k.
+func (m *StringHashMap[V]) Put(k string, v V) (string, error) { return m.u.Put(m.a, k, v) }
+
+// FetchPut sets the value of k to v and returns the value before, and whether
+// there was one.
+func (m *StringHashMap[V]) FetchPut(k string, v V) (old V, had bool, err error) {
+	return m.u.FetchPut(m.a, k, v)
+}
+
+// GetOrPut returns the place of k in the map, which it adds with a zero value
+// if the map does not hold it. It cannot fail if the map does.
+func (m *StringHashMap[V]) GetOrPut(k string) (Slot[string, V], error) { return m.u.GetOrPut(m.a, k) }
+
+// GetOrPutValue is GetOrPut with a value other than zero for a new entry.
+func (m *StringHashMap[V]) GetOrPutValue(k string, v V) (Slot[string, V], error) {
+	return m.u.GetOrPutValue(m.a, k, v)
+}
+
+// Get returns the value of k, and whether the map holds k.
+func (m *StringHashMap[V]) Get(k string) (v V, ok bool) { return m.u.Get(k) }
+
+// GetPtr returns a pointer to the value of k in the map, or nil if the map does
+// not hold k.
+func (m *StringHashMap[V]) GetPtr(k string) *V { return m.u.GetPtr(k) }
+
+// GetKey returns the map's copy of k, and whether the map holds k.
+func (m *StringHashMap[V]) GetKey(k string) (string, bool) { return m.u.GetKey(k) }
+
+// Contains tells whether the map holds k.
+func (m *StringHashMap[V]) Contains(k string) bool { return m.u.Contains(k) }
+
+// Remove removes k and its value, frees the map's copy of k, and tells whether
+// the map held it. k may be that copy.
+func (m *StringHashMap[V]) Remove(k string) bool { return m.u.Remove(m.a, k) }
+
+// FetchRemove is Remove that returns the value.
+func (m *StringHashMap[V]) FetchRemove(k string) (v V, ok bool) { return m.u.FetchRemove(m.a, k) }
+
+// Len returns the number of entries.
+func (m *StringHashMap[V]) Len() int { return m.u.Len() }
+
+// Cap returns how many entries fit into the block that there is.
+func (m *StringHashMap[V]) Cap() int { return m.u.Cap() }
+
+// EnsureTotalCapacity makes room for n entries in all, save for their keys.
+func (m *StringHashMap[V]) EnsureTotalCapacity(n int) error { return m.u.EnsureTotalCapacity(m.a, n) }
+
+// EnsureUnusedCapacity makes room for n entries more, save for their keys. It
+// panics if n is negative.
+func (m *StringHashMap[V]) EnsureUnusedCapacity(n int) error { return m.u.EnsureUnusedCapacity(m.a, n) }
+
+// ClearRetainingCapacity removes all entries, frees their keys, and keeps the
+// block of the entries.
+func (m *StringHashMap[V]) ClearRetainingCapacity() { m.u.ClearRetainingCapacity(m.a) }
+
+// ClearAndFree removes all entries and gives back all memory.
+func (m *StringHashMap[V]) ClearAndFree() { m.u.ClearAndFree(m.a) }
+
+// ShrinkAndFree gives back the memory that the entries do not need, as far as
+// halving their block goes. It cannot fail: where there is no memory for a
+// smaller block, the map keeps the one it has.
+func (m *StringHashMap[V]) ShrinkAndFree() { m.u.ShrinkAndFree(m.a) }
+
+// All yields the entries, in no particular order. During the iteration, values
+// may be set and entries removed, the one just yielded too, which ends the life
+// of its key; those that are removed before they are yielded are not yielded.
+// It panics if the map grows or shrinks meanwhile, and an entry that is added
+// without that may or may not be yielded.
+func (m *StringHashMap[V]) All() iter.Seq2[string, V] { return m.u.All() }
+
+// AllPtr is All with pointers to the values in the map, which live as long as
+// pointers into the map do.
+func (m *StringHashMap[V]) AllPtr() iter.Seq2[string, *V] { return m.u.AllPtr() }
+
+// Keys yields the keys, on the terms of All.
+func (m *StringHashMap[V]) Keys() iter.Seq[string] { return m.u.Keys() }
+
+// Values yields the values, on the terms of All.
+func (m *StringHashMap[V]) Values() iter.Seq[V] { return m.u.Values() }

@@ -27,6 +27,11 @@ type slot[V any] struct {
 // Deletion moves later entries back over the hole, so there are no tombstones,
 // and a map that many entries have passed through is as fast as a new one. Go's
 // own map was rejected: it allocates now and then under steady churn.
+//
+// Allocators lock a Map out of the race detector's sight, so that their own lock
+// does not order the program's goroutines. The detector would then take what two
+// of them do here for a race: hence no method is instrumented. Nor may one copy
+// or append slices, which the runtime tells the detector of by itself.
 
 const (
 	minSlots = 8
@@ -36,14 +41,20 @@ const (
 )
 
 // Len returns the number of entries.
+//
+//go:norace
 func (m *Map[V]) Len() int { return m.n }
 
 // home returns the slot where the search for addr starts.
+//
+//go:norace
 func (m *Map[V]) home(addr uintptr) int {
 	return int(uint64(addr) * multiplier >> m.shift)
 }
 
 // find returns the slot of addr, or -1.
+//
+//go:norace
 func (m *Map[V]) find(addr uintptr) int {
 	if m.n == 0 || addr == 0 {
 		return -1
@@ -59,6 +70,8 @@ func (m *Map[V]) find(addr uintptr) int {
 }
 
 // Get returns the value of addr and whether there is one.
+//
+//go:norace
 func (m *Map[V]) Get(addr uintptr) (v V, ok bool) {
 	if i := m.find(addr); i >= 0 {
 		return m.slots[i].value, true
@@ -67,6 +80,8 @@ func (m *Map[V]) Get(addr uintptr) (v V, ok bool) {
 }
 
 // Put sets the value of addr, which must not be 0.
+//
+//go:norace
 func (m *Map[V]) Put(addr uintptr, v V) {
 	if i := m.find(addr); i >= 0 {
 		m.slots[i].value = v
@@ -80,6 +95,8 @@ func (m *Map[V]) Put(addr uintptr, v V) {
 }
 
 // insert adds addr, which must be missing; there must be a free slot.
+//
+//go:norace
 func (m *Map[V]) insert(addr uintptr, v V) {
 	i := m.home(addr)
 	for m.slots[i].addr != 0 {
@@ -90,6 +107,8 @@ func (m *Map[V]) insert(addr uintptr, v V) {
 }
 
 // Delete removes addr and returns what its value was, and whether it had one.
+//
+//go:norace
 func (m *Map[V]) Delete(addr uintptr) (v V, ok bool) {
 	hole := m.find(addr)
 	if hole < 0 {
@@ -118,6 +137,8 @@ const shrinkFrom = 4096
 
 // All calls yield for every entry, in no order, until it returns false. The map
 // must not be changed meanwhile.
+//
+//go:norace
 func (m *Map[V]) All(yield func(addr uintptr, v V) bool) {
 	for i := range m.slots {
 		if s := &m.slots[i]; s.addr != 0 && !yield(s.addr, s.value) {
@@ -126,6 +147,7 @@ func (m *Map[V]) All(yield func(addr uintptr, v V) bool) {
 	}
 }
 
+//go:norace
 func (m *Map[V]) rehash(slots int) {
 	old := m.slots
 	m.slots, m.n = make([]slot[V], slots), 0
@@ -138,6 +160,8 @@ func (m *Map[V]) rehash(slots int) {
 }
 
 // check costs as much as the map is long, so that it looks at small maps only.
+//
+//go:norace
 func (m *Map[V]) check() {
 	if invariant.Enabled && len(m.slots) <= 256 {
 		n := 0

@@ -121,7 +121,7 @@ func New(tb TB, opts ...Option) *Allocator {
 	}
 	a := &Allocator{
 		tb:     tb,
-		plain:  heap.GC{},
+		plain:  heap.Page{},
 		typed:  heap.GC{},
 		answer: mem.Scanned,
 		groups: 10,

@@ -302,7 +302,7 @@ func (m *model) check(x int) {
 func (m *model) huge(x int) {
 	size := math.MaxInt - x<<(x&15)
 	if x&16 != 0 {
-		size = math.MaxInt/2 + x
+		size = math.MaxInt - x
 	}
 	l := mem.Layout{Align: mem.AlignLog2(x & 15)}
 	b, err := m.a.Alloc(size, l)

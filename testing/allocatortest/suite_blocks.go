@@ -167,7 +167,7 @@ func testAlignHuge(p *probe) {
 }
 
 func testLayoutAfterAlloc(p *probe) {
-	type pair struct{ x, y uint64 }
+	type pair [2]uint64
 	t := mem.TypeFor[pair]()
 	plain := mem.Layout{Align: word.Align, Type: t}
 	layouts := []mem.Layout{plain, {Align: word.Align, Type: t, Zero: true}}
@@ -624,7 +624,7 @@ func testFailedAlloc(p *probe) {
 	k := p.alloc(size, word)
 	k.paint(1)
 	for range 64 {
-		for _, huge := range []int{math.MaxInt - 4096, math.MaxInt / 2} {
+		for _, huge := range []int{math.MaxInt - 4096, math.MaxInt - 1} {
 			p.hopeless(huge, word)
 		}
 	}

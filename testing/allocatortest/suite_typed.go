@@ -52,19 +52,19 @@ func (s shapeOf[T]) load(b []byte, i int) *target     { return s.get(&view[T](b)
 type (
 	front struct {
 		p *target
-		n uintptr
+		_ uintptr
 	}
 	back struct {
-		n uintptr
+		_ uintptr
 		p *target
 	}
 	inside struct {
-		a [2]uintptr
+		_ [2]uintptr
 		p *target
-		b [2]uintptr
+		_ [2]uintptr
 	}
 	large struct {
-		n [125]uintptr
+		_ [125]uintptr
 		p *target
 	}
 )
@@ -169,11 +169,6 @@ func (p *probe) alive(x *planted, n int, after string) {
 func collect() {
 	runtime.GC()
 	runtime.GC() // what a weak pointer had brought back in the first
-}
-
-// typedBudget tells whether a block of n elements of s may be asked for.
-func (p *probe) typedBudget(s shape, n int) bool {
-	return p.need(1, n*s.size(), s.layout(mem.Managed))
 }
 
 // needScanned skips the part unless managed blocks are served.

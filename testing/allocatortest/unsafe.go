@@ -16,13 +16,6 @@ func view[T any](b []byte) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(v)))
 }
 
-// bytesOf returns the bytes of s[:cap(s)].
-func bytesOf[T any](s []T) []byte {
-	var v T
-	// Valid: cap(s) Ts are that many bytes of one piece of memory.
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), cap(s)*int(unsafe.Sizeof(v)))
-}
-
 // textOf returns a string of the bytes of p.
 func textOf(p *target) string {
 	// Valid: p points to that many bytes, which nobody writes while it is read.

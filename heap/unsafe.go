@@ -1,6 +1,10 @@
 package heap
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/allod-dev/allod/mem"
+)
 
 // Every conversion of package heap between pointers and numbers is in this file.
 
@@ -18,4 +22,11 @@ func bytesAt(p unsafe.Pointer, n int) []byte {
 func wider(b []byte, n int) []byte {
 	// Valid: the caller's duty. checkptr verifies it for the Go heap.
 	return unsafe.Slice(unsafe.SliceData(b), n)
+}
+
+// typeHash returns a number that is the same for equal types and for few others.
+func typeHash(t mem.Type) int {
+	// Valid: a Type is one word, the address of a descriptor, which stays where
+	// it is. Descriptors are aligned, so the low bits say little.
+	return int(*(*uintptr)(unsafe.Pointer(&t)) >> 5)
 }

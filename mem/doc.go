@@ -55,7 +55,7 @@
 //	rawRemap, rawFree                a.Remap, a.Free
 //	noAlloc, noResize, noRemap       embed NoResize
 //	noFree                           an empty Free method
-//	Allocator.failing                heap.NewFailing(heap.GC{}, heap.FailingOptions{...})
+//	Allocator.failing                heap.NewFailing with From: 1
 //	create, destroy                  Create, New, Destroy
 //	alloc                            AllocUninit, or Alloc for zeroes
 //	alignedAlloc, allocAdvanced…     AllocAligned, FreeAligned

@@ -299,6 +299,15 @@ var wrapperMakers = []wrapperMaker{
 		zero: new(heap.Logging),
 	},
 	{
+		name: "Validation",
+		make: func(child mem.Allocator) mem.Allocator { return heap.NewValidation(child) },
+		zero: new(heap.Validation),
+		live: func(a mem.Allocator) (int, int, bool) {
+			blocks, bytes := a.(*heap.Validation).Live()
+			return blocks, bytes, true
+		},
+	},
+	{
 		name:   "Hybrid",
 		make:   func(child mem.Allocator) mem.Allocator { return heap.NewHybrid(child) },
 		zero:   new(heap.Hybrid),

@@ -1,0 +1,72 @@
+package leaktest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
+)
+
+// The test fails if Close forgets a block, and prints where it was allocated.
+func TestIndex(t *testing.T) {
+	x := NewIndex(allocatortest.New(t))
+	defer x.Close()
+	for _, word := range []string{"allod", "feud", "manor"} {
+		if err := x.Add(word); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Join(x.Words(), " "); got != "allod feud manor" {
+		t.Errorf("Words() = %q", got)
+	}
+}
+
+// Each allocation is made to fail in turn. The test fails if one of the errors
+// leaves a block behind.
+func TestRunningOut(t *testing.T) {
+	allocatortest.CheckAllFailures(t, func(a mem.Allocator) error {
+		x := NewIndex(a)
+		defer x.Close()
+		for i := range 20 {
+			if err := x.Add(fmt.Sprint("word", i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// What the first test says when Close is forgotten. Instead of failing, this
+// test looks at the failure.
+func TestForgottenClose(t *testing.T) {
+	failed := &recorder{}
+	x := NewIndex(allocatortest.New(failed))
+	if err := x.Add("allod"); err != nil {
+		t.Fatal(err)
+	}
+	failed.end()
+	for _, want := range []string{"2 blocks leaked", "leaktest.(*Index).Add", "index.go"} {
+		if !strings.Contains(failed.text, want) {
+			t.Errorf("no %q in:\n%s", want, failed.text)
+		}
+	}
+}
+
+// recorder is a test whose failure can be looked at.
+type recorder struct {
+	text     string
+	cleanups []func()
+}
+
+func (r *recorder) Helper()                           {}
+func (r *recorder) Cleanup(f func())                  { r.cleanups = append(r.cleanups, f) }
+func (r *recorder) Errorf(format string, args ...any) { r.text += fmt.Sprintf(format, args...) + "\n" }
+func (r *recorder) Logf(format string, args ...any)   {}
+
+func (r *recorder) end() {
+	for _, f := range r.cleanups {
+		f()
+	}
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/allod-dev/allod/cmd/allod/internal/demo"
+)
+
+func demoCommand() *cobra.Command {
+	var o demo.Options
+	var limit string
+	cmd := &cobra.Command{
+		Use:   "demo [folder]",
+		Short: "Show what leaving the Go heap changes, on a real program",
+		Long: `Demo builds a full-text index over the source tree of Go, or over another
+folder, in plain Go and in an arena off the Go heap. It answers phrase and
+prefix queries under the load of a service, tears the index down, and compares.
+
+Exit codes: 0 all is well, 1 a check failed, 2 usage, 3 out of memory.`,
+		Example: `  allod demo
+  allod demo --html demo.html ~/src
+  allod demo --limit 64MiB`,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if len(args) > 1 {
+				return demo.UsageError(fmt.Errorf("one folder at most, not %d", len(args)))
+			}
+			if limit != "" {
+				if o.Limit, err = demo.ParseSize(limit); err != nil {
+					return demo.UsageError(fmt.Errorf("--limit: %w", err))
+				}
+			}
+			if !(o.Scale > 0 && o.Scale <= 1000) {
+				return demo.UsageError(fmt.Errorf("--scale: %g is not between 0 and 1000", o.Scale))
+			}
+			if o.Load < 100*time.Millisecond {
+				return demo.UsageError(fmt.Errorf("--load: %v is less than 100ms", o.Load))
+			}
+			if len(args) == 1 {
+				o.Root = args[0]
+			} else if o.Root, err = sourceOfGo(cmd.Context()); err != nil {
+				return demo.UsageError(err)
+			}
+			return demo.Run(cmd.Context(), o, cmd.OutOrStdout(), os.Stderr)
+		},
+	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return demo.UsageError(err) })
+	flags := cmd.Flags()
+	flags.Float64Var(&o.Scale, "scale", 1, "documents for each file of the folder: 0.1 takes every tenth, 2 each twice")
+	flags.DurationVar(&o.Load, "load", 6*time.Second, "time that each variant serves requests")
+	flags.StringVar(&limit, "limit", "", "only build the index, in no more than this `size`: 64MiB")
+	flags.StringVar(&o.HTML, "html", "", "write a page with charts to this `file`")
+	flags.BoolVar(&o.JSON, "json", false, "print the figures as JSON")
+	return cmd
+}
+
+// sourceOfGo returns the folder with the source tree of Go.
+func sourceOfGo(ctx context.Context) (string, error) {
+	root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", fmt.Errorf("no folder was given, and go env GOROOT does not say where Go is: %w", err)
+	}
+	return filepath.Join(strings.TrimSpace(string(root)), "src"), nil
+}
+
+// variantCommand is how the demo starts itself for one variant.
+func variantCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    demo.HiddenCommand,
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return demo.RunVariant(args[0], cmd.OutOrStdout())
+		},
+	}
+}

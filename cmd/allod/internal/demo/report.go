@@ -1,0 +1,184 @@
+package demo
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+// A Report is all that the demo found.
+type Report struct {
+	Root       string       `json:"root"`
+	Scale      float64      `json:"scale"`
+	Documents  int          `json:"documents"`
+	Bytes      int64        `json:"bytes"`
+	Go         string       `json:"go"`
+	System     string       `json:"system"`
+	Processors int          `json:"processors"`
+	Variants   []*Result    `json:"variants"`
+	Limited    *LimitResult `json:"limited"`
+	Failed     []string     `json:"failed_checks"`
+}
+
+// Plain Go, which everything is compared with, and the best that allod has.
+func (r *Report) plain() *Result { return r.Variants[0] }
+func (r *Report) best() *Result  { return r.Variants[len(r.Variants)-1] }
+
+// limit returns a limit that the index cannot fit in: 64 MiB for the source
+// tree of Go.
+func (r *Report) limit() int64 {
+	const usual = 64 << 20
+	return min(usual, r.best().OffHeap/3)
+}
+
+// check lists what is wrong, if anything is.
+func (r *Report) check() {
+	r.Failed = []string{}
+	fail := func(ok bool, format string, args ...any) {
+		if !ok {
+			r.Failed = append(r.Failed, fmt.Sprintf(format, args...))
+		}
+	}
+	first := r.plain()
+	for _, v := range r.Variants {
+		fail(v.Answers == first.Answers, "%s answers otherwise than %s", v.Title, first.Title)
+		fail(v.Words == first.Words && v.Postings == first.Postings,
+			"%s has %d words and %d postings, %s %d and %d",
+			v.Title, v.Words, v.Postings, first.Title, first.Words, first.Postings)
+		fail(v.Lost == 0, "%s lost %d bytes", v.Title, v.Lost)
+	}
+	l := r.Limited
+	fail(l.ExitCode == ExitOutOfMemory, "with a limit of %s the exit code was %d, not %d",
+		size(l.Limit), l.ExitCode, ExitOutOfMemory)
+	fail(l.Intact, "running out of memory damaged the index")
+	fail(l.Lost == 0, "after running out of memory %d bytes were lost", l.Lost)
+}
+
+// writeIntroduction says what is about to happen.
+func (r *Report) writeIntroduction(w io.Writer) {
+	fmt.Fprintf(w, "A full-text index over %s: %s files, %s, built %d ways,\n"+
+		"each in a process of its own and with the same memory. This takes about a minute.\n\n",
+		r.Root, count(r.Documents), size(r.Bytes), len(variants))
+}
+
+// A row of the table: its name below the row before, and by itself.
+type row struct {
+	name, full string
+	value      func(*Result) string
+}
+
+var rows = []row{
+	{"build", "build", func(r *Result) string { return duration(r.Build) }},
+	{"queries per second", "queries per second", func(r *Result) string { return count(int(r.PerSecond)) }},
+	{"latency under load, p50", "latency under load, p50", func(r *Result) string { return duration(r.Latency(0.5)) }},
+	{"  p99", "latency under load, p99", func(r *Result) string { return duration(r.Latency(0.99)) }},
+	{"  p99.9", "latency under load, p99.9", func(r *Result) string { return duration(r.Latency(0.999)) }},
+	{"peak memory (RSS)", "peak memory (RSS)", func(r *Result) string { return size(r.PeakRSS) }},
+	{"  of it off the Go heap", "memory off the Go heap", func(r *Result) string { return size(r.OffHeap) }},
+	{"live Go heap objects", "live Go heap objects", func(r *Result) string { return count(r.Objects) }},
+	{"collections", "collections", func(r *Result) string { return count(r.Cycles) }},
+	{"  CPU time", "CPU time of all collections", func(r *Result) string { return duration(seconds(r.GCCPU)) }},
+	{"full collection", "full collection with the index live", func(r *Result) string { return duration(r.FullGC) }},
+	{"teardown", "teardown", func(r *Result) string { return duration(r.Teardown) }},
+}
+
+// write writes the table and what it says, for a terminal of so many columns.
+func (r *Report) write(w io.Writer, columns int) error {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleRounded)
+	t.Style().Format.Header = text.FormatDefault
+	head := table.Row{""}
+	var config []table.ColumnConfig
+	for i, v := range r.Variants {
+		head = append(head, v.Title)
+		config = append(config, table.ColumnConfig{Number: i + 2, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	t.AppendHeader(head)
+	t.SetColumnConfigs(config)
+	for _, row := range rows {
+		cells := table.Row{row.name}
+		for _, v := range r.Variants {
+			cells = append(cells, row.value(v))
+		}
+		t.AppendRow(cells)
+	}
+	if _, err := fmt.Fprintln(w, t.Render()); err != nil {
+		return err
+	}
+	for _, p := range append(r.legend(), r.sentences()...) {
+		if _, err := fmt.Fprintf(w, "\n%s\n", wrap(p, min(columns, 80))); err != nil {
+			return err
+		}
+	}
+	for _, f := range r.Failed {
+		fmt.Fprintf(w, "\nCHECK FAILED: %s.\n", f)
+	}
+	return nil
+}
+
+// legend says what the columns are and what is fair about them.
+func (r *Report) legend() []string {
+	p := r.plain()
+	return []string{
+		fmt.Sprintf("plain Go keeps a map[string]*[]posting. arena is the same index in one heap.Arena "+
+			"over heap.Page; + scratch also tokenises files and answers queries in arenas that are "+
+			"reset. All get the memory that plain Go took, %s: GOGC=400 through GOMEMLIMIT, the "+
+			"arenas through a limit that is lowered by what they take, at which alone they collect.",
+			size(p.PeakRSS)),
+		fmt.Sprintf("Load: %s requests arrive per second at random, half of what plain Go can "+
+			"serve; each is JSON in, a phrase or a prefix, JSON out, %s of Go heap in plain Go. "+
+			"Latency counts from arrival.", count(int(p.Rate)), size(int64(p.PerRequest))),
+	}
+}
+
+// sentences says what a newcomer should see.
+func (r *Report) sentences() []string {
+	p, b := r.plain(), r.best()
+	slow, fast := p.Latency(0.999), b.Latency(0.999)
+	s := []string{
+		fmt.Sprintf("The slowest 1 in 1,000 requests took %s or more in plain Go, and %s with the "+
+			"index off the Go heap: %s.", duration(slow), duration(fast),
+			compare(float64(slow), float64(fast), "shorter", "longer")),
+		fmt.Sprintf("A full collection with the index live took %s, as the collector has to visit "+
+			"%s objects; off the Go heap they are %s, and it took %s: %s.",
+			duration(p.FullGC), count(p.Objects), count(b.Objects), duration(b.FullGC),
+			compare(float64(p.FullGC), float64(b.FullGC), "shorter", "longer")),
+		fmt.Sprintf("In all, collecting took %s of CPU time in plain Go and %s off the Go heap.",
+			duration(seconds(p.GCCPU)), duration(seconds(b.GCCPU))),
+	}
+	if l := r.Limited; l.Error != "" {
+		s = append(s, fmt.Sprintf("Memory can run out, and that is an error like any other: with "+
+			"--limit %s the build stops at file %s of %s (%s: %s), the index of the files before is "+
+			"%s, %s bytes are lost, and the exit code is %d.", flagSize(l.Limit), count(l.Indexed+1),
+			count(l.Documents), l.File, l.Error, pick(l.Intact, "intact", "DAMAGED"), count(l.Lost), l.ExitCode))
+	}
+	if len(r.Failed) == 0 {
+		s = append(s, fmt.Sprintf("All variants gave the same answers (%s), and every byte went back.", p.Answers))
+	}
+	return s
+}
+
+// compare says how a, the measure of plain Go, relates to b.
+func compare(a, b float64, less, more string) string {
+	switch {
+	case b <= 0 || a <= 0:
+		return "too little to compare"
+	case a/b >= 1.05:
+		return fmt.Sprintf("%s times %s", ratio(a/b), less)
+	case b/a >= 1.05:
+		return fmt.Sprintf("%s times %s", ratio(b/a), more)
+	}
+	return "about the same"
+}
+
+func ratio(x float64) string {
+	if x < 10 {
+		return fmt.Sprintf("%.1f", x)
+	}
+	return count(int(x + 0.5))
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -1,0 +1,139 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// Options say what the demo runs on and where its results go.
+type Options struct {
+	Root  string        // the folder to index
+	Scale float64       // documents per file of the folder
+	Load  time.Duration // how long each variant serves
+	Limit int64         // with a limit only the limited build runs; 0: everything
+	JSON  bool
+	HTML  string // file to write the page to
+}
+
+// Run runs the demo and writes what it found to stdout. Progress goes to stderr
+// if that is a terminal.
+func Run(ctx context.Context, o Options, stdout io.Writer, stderr *os.File) error {
+	root, err := filepath.Abs(o.Root)
+	if err != nil {
+		return UsageError(err)
+	}
+	o.Root = root
+	c, err := openCorpus(o.Root, o.Scale)
+	if err != nil {
+		return err
+	}
+	bar := newBar(stderr)
+	defer bar.finish()
+	if o.Limit > 0 {
+		return runLimited(c, o, bar, stdout)
+	}
+
+	var page *os.File
+	if o.HTML != "" { // before the work: a wrong name should not cost a minute
+		if page, err = os.Create(o.HTML); err != nil {
+			return UsageError(err)
+		}
+		defer page.Close()
+	}
+	report, err := measure(ctx, c, o, bar, stdout)
+	if err != nil {
+		return err
+	}
+	bar.finish()
+	if o.JSON {
+		err = writeJSON(stdout, report)
+	} else {
+		err = report.write(stdout, width(stdout))
+	}
+	if page != nil {
+		err = errors.Join(err, report.writeHTML(page), page.Close())
+		if err == nil && !o.JSON {
+			fmt.Fprintf(stdout, "\nThe charts are in %s.\n", o.HTML)
+		}
+	}
+	if err == nil && len(report.Failed) > 0 {
+		err = &exitError{ExitCheckFailed, fmt.Errorf("%d checks failed", len(report.Failed))}
+	}
+	return err
+}
+
+// measure runs every variant, and the limited build, each in a process of its
+// own.
+func measure(ctx context.Context, c *corpus, o Options, bar *bar, stdout io.Writer) (*Report, error) {
+	r := &Report{
+		Root: o.Root, Scale: o.Scale, Documents: len(c.docs),
+		Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, Processors: runtime.GOMAXPROCS(0),
+	}
+	var err error
+	if r.Bytes, err = c.warm(bar.stage("reading")); err != nil {
+		return nil, err
+	}
+	if !o.JSON {
+		bar.clear()
+		r.writeIntroduction(stdout)
+	}
+	s := spec{Root: o.Root, Scale: o.Scale, Load: o.Load}
+	for _, v := range variants {
+		s.Variant = v.name
+		result, err := inProcess(ctx, s, bar.share(v.title))
+		if err != nil {
+			return nil, err
+		}
+		r.Variants = append(r.Variants, result)
+		if s.Budget == 0 { // the first sets the terms for the others
+			s.Budget, s.Requests, s.Rate = result.PeakRSS, result.Requests, result.Rate
+		}
+	}
+	bar.share("with a limit")(0)
+	if r.Limited, err = limitInProcess(ctx, o, r.limit()); err != nil {
+		return nil, err
+	}
+	r.check()
+	return r, nil
+}
+
+// runLimited is the demo with --limit.
+func runLimited(c *corpus, o Options, bar *bar, stdout io.Writer) error {
+	r, err := buildWithin(c, o.Limit, bar.stage("indexing"))
+	bar.finish()
+	if err != nil {
+		return err
+	}
+	r.ExitCode = ExitCode(r.failure())
+	if o.JSON {
+		err = writeJSON(stdout, r)
+	} else if r.ExitCode == ExitOK {
+		_, err = fmt.Fprintln(stdout, r)
+	}
+	return errors.Join(err, r.failure())
+}
+
+func writeJSON(w io.Writer, v any) error {
+	out := json.NewEncoder(w)
+	out.SetIndent("", "  ")
+	return out.Encode(v)
+}
+
+// width returns the columns of the terminal that w is, or 80.
+func width(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
+			return columns
+		}
+	}
+	return 80
+}

@@ -1,0 +1,108 @@
+package demo
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// count writes n with commas: 16,872,401.
+func count[N int | int64 | uint64](n N) string {
+	digits := strconv.FormatUint(uint64(n), 10)
+	var b strings.Builder
+	for i, d := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			b.WriteByte(',')
+		}
+		b.WriteRune(d)
+	}
+	return b.String()
+}
+
+// duration writes d with three digits: 57.4 ms.
+func duration(d time.Duration) string {
+	switch {
+	case d >= time.Second:
+		return digits(d.Seconds()) + " s"
+	case d >= time.Millisecond:
+		return digits(d.Seconds()*1e3) + " ms"
+	}
+	return digits(d.Seconds()*1e6) + " µs"
+}
+
+// size writes n bytes with three digits: 339 MB.
+func size(n int64) string {
+	switch {
+	case n == 0:
+		return "0"
+	case n >= 1e9:
+		return digits(float64(n)/1e9) + " GB"
+	case n >= 1e6:
+		return digits(float64(n)/1e6) + " MB"
+	}
+	return digits(float64(n)/1e3) + " kB"
+}
+
+// flagSize writes n as the flag --limit takes it: 64MiB.
+func flagSize(n int64) string {
+	if n%(1<<20) == 0 {
+		return strconv.FormatInt(n>>20, 10) + "MiB"
+	}
+	return strconv.FormatInt(n, 10) + "B"
+}
+
+// ParseSize reads a size in bytes: 1000, 64MiB, 1.5GB.
+func ParseSize(s string) (int64, error) {
+	number := strings.TrimRight(s, "BKMGikmgb")
+	unit, known := map[string]float64{
+		"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9,
+		"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30,
+	}[strings.ToLower(s[len(number):])]
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil || !known || !(n > 0) || n*unit > math.MaxInt64/2 {
+		return 0, fmt.Errorf("%q is not a size; write 64MiB, 1.5GB or a number of bytes", s)
+	}
+	return int64(n * unit), nil
+}
+
+// digits writes x with at least three significant digits.
+func digits(x float64) string {
+	switch {
+	case x >= 99.95:
+		return strconv.FormatFloat(x, 'f', 0, 64)
+	case x >= 9.995:
+		return strconv.FormatFloat(x, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(x, 'f', 2, 64)
+}
+
+func pick(cond bool, yes, no string) string {
+	if cond {
+		return yes
+	}
+	return no
+}
+
+// wrap breaks s between words into lines of at most so many columns.
+func wrap(s string, columns int) string {
+	var b strings.Builder
+	at := 0
+	for word := range strings.FieldsSeq(s) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case at == 0:
+		case at+1+n > columns:
+			b.WriteByte('\n')
+			at = 0
+		default:
+			b.WriteByte(' ')
+			at++
+		}
+		b.WriteString(word)
+		at += n
+	}
+	return b.String()
+}

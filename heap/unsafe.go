@@ -30,3 +30,37 @@ func typeHash(t mem.Type) int {
 	// it is. Descriptors are aligned, so the low bits say little.
 	return int(*(*uintptr)(unsafe.Pointer(&t)) >> 5)
 }
+
+// sizeOf returns the size of a T.
+func sizeOf[T any]() uintptr {
+	var v T
+	return unsafe.Sizeof(v)
+}
+
+// pointerAddress returns the address of *p. The number keeps nothing alive.
+func pointerAddress[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }
+
+// bytesOf returns the bytes of *p.
+func bytesOf[T any](p *T) []byte {
+	// Valid: a T is sizeof(T) bytes of memory.
+	return unsafe.Slice((*byte)(unsafe.Pointer(p)), int(unsafe.Sizeof(*p)))
+}
+
+// slotAt returns the T at the given offset from base. The memory there must be
+// of one block with base, aligned for T and, if T holds pointers that the
+// collector sees, typed as T.
+func slotAt[T any](base *byte, offset uint32) *T {
+	// Valid: the caller's duty.
+	return (*T)(unsafe.Add(unsafe.Pointer(base), offset))
+}
+
+// clearTyped sets *p to zero with write barriers.
+func clearTyped[T any](p *T) {
+	const registers = 4 * unsafe.Sizeof(uintptr(0))
+	if unsafe.Sizeof(*p) <= registers {
+		*p = *new(T)
+		return
+	}
+	// The assignment would copy a zero from the stack, this does not.
+	clear(unsafe.Slice(p, 1))
+}

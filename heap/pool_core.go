@@ -1,0 +1,514 @@
+package heap
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math"
+	"math/bits"
+	"slices"
+
+	"github.com/allod-dev/allod/internal/invariant"
+	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/internal/rtype"
+	"github.com/allod-dev/allod/mem"
+)
+
+// poolCore is what a Pool does that does not depend on the type of its objects.
+type poolCore struct {
+	// The slab that the magazine is of. addr is its first slot and span the
+	// size of all; both are 0 if there is none.
+	base *byte
+	addr uintptr
+	span uintptr
+	live []byte // of that slab
+
+	stride uintptr            // from one slot to the next; 0 if objects have no size
+	plain  bool               // objects hold no pointers: Create clears
+	poison bool               // fill what is destroyed, in builds with invariants
+	filled uint               // mag[:filled] is the magazine; filled <= len(mag)
+	mag    [magazine]poolSlot // free slots of the current slab, the next one last
+
+	current *poolSlab
+	hit     *poolSlab   // where find found its answer last
+	slabs   []*poolSlab // in the order of their ids
+	sorted  []*poolSlab // in the order of their addresses
+	avail   []uint64    // a bit per slab: its summary is not empty
+	bump    int         // slabs before this one have no fresh slots
+
+	slots  int // in all slabs
+	fresh  int // of these, how many have been used since the last reset
+	parked int // of these, how many are free and not in the magazine
+	bytes  int // size of all slabs
+
+	child   mem.Allocator
+	layout  mem.Layout // of a slab
+	size    int        // of an object
+	preheat int
+	most    int   // objects at once
+	err     error // of every request, once there is one
+}
+
+// poolSlot is a free slot of the current slab. The offset saves Create a
+// multiplication, and the index a division.
+type poolSlot struct {
+	offset uint32
+	index  uint32
+}
+
+// poolSlab is a block of the child, cut into slots. A slot is fresh until it is
+// used for the first time; it then is live, or in the magazine, or parked: free,
+// with its group's bit set in the summary.
+type poolSlab struct {
+	block   []byte
+	addr    uintptr // of block
+	span    uintptr // len(block)
+	id      int
+	n       int      // slots; at most maxSlots
+	fresh   int      // slots before this one are not fresh
+	touched int      // what fresh was at most, before resets
+	live    []byte   // a byte per slot, 1 if its object is live; a whole number of groups
+	summary []uint64 // a bit per group of 64: may have parked slots
+	top     uint64   // a bit per word of the summary that is not zero
+}
+
+const (
+	magazine        = 64             // a group fits
+	maxSlots        = 64 * 64 * 64   // in a slab, so that top is one word
+	poolFirstSlab   = 4 << 10        // bytes
+	poolLargestSlab = 64 << 20       // bytes, if it holds more than one slot
+	largeObject     = 1 << 10        // bytes; from here on fresh slots are not cleared
+	enough          = magazine/2 + 1 // slots for one refill
+)
+
+func (c *poolCore) init(child mem.Allocator, l mem.Layout, err error, o PoolOptions) {
+	c.child, c.layout, c.err = child, l, err
+	c.size = l.Type.Size()
+	c.preheat = o.Preheat
+	c.most = o.Max
+	if c.most == 0 {
+		c.most = math.MaxInt
+	}
+	c.plain = !l.Type.HasPointers()
+	if c.size == 0 || err != nil {
+		return
+	}
+	c.layout.Align = l.Align.Max(o.Align)
+	// Objects without pointers are cleared one by one. For large ones fresh
+	// memory that is zero already is worth asking for.
+	c.layout.Zero = !c.plain || c.size >= largeObject
+	stride, ok := strideFor(c.size, c.layout)
+	if !ok {
+		c.err = mem.ErrTooLarge
+		return
+	}
+	c.stride = uintptr(stride)
+	if invariant.Enabled {
+		c.poison = c.plain && !rtype.FactsOf(l.Type.Reflect()).Bools
+	}
+}
+
+// strideFor returns how far apart objects are, which is a multiple of the
+// alignment; and of the size, if slabs may be typed.
+func strideFor(size int, l mem.Layout) (stride int, ok bool) {
+	align := l.Align.Bytes()
+	if l.Kind != mem.Plain {
+		shift := max(l.Align.Log2()-bits.TrailingZeros(uint(size)), 0)
+		if size > math.MaxInt>>shift {
+			return 0, false
+		}
+		return size << shift, true
+	}
+	if size > math.MaxInt-(align-1) {
+		return 0, false
+	}
+	return (size + align - 1) &^ (align - 1), true
+}
+
+// refill puts free slots into the empty magazine: parked ones if there are any,
+// then fresh ones, then those of a new slab. Zeroed tells that it is one slot,
+// known to be zero.
+func (c *poolCore) refill() (zeroed bool, err error) {
+	if c.current != nil && c.current.top != 0 {
+		c.takeParked(c.current)
+		return false, nil
+	}
+	if c.parked > 0 {
+		for i, w := range c.avail {
+			if w != 0 {
+				s := c.slabs[i*64+bits.TrailingZeros64(w)]
+				c.setCurrent(s)
+				c.takeParked(s)
+				return false, nil
+			}
+		}
+	}
+	for ; c.bump < len(c.slabs); c.bump++ {
+		if s := c.slabs[c.bump]; s.fresh < s.n {
+			c.setCurrent(s)
+			return c.takeFresh(s), nil
+		}
+	}
+	if err := c.grow(); err != nil {
+		return false, err
+	}
+	s := c.slabs[c.bump]
+	c.setCurrent(s)
+	return c.takeFresh(s), nil
+}
+
+// setCurrent makes s the slab of the magazine, which is empty.
+func (c *poolCore) setCurrent(s *poolSlab) {
+	if c.current == s {
+		return
+	}
+	c.current = s
+	c.base, c.addr, c.span, c.live = s.base(), s.addr, s.span, s.live
+}
+
+// noCurrent empties the magazine, whose slots the caller takes care of.
+func (c *poolCore) noCurrent() {
+	c.current = nil
+	c.base, c.addr, c.span, c.live = nil, 0, 0, nil
+	c.filled = 0
+}
+
+// takeParked moves parked slots of s into the magazine, the lowest first, whole
+// groups until there are enough.
+func (c *poolCore) takeParked(s *poolSlab) {
+	k := 0
+	for k < enough && s.top != 0 {
+		a := bits.TrailingZeros64(s.top)
+		g := a*64 + bits.TrailingZeros64(s.summary[a])
+		free := s.freeIn(g)
+		if k+bits.OnesCount64(free) > magazine {
+			break
+		}
+		for ; free != 0; free &= free - 1 {
+			c.mag[k] = c.slot(g*64 + bits.TrailingZeros64(free))
+			k++
+		}
+		if s.summary[a] &= s.summary[a] - 1; s.summary[a] == 0 {
+			s.top &= s.top - 1
+		}
+	}
+	if s.top == 0 {
+		c.avail[s.id>>6] &^= 1 << (s.id & 63)
+	}
+	c.parked -= k
+	slices.Reverse(c.mag[:k])
+	c.filled = uint(k)
+}
+
+// takeFresh moves the next fresh slots of s into the magazine: the rest of a
+// group, or only one if objects are large and may be zero already.
+func (c *poolCore) takeFresh(s *poolSlab) (zeroed bool) {
+	from, to := s.fresh, min(s.fresh|63+1, s.n)
+	if c.size >= largeObject {
+		to = from + 1
+		zeroed = from >= s.touched
+	}
+	for i := from; i < to; i++ {
+		c.mag[to-1-i] = c.slot(i)
+	}
+	s.fresh = to
+	s.touched = max(s.touched, to)
+	c.fresh += to - from
+	c.filled = uint(to - from)
+	return zeroed
+}
+
+func (c *poolCore) slot(i int) poolSlot {
+	return poolSlot{uint32(uintptr(i) * c.stride), uint32(i)}
+}
+
+// park records that a slot is free and not in the magazine.
+func (c *poolCore) park(s *poolSlab, index uintptr) {
+	g := index >> 6
+	s.summary[g>>6] |= 1 << (g & 63)
+	if s.top == 0 {
+		c.avail[s.id>>6] |= 1 << (s.id & 63)
+	}
+	s.top |= 1 << (g >> 6)
+	c.parked++
+}
+
+// find returns the slab and the index of the slot at addr, or nil if none
+// begins there.
+func (c *poolCore) find(addr uintptr) (*poolSlab, uintptr) {
+	s := c.slabOf(addr)
+	if s == nil {
+		return nil, 0
+	}
+	offset := addr - s.addr
+	index := offset / c.stride
+	if index*c.stride != offset {
+		return nil, 0
+	}
+	return s, index
+}
+
+// slabOf returns the slab that addr lies in, or nil.
+func (c *poolCore) slabOf(addr uintptr) *poolSlab {
+	if s := c.hit; s != nil && addr-s.addr < s.span {
+		return s
+	}
+	lo, hi := 0, len(c.sorted)
+	for lo < hi {
+		mid := int(uint(lo+hi) / 2)
+		if c.sorted[mid].addr <= addr {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if lo == 0 {
+		return nil
+	}
+	if s := c.sorted[lo-1]; addr-s.addr < s.span {
+		c.hit = s
+		return s
+	}
+	return nil
+}
+
+// misuse reports what is wrong with destroying addr.
+//
+//go:noinline
+func (c *poolCore) misuse(op string, addr uintptr) {
+	m := &Misuse{Kind: ForeignFree, Op: op, Addr: addr, Size: c.size,
+		Hint: "not an object of this pool; another pool of the type or the Go heap may have made it"}
+	switch s := c.slabOf(addr); {
+	case c.err == mem.ErrClosed:
+		m.Kind, m.Hint = UseAfterClose, "Close destroyed all objects"
+	case c.child == nil:
+		m.Kind, m.Hint = Uninitialised, "the zero value has no child; call NewPool"
+	case s == nil:
+	case (addr-s.addr)%c.stride != 0:
+		m.Kind, m.Hint = InteriorFree, "the pointer is not to the start of an object"
+	default:
+		m.Kind, m.Hint = DoubleFree, "no object is live there"
+	}
+	report(m)
+}
+
+// grow adds a slab as large as all others together, or as the first must be.
+func (c *poolCore) grow() error {
+	if c.err != nil {
+		return c.err
+	}
+	if c.child == nil {
+		return zeroValue("heap: Pool.Create", "NewPool")
+	}
+	if len(c.slabs) == 0 && c.preheat > 0 {
+		return c.makeRoom(min(c.preheat, c.most))
+	}
+	n := c.fitting(max(c.bytes, poolFirstSlab) / int(c.stride))
+	if n == 0 {
+		return mem.ErrLimit
+	}
+	err := c.addSlab(n)
+	// A child may have a limit that a smaller slab does not reach. One that is
+	// out of memory has been asked once, and is not asked again.
+	for n > 1 && (errors.Is(err, mem.ErrLimit) || errors.Is(err, mem.ErrTooLarge)) {
+		n /= 2
+		err = c.addSlab(n)
+	}
+	return err
+}
+
+// fitting returns how many slots a slab gets that is to have n: one at least,
+// and none if the pool is full.
+func (c *poolCore) fitting(n int) int {
+	most := min(maxSlots, max(poolLargestSlab/int(c.stride), 1))
+	return min(max(n, 1), most, c.most-c.slots)
+}
+
+// addSlab asks the child for a slab of n slots. On an error nothing changed.
+func (c *poolCore) addSlab(n int) error {
+	stride := int(c.stride)
+	if n > math.MaxInt/stride {
+		return mem.ErrTooLarge
+	}
+	b, err := c.child.Alloc(n*stride, c.layout)
+	if err != nil {
+		return err
+	}
+	if len(b) != n*stride || !c.layout.Align.Check(address(b)) {
+		misuse(ChildLied, "heap: Pool.Create", b, "the block is too short or not aligned")
+		return mem.ErrOutOfMemory
+	}
+	groups := (n + 63) / 64
+	s := &poolSlab{
+		block: b, addr: address(b), span: uintptr(len(b)), id: len(c.slabs), n: n,
+		live: make([]byte, groups*64), summary: make([]uint64, (groups+63)/64),
+	}
+	c.slabs = append(c.slabs, s)
+	at, _ := slices.BinarySearchFunc(c.sorted, s.addr, func(s *poolSlab, addr uintptr) int {
+		if s.addr < addr {
+			return -1
+		}
+		return 1
+	})
+	c.sorted = slices.Insert(c.sorted, at, s)
+	if len(c.slabs) > len(c.avail)*64 {
+		c.avail = append(c.avail, 0)
+	}
+	c.slots += n
+	c.bytes += len(b)
+	return nil
+}
+
+// dropSlabs gives back every slab for which drop answers true, asking of the
+// newest first, and numbers the others anew. No object is live in what is
+// dropped, and the magazine is not of it.
+func (c *poolCore) dropSlabs(drop func(*poolSlab) bool) (freed int) {
+	const gone = -1
+	for _, s := range slices.Backward(c.slabs) {
+		if !drop(s) {
+			continue
+		}
+		s.id = gone
+		c.slots -= s.n
+		c.bytes -= len(s.block)
+		c.fresh -= s.fresh
+		c.parked -= s.fresh
+		freed += len(s.block)
+		c.child.Free(s.block, c.layout)
+	}
+	isGone := func(s *poolSlab) bool { return s.id == gone }
+	c.slabs = slices.DeleteFunc(c.slabs, isGone)
+	c.sorted = slices.DeleteFunc(c.sorted, isGone)
+	clear(c.avail)
+	for id, s := range c.slabs {
+		s.id = id
+		if s.top != 0 {
+			c.avail[id>>6] |= 1 << (id & 63)
+		}
+	}
+	c.hit, c.bump = nil, 0
+	return freed
+}
+
+// reset ends the life of every object. All slots are fresh again.
+func (c *poolCore) reset() {
+	for _, s := range c.slabs {
+		used := s.block[:s.fresh*int(c.stride)]
+		if race.Enabled {
+			race.Free(used)
+		}
+		if !c.plain {
+			c.layout.Type.Clear(used)
+		} else if invariant.Enabled && c.poison {
+			poison(used)
+		}
+		clear(s.live)
+		clear(s.summary)
+		s.top, s.fresh = 0, 0
+	}
+	clear(c.avail)
+	c.noCurrent()
+	c.bump, c.fresh, c.parked = 0, 0, 0
+}
+
+// flush parks what is in the magazine.
+func (c *poolCore) flush() {
+	for _, m := range c.mag[:c.filled] {
+		c.park(c.current, uintptr(m.index))
+	}
+	c.noCurrent()
+}
+
+func (c *poolCore) len() int { return c.fresh - c.parked - int(c.filled) }
+
+func (s *poolSlab) base() *byte { return &s.block[0] }
+
+// liveIn returns a bit per slot of the group g, set if its object is live.
+func (s *poolSlab) liveIn(g int) (mask uint64) {
+	group := s.live[g*64 : g*64+64]
+	for i := 0; i < 64; i += 8 {
+		// Eight bytes of 0 or 1 become the top eight bits of the product.
+		w := binary.LittleEndian.Uint64(group[i:])
+		mask |= w * 0x0102040810204080 >> 56 << i
+	}
+	return mask
+}
+
+// freeIn returns a bit per slot of the group g, set if it is neither live nor
+// fresh.
+func (s *poolSlab) freeIn(g int) uint64 {
+	free := ^s.liveIn(g)
+	if left := s.fresh - g*64; left < 64 {
+		free &= 1<<max(left, 0) - 1
+	}
+	return free
+}
+
+// nextLive returns the first slot from i on whose object is live, or -1.
+func (s *poolSlab) nextLive(i int) int {
+	if i >= s.fresh {
+		return -1
+	}
+	n := bytes.IndexByte(s.live[i:s.fresh], 1)
+	if n < 0 {
+		return -1
+	}
+	return i + n
+}
+
+// empty tells whether no object of s is live.
+func (s *poolSlab) empty() bool { return s.nextLive(0) < 0 }
+
+// fullCheck is how many slots a pool may have and still be checked after every
+// call; larger ones are checked in full only where slots move.
+const fullCheck = 1 << 8
+
+// check derives the counters, the summaries and the order of the slabs anew.
+func (c *poolCore) check(moved bool) {
+	if !invariant.Enabled || c.slots > fullCheck && !moved {
+		return
+	}
+	const marked = 2 // the slot is in the magazine, for as long as check runs
+	for _, m := range c.mag[:c.filled] {
+		invariant.Check(c.current != nil && int(m.index) < c.current.fresh, "heap: Pool: slot %d in the magazine was never used", m.index)
+		invariant.Check(uintptr(m.index)*c.stride == uintptr(m.offset), "heap: Pool: slot %d at offset %d", m.index, m.offset)
+		invariant.Check(c.live[m.index] == 0, "heap: Pool: slot %d in the magazine is live, or there twice", m.index)
+		c.live[m.index] = marked
+	}
+	slots, fresh, parked, size := 0, 0, 0, 0
+	for id, s := range c.slabs {
+		invariant.Check(s.id == id, "heap: Pool: slab %d has id %d", id, s.id)
+		s.check()
+		invariant.Check(id >= c.bump || s.fresh == s.n, "heap: Pool: slab %d before %d has fresh slots", id, c.bump)
+		invariant.Check(s.top != 0 == (c.avail[id>>6]>>(id&63)&1 != 0), "heap: Pool: slab %d: top %#x is not what avail says", id, s.top)
+		slots += s.n
+		fresh += s.fresh
+		size += len(s.block)
+		parked += bytes.Count(s.live[:s.fresh], []byte{0})
+	}
+	for _, m := range c.mag[:c.filled] {
+		c.live[m.index] = 0
+	}
+	invariant.Check(slots == c.slots && fresh == c.fresh && parked == c.parked && size == c.bytes,
+		"heap: Pool: %d slots, %d fresh, %d parked, %d bytes; counted %d, %d, %d, %d",
+		c.slots, c.fresh, c.parked, c.bytes, slots, fresh, parked, size)
+	invariant.Check(len(c.sorted) == len(c.slabs), "heap: Pool: %d of %d slabs are sorted", len(c.sorted), len(c.slabs))
+	for i := 1; i < len(c.sorted); i++ {
+		a, b := c.sorted[i-1], c.sorted[i]
+		invariant.Check(a.addr+a.span <= b.addr, "heap: Pool: slabs out of order or overlapping")
+	}
+}
+
+// check verifies the summary of s against its slots.
+func (s *poolSlab) check() {
+	invariant.Check(s.fresh <= s.touched && s.touched <= s.n && s.n <= len(s.live) && len(s.live)%64 == 0,
+		"heap: Pool: fresh %d, touched %d of %d slots, %d bytes", s.fresh, s.touched, s.n, len(s.live))
+	invariant.Check(bytes.IndexByte(s.live[s.fresh:], 1) < 0, "heap: Pool: a fresh slot is live")
+	for g := 0; g*64 < s.fresh; g++ {
+		free := bytes.IndexByte(s.live[g*64:min(g*64+64, s.fresh)], 0) >= 0
+		invariant.Check(!free || s.summary[g>>6]>>(g&63)&1 != 0, "heap: Pool: the summary does not know of free slots in group %d", g)
+	}
+	for a, w := range s.summary {
+		invariant.Check(w != 0 == (s.top>>a&1 != 0), "heap: Pool: top %#x is not what summary %d says", s.top, a)
+	}
+}

@@ -82,7 +82,7 @@ func testConcurrent(p *probe) {
 			var mine []parcel
 			for i := range rounds {
 				size := 1 + dice(most)
-				l := mem.Layout{Align: mem.AlignLog2(dice(7)), Zero: dice(2) == 0}
+				l := mem.Layout{Align: mem.AlignLog2(dice(7)).Min(p.MaxAlign), Zero: dice(2) == 0}
 				seed := uint64(w)<<32 | uint64(i)
 				k := parcel{block: &block{l: l}}
 				if scanned && dice(4) == 0 {
@@ -199,9 +199,6 @@ func testReuse(p *probe) {
 		const page = 4096
 		seen := make(map[uintptr]bool)
 		for i := range rounds {
-			if size >= page && i%16 == 15 {
-				runtime.GC() // what comes from the Go heap is free only now
-			}
 			var held [3]*block
 			for j := range held {
 				k := p.alloc(size, word)

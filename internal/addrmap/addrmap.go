@@ -135,16 +135,18 @@ func (m *Map[V]) Delete(addr uintptr) (v V, ok bool) {
 // shrinkFrom is how many slots a map keeps however empty it is.
 const shrinkFrom = 4096
 
-// All calls yield for every entry, in no order, until it returns false. The map
-// must not be changed meanwhile.
+// Slots returns how many slots [Map.At] may be asked for.
 //
 //go:norace
-func (m *Map[V]) All(yield func(addr uintptr, v V) bool) {
-	for i := range m.slots {
-		if s := &m.slots[i]; s.addr != 0 && !yield(s.addr, s.value) {
-			return
-		}
-	}
+func (m *Map[V]) Slots() int { return len(m.slots) }
+
+// At returns the entry in slot i; ok is false if the slot is free. It is how all
+// entries are visited, in no order, while the map does not change.
+//
+//go:norace
+func (m *Map[V]) At(i int) (addr uintptr, v V, ok bool) {
+	s := &m.slots[i]
+	return s.addr, s.value, s.addr != 0
 }
 
 //go:norace

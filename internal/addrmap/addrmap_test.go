@@ -2,9 +2,11 @@ package addrmap_test
 
 import (
 	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"github.com/allod-dev/allod/internal/addrmap"
+	"github.com/allod-dev/allod/internal/race"
 )
 
 // program runs ops against a Go map. Few different addresses, so that deletes
@@ -40,10 +42,17 @@ func program(t *testing.T, ops []byte) {
 			t.Fatalf("Get(%#x) = %d, %v, want %d", addr, v, ok, want)
 		}
 	}
-	for addr, v := range m.All {
-		if want, ok := model[addr]; !ok || v != want {
-			t.Fatalf("All yields %#x, %d, want %d, %v", addr, v, want, ok)
+	n := 0
+	for i := range m.Slots() {
+		if addr, v, ok := m.At(i); ok {
+			n++
+			if want, ok := model[addr]; !ok || v != want {
+				t.Fatalf("At(%d) = %#x, %d, want %d, %v", i, addr, v, want, ok)
+			}
 		}
+	}
+	if n != len(model) {
+		t.Fatalf("At finds %d entries, want %d", n, len(model))
 	}
 }
 
@@ -113,6 +122,27 @@ func TestMapDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(10, churn); n != 0 {
 		t.Errorf("%v allocations under steady churn", n)
 	}
+}
+
+// The detector sees neither the map nor the locks around it.
+func TestMapUnderRace(t *testing.T) {
+	var m addrmap.Map[int]
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			for i := range 2000 {
+				race.Disable()
+				mu.Lock()
+				m.Put(uintptr(i*4+g+1)<<12, i)
+				m.Delete(uintptr(i*2+1) << 12)
+				m.Get(uintptr(i+1) << 12)
+				mu.Unlock()
+				race.Enable()
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func BenchmarkPutDelete(b *testing.B) {

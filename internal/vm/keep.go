@@ -24,10 +24,11 @@ type keeper struct {
 	bytes   int
 	classes [bits.UintSize]int32 // first span of the class, or 0
 	present uint                 // bit c is set if class c has spans
-	spans   []span               // [0] is unused
-	free    int32                // first unused span, linked by next
-	starts  addrmap.Map[int32]   // first address of a span -> span
-	ends    addrmap.Map[int32]   // address after a span -> span
+	spans   []span               // [1:used+1] were in use at some time
+	used    int
+	free    int32              // first unused span, linked by next
+	starts  addrmap.Map[int32] // first address of a span -> span
+	ends    addrmap.Map[int32] // address after a span -> span
 }
 
 type span struct {
@@ -42,13 +43,15 @@ type span struct {
 const tries = 16
 
 // The race detector must not take the lock for a reason why one goroutine comes
-// after another.
+// after another. What the lock guards is hidden from it as well, by go:norace.
 
+//go:norace
 func (k *keeper) lock() {
 	race.Disable()
 	k.mu.Lock()
 }
 
+//go:norace
 func (k *keeper) unlock() {
 	k.check()
 	k.mu.Unlock()
@@ -56,6 +59,8 @@ func (k *keeper) unlock() {
 }
 
 // add keeps the range b.
+//
+//go:norace
 func (k *keeper) add(b []byte) {
 	err := decommitOS(b)
 	if err != nil && unlockOS(b) == nil {
@@ -67,6 +72,8 @@ func (k *keeper) add(b []byte) {
 }
 
 // take returns a free range of n zero bytes at a multiple of align, or nil.
+//
+//go:norace
 func (k *keeper) take(n, align int) []byte {
 	if k.ranges.Load() == 0 {
 		return nil
@@ -89,6 +96,8 @@ func (k *keeper) take(n, align int) []byte {
 }
 
 // takeAt takes n bytes that follow b, and zeroes them, if they are free.
+//
+//go:norace
 func (k *keeper) takeAt(b []byte, n int) bool {
 	if !canSplit || k.ranges.Load() == 0 {
 		return false
@@ -110,6 +119,8 @@ func (k *keeper) takeAt(b []byte, n int) bool {
 }
 
 // retry asks the system once more to take a range.
+//
+//go:norace
 func (k *keeper) retry() {
 	k.lock()
 	var b []byte
@@ -133,6 +144,8 @@ func (k *keeper) giveBack(b []byte) bool {
 }
 
 // trim asks the system once more to take every range.
+//
+//go:norace
 func (k *keeper) trim() int {
 	total := 0
 	for range k.ranges.Load() {
@@ -152,6 +165,8 @@ func (k *keeper) trim() int {
 }
 
 // size returns how many bytes and ranges there are.
+//
+//go:norace
 func (k *keeper) size() (bytes, ranges int) {
 	k.lock()
 	bytes = k.bytes
@@ -160,6 +175,8 @@ func (k *keeper) size() (bytes, ranges int) {
 }
 
 // cut removes n bytes at a multiple of align from the spans.
+//
+//go:norace
 func (k *keeper) cut(n, align int) (b []byte, dirty bool) {
 	if !canSplit {
 		return k.cutWhole(n, align)
@@ -196,6 +213,8 @@ func (k *keeper) cut(n, align int) (b []byte, dirty bool) {
 }
 
 // cutWhole is cut where spans cannot be split.
+//
+//go:norace
 func (k *keeper) cutWhole(n, align int) (b []byte, dirty bool) {
 	i := k.classes[class(n)]
 	for range tries {
@@ -211,6 +230,7 @@ func (k *keeper) cutWhole(n, align int) (b []byte, dirty bool) {
 	return nil, false
 }
 
+//go:norace
 func fits(s *span, n, align int) bool {
 	head := int(-s.addr & uintptr(align-1))
 	return head <= s.n && n <= s.n-head
@@ -220,6 +240,8 @@ func fits(s *span, n, align int) bool {
 func class(n int) int { return bits.Len(uint(n/osPageSize)) - 1 }
 
 // putRest is put for what cut leaves over, which may be nothing.
+//
+//go:norace
 func (k *keeper) putRest(addr uintptr, n int, dirty bool) {
 	if n > 0 {
 		k.put(addr, n, dirty)
@@ -227,6 +249,8 @@ func (k *keeper) putRest(addr uintptr, n int, dirty bool) {
 }
 
 // put adds a span, joined with its neighbours.
+//
+//go:norace
 func (k *keeper) put(addr uintptr, n int, dirty bool) {
 	if canSplit {
 		if i, ok := k.ends.Get(addr); ok && k.spans[i].dirty == dirty {
@@ -241,11 +265,7 @@ func (k *keeper) put(addr uintptr, n int, dirty bool) {
 	if i != 0 {
 		k.free = k.spans[i].next
 	} else {
-		if len(k.spans) == 0 {
-			k.spans = append(k.spans, span{})
-		}
-		i = int32(len(k.spans))
-		k.spans = append(k.spans, span{})
+		i = k.newSpan()
 	}
 	c := class(n)
 	first := k.classes[c]
@@ -261,7 +281,24 @@ func (k *keeper) put(addr uintptr, n int, dirty bool) {
 	k.ranges.Add(1)
 }
 
+// newSpan adds a span to k.spans and returns its index.
+//
+//go:norace
+func (k *keeper) newSpan() int32 {
+	if k.used+1 >= len(k.spans) {
+		spans := make([]span, max(64, 2*len(k.spans)))
+		for i := range k.spans { // not copy, which the race detector watches
+			spans[i] = k.spans[i]
+		}
+		k.spans = spans
+	}
+	k.used++
+	return int32(k.used)
+}
+
 // remove takes span i out and returns it.
+//
+//go:norace
 func (k *keeper) remove(i int32) span {
 	s := k.spans[i]
 	if s.next != 0 {
@@ -285,12 +322,15 @@ func (k *keeper) remove(i int32) span {
 }
 
 // check follows every list, while there are few spans.
+//
+//go:norace
 func (k *keeper) check() {
 	if !invariant.Enabled || k.ranges.Load() > 64 {
 		return
 	}
 	bytes, n := 0, 0
-	for c, i := range k.classes {
+	for c := range k.classes {
+		i := k.classes[c]
 		invariant.Check((i != 0) == (k.present>>c&1 != 0), "vm: kept: class %d: wrong bit", c)
 		prev := int32(0)
 		for ; i != 0; i = k.spans[i].next {

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"math"
 	"math/bits"
+	"slices"
 	"sync/atomic"
 
 	"github.com/allod-dev/allod/internal/invariant"
@@ -40,7 +41,7 @@ var (
 	// ErrTooLarge says that no amount of free memory could serve the request.
 	ErrTooLarge = errors.New("vm: range too large")
 	// ErrUnsupported says that the system does not know how to do that.
-	ErrUnsupported = errors.New("vm: not supported here")
+	ErrUnsupported = errors.ErrUnsupported
 )
 
 // Why things are as they are.
@@ -243,7 +244,7 @@ func Shrink(b []byte, n int) ([]byte, bool) {
 // error contents are undefined; they may be unchanged.
 func Decommit(b []byte) error {
 	checkLength("Decommit", len(b))
-	if GoHeap && ownsGo(b) {
+	if GoHeap && insideGo(address(b)) {
 		clear(b)
 		return nil
 	}
@@ -255,7 +256,7 @@ func Decommit(b []byte) error {
 
 // AdviseHuge asks that b be made of huge pages where it can.
 func AdviseHuge(b []byte) error {
-	if GoHeap && ownsGo(b) {
+	if GoHeap && insideGo(address(b)) {
 		return ErrUnsupported
 	}
 	return adviseHugeOS(b)
@@ -280,7 +281,7 @@ func Unlock(b []byte) error {
 // Populate puts memory behind b now, so that want of it is an error here rather
 // than the end of the process later. Contents do not change.
 func Populate(b []byte) error {
-	if !(GoHeap && ownsGo(b)) {
+	if !(GoHeap && insideGo(address(b))) {
 		if err := populateOS(b); err == nil || NoMemory(err) {
 			return err
 		}
@@ -298,7 +299,7 @@ var zero byte
 // Name labels b for those who look at the mappings of the process. The text must
 // end with a NUL, and must not change while b is mapped.
 func Name(b, text []byte) error {
-	if GoHeap && ownsGo(b) {
+	if GoHeap && insideGo(address(b)) {
 		return ErrUnsupported
 	}
 	return nameOS(b, text)
@@ -324,9 +325,10 @@ func NoMemory(err error) bool {
 	return err == ErrTooLarge
 }
 
-// Errors returns the errors of the operating system that functions of this
-// package are known to return.
-func Errors() []error { return append(append([]error(nil), outOfMemory...), otherErrors...) }
+// Errors returns the errors that functions of this package are known to return.
+func Errors() []error {
+	return slices.Concat(outOfMemory, otherErrors, []error{ErrTooLarge, ErrUnsupported})
+}
 
 func checkLength(name string, n int) {
 	if invariant.Enabled {

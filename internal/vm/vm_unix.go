@@ -4,7 +4,6 @@ package vm
 
 import (
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,11 +25,7 @@ func mapOS(n int) ([]byte, error) {
 	if err := fault(CallMap); err != nil {
 		return nil, err
 	}
-	p, err := unix.MmapPtr(-1, 0, nil, uintptr(n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
-	if err != nil {
-		return nil, err // p is no pointer then
-	}
-	return unsafe.Slice((*byte)(p), n), nil
+	return mmap(n)
 }
 
 // mapAligned maps more than asked for and gives back what is too much.
@@ -57,7 +52,7 @@ func unmapOS(b []byte) error {
 	if err := fault(CallUnmap); err != nil {
 		return err
 	}
-	return unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b)))
+	return munmap(b)
 }
 
 // recommitOS makes memory that was decommitted usable: it is.

@@ -1,0 +1,3 @@
+// Package cmalloc is the allocator of the C library, on slices. It is empty in
+// builds without cgo.
+package cmalloc

@@ -66,5 +66,5 @@ func (Page) GoodSize(size int, _ mem.Layout) int { return goodPageSize(size) }
 // addresses that it refused to take when their block was freed.
 func (Page) Trim() int { return page.Trim() }
 
-// Stats returns how much memory Page holds.
+// Stats returns how much memory Page holds; see [Pages.Stats].
 func (Page) Stats() PageStats { return page.Stats() }

@@ -8,10 +8,11 @@ import (
 // pageErrors has an error ready for every error of the operating system, so that
 // running out of memory takes no memory.
 var pageErrors = func() map[error]error {
-	m := map[error]error{vm.ErrTooLarge: mem.ErrTooLarge}
-	for _, errno := range vm.Errors() {
-		m[errno] = newPageError(errno)
+	m := make(map[error]error)
+	for _, err := range vm.Errors() {
+		m[err] = newPageError(err)
 	}
+	m[vm.ErrTooLarge] = mem.ErrTooLarge
 	return m
 }()
 
@@ -25,7 +26,7 @@ func pageError(err error) error {
 }
 
 func newPageError(err error) error {
-	text := "heap: Page: no pages: " + err.Error()
+	text := "heap: Page: " + err.Error()
 	if vm.NoMemory(err) {
 		return mem.NewError(text, mem.ErrOutOfMemory, err)
 	}

@@ -38,8 +38,9 @@ type pageBlock struct {
 	owner uintptr // Pages.id
 }
 
-// The detector must not take a shard's lock for a reason why one goroutine comes
-// after another.
+// The race detector must not take a shard's lock for a reason why one goroutine
+// comes after another. What the lock guards is hidden from it as well, by
+// go:norace on all that touches a shard.
 
 func (s *pageShard) lock() {
 	race.Disable()
@@ -57,6 +58,8 @@ func (t *pageTable) shard(addr uintptr) *pageShard {
 }
 
 // add makes a block known.
+//
+//go:norace
 func (t *pageTable) add(addr uintptr, size int, owner uintptr) {
 	t.widen(addr, addr+uintptr(size))
 	s := t.shard(addr)
@@ -82,6 +85,8 @@ func (t *pageTable) widen(from, to uintptr) {
 }
 
 // remove forgets the block of that address, size and owner, or returns false.
+//
+//go:norace
 func (t *pageTable) remove(addr uintptr, size int, owner uintptr) bool {
 	s := t.shard(addr)
 	s.lock()
@@ -98,6 +103,8 @@ func (t *pageTable) remove(addr uintptr, size int, owner uintptr) bool {
 
 // resize changes the size of the block of that address, size and owner, or
 // returns false.
+//
+//go:norace
 func (t *pageTable) resize(addr uintptr, size int, owner uintptr, to int) bool {
 	s := t.shard(addr)
 	s.lock()
@@ -111,6 +118,8 @@ func (t *pageTable) resize(addr uintptr, size int, owner uintptr, to int) bool {
 }
 
 // around returns the block whose pages hold addr.
+//
+//go:norace
 func (t *pageTable) around(addr uintptr) (owner, start uintptr, size int, ok bool) {
 	if -addr > t.low.Load() || addr >= t.high.Load() {
 		return 0, 0, 0, false
@@ -125,8 +134,9 @@ func (t *pageTable) around(addr uintptr) (owner, start uintptr, size int, ok boo
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.lock()
-		for at, b := range s.live.All {
-			if n, _ := vm.Whole(b.size); addr-at < uintptr(n) {
+		for i := range s.live.Slots() {
+			at, b, ok := s.live.At(i)
+			if n, _ := vm.Whole(b.size); ok && addr-at < uintptr(n) {
 				s.unlock()
 				return b.owner, at, b.size, true
 			}
@@ -136,17 +146,40 @@ func (t *pageTable) around(addr uintptr) (owner, start uintptr, size int, ok boo
 	return 0, 0, 0, false
 }
 
-// wasFreed tells whether a block at addr was freed lately.
-func (t *pageTable) wasFreed(addr uintptr) bool {
-	s := t.shard(addr)
-	s.lock()
-	defer s.unlock()
-	for _, a := range s.freed {
-		if a == addr && addr != 0 {
-			return true
+// count returns how many blocks the owner has, and their size in whole pages.
+//
+//go:norace
+func (t *pageTable) count(owner uintptr) (blocks, bytes int) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.lock()
+		for i := range s.live.Slots() {
+			if _, b, ok := s.live.At(i); ok && b.owner == owner {
+				n, _ := vm.Whole(b.size)
+				blocks, bytes = blocks+1, bytes+n
+			}
 		}
+		s.unlock()
 	}
-	return false
+	return blocks, bytes
+}
+
+// wasFreed tells whether a block at addr was freed lately, and nobody else is
+// likely to be there by now.
+//
+//go:norace
+func (t *pageTable) wasFreed(addr uintptr) bool {
+	if vm.GoHeap {
+		return false
+	}
+	s := t.shard(addr)
+	found := false
+	s.lock()
+	for i := range s.freed {
+		found = found || s.freed[i] == addr && addr != 0
+	}
+	s.unlock()
+	return found
 }
 
 // take removes p's live block b from the table, or reports what b is instead.

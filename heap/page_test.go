@@ -1,57 +1,74 @@
 package heap_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"math"
+	"math/bits"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"unsafe"
 
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/invariant"
+	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/internal/vm"
 	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
-var pageSize = vm.PageSize()
-
-func TestPageAlloc(t *testing.T) {
-	var a heap.Page
-	for _, size := range []int{1, 7, pageSize - 1, pageSize, pageSize + 1, 10 * pageSize, 3<<20 + 1} {
-		for log2 := 0; log2 <= 22; log2++ {
-			l := mem.Layout{Align: mem.AlignLog2(log2)}
-			b, err := a.Alloc(size, l)
-			if err != nil {
-				t.Fatalf("Alloc(%d, %d): %v", size, l.Align.Bytes(), err)
-			}
-			if len(b) != size || cap(b) != size {
-				t.Errorf("Alloc(%d, %d): len %d, cap %d", size, l.Align.Bytes(), len(b), cap(b))
-			}
-			if addr := addressOf(b); !l.Align.Check(addr) {
-				t.Errorf("Alloc(%d, %d): at %#x", size, l.Align.Bytes(), addr)
-			}
-			if !pageIsZero(b) {
-				t.Errorf("Alloc(%d, %d): not zero", size, l.Align.Bytes())
-			}
-			pageFill(b, 0xA5)
-			a.Free(b, l)
-		}
+// pageAllocators lists Page and its variants, for tests that hold for all.
+func pageAllocators() map[string]mem.Allocator {
+	return map[string]mem.Allocator{
+		"Page":  heap.Page{},
+		"Pages": heap.NewPages(heap.PageOptions{}),
+		"HugePages": heap.NewPages(heap.PageOptions{
+			HugePages: true, Populate: true, Name: "allod test", MaxSize: 64 << 20,
+		}),
 	}
 }
 
-func TestPageTooLarge(t *testing.T) {
-	var a heap.Page
-	for k := 0; k <= 64<<10; k = k*2 + 1 {
-		if _, err := a.Alloc(math.MaxInt-k, mem.Layout{}); !errors.Is(err, mem.ErrOutOfMemory) {
-			t.Fatalf("Alloc(MaxInt-%d): %v", k, err)
-		}
+func TestPage(t *testing.T) {
+	for name, a := range pageAllocators() {
+		t.Run(name, func(t *testing.T) {
+			allocatortest.RunWith(t, allocatortest.Promises{
+				Concurrent: true, ReusesFreed: !vm.GoHeap, NoGarbage: !vm.GoHeap && !invariant.Enabled,
+			}, func(*testing.T) mem.Allocator { return a })
+		})
 	}
 }
 
-func pageIsZero(b []byte) bool {
-	for _, v := range b {
-		if v != 0 {
-			return false
+func FuzzPage(f *testing.F) {
+	f.Add([]byte("\x00\x05\x0c\x01\x10\x20\x02\x03\x04"))
+	f.Add([]byte("map, grow, shrink, move, unmap; and once more with feeling"))
+	f.Fuzz(func(t *testing.T, program []byte) {
+		allocatortest.Play(t, heap.Page{}, program)
+	})
+}
+
+func TestPageModel(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 10 {
+		program := make([]byte, 1000)
+		for i := range program {
+			program[i] = byte(r.Uint32())
 		}
+		allocatortest.Play(t, heap.Page{}, program)
 	}
-	return true
+}
+
+func pageAlloc(t testing.TB, a mem.Allocator, size int, l mem.Layout) []byte {
+	t.Helper()
+	b, err := a.Alloc(size, l)
+	if err != nil {
+		t.Fatalf("Alloc(%d): %v", size, err)
+	}
+	return b
 }
 
 func pageFill(b []byte, v byte) {
@@ -60,27 +77,635 @@ func pageFill(b []byte, v byte) {
 	}
 }
 
-func TestPageResize(t *testing.T) {
-	var a heap.Page
-	l := mem.Layout{Zero: true}
-	b, err := a.Alloc(3*pageSize, l)
-	if err != nil {
-		t.Fatal(err)
+// pageLonger returns n bytes from the start of b, more than b has.
+func pageLonger(b []byte, n int) []byte { return unsafe.Slice(unsafe.SliceData(b), n) }
+
+// pageUnkept returns a size that no kept range has.
+func pageUnkept() int { return vm.ReadStats().Kept + 1 }
+
+// pageNot returns the first index at which b is not v, or -1.
+func pageNot(b []byte, v byte) int {
+	if bytes.Count(b, []byte{v}) == len(b) {
+		return -1
 	}
-	pageFill(b, 1)
-	b, ok := a.Resize(b, l, 2*pageSize-10)
-	if !ok || len(b) != 2*pageSize-10 {
-		t.Fatalf("shrink: %d bytes, %v", len(b), ok)
-	}
-	b, ok = a.Resize(b, l, 2*pageSize)
-	if !ok || !pageIsZero(b[2*pageSize-10:]) {
-		t.Fatalf("growth in the last page: %v, or not zero", ok)
-	}
-	if r, ok := a.Remap(b, l, 100*pageSize); ok {
-		b = r
-		if !pageIsZero(b[2*pageSize:]) || b[0] != 1 {
-			t.Errorf("Remap lost contents, or added some")
+	return slices.IndexFunc(b, func(c byte) bool { return c != v })
+}
+
+func TestPageAlignments(t *testing.T) {
+	page := vm.PageSize()
+	for name, a := range pageAllocators() {
+		for _, size := range []int{1, 7, page - 1, page, page + 1, 10 * page, 3<<20 + 1} {
+			for log2 := 0; log2 <= 25; log2 += 1 + log2/22 {
+				l := mem.Layout{Align: mem.AlignLog2(log2)}
+				b := pageAlloc(t, a, size, l)
+				if addr := addressOf(b); !l.Align.Check(addr) {
+					t.Errorf("%s: Alloc(%d, align %v): at %#x", name, size, l.Align, addr)
+				}
+				b[0], b[size-1] = 1, 1
+				a.Free(b, l)
+			}
 		}
 	}
+	for log2 := 26; log2 < bits.UintSize-1; log2++ {
+		l := mem.Layout{Align: mem.AlignLog2(log2)}
+		b, err := heap.Page{}.Alloc(1, l)
+		if err != nil {
+			if !errors.Is(err, mem.ErrOutOfMemory) {
+				t.Errorf("align %v: %v", l.Align, err)
+			}
+			break
+		}
+		heap.Page{}.Free(b, l)
+	}
+}
+
+func TestPageTooLarge(t *testing.T) {
+	var a heap.Page
+	for k := 0; k <= 64<<10; k = k*2 + 1 {
+		for _, align := range []int{1, 1 << 20} {
+			l := mem.Layout{Align: mem.Align(align)}
+			b, err := a.Alloc(math.MaxInt-k, l)
+			if err == nil { // 32 bits of addresses may have room
+				a.Free(b, l)
+			} else if !errors.Is(err, mem.ErrOutOfMemory) {
+				t.Errorf("Alloc(MaxInt-%d): %v", k, err)
+			}
+		}
+		b := pageAlloc(t, a, 1, mem.Layout{})
+		if _, ok := a.Resize(b, mem.Layout{}, math.MaxInt-k); ok {
+			t.Errorf("Resize(MaxInt-%d): true", k)
+		}
+		if _, ok := a.Remap(b, mem.Layout{}, math.MaxInt-k); ok && math.MaxInt > math.MaxInt32 {
+			t.Errorf("Remap(MaxInt-%d): true", k)
+		}
+		a.Free(b, mem.Layout{})
+	}
+	if _, err := a.Alloc(math.MaxInt, mem.Layout{}); err != mem.ErrTooLarge {
+		t.Errorf("Alloc(MaxInt): %v, want ErrTooLarge", err)
+	}
+	if vm.GoHeap {
+		if _, err := a.Alloc(vm.GoHeapMax+1, mem.Layout{}); err != mem.ErrTooLarge {
+			t.Errorf("Alloc beyond the limit of the Go heap: %v, want ErrTooLarge", err)
+		}
+	}
+}
+
+// A block that shrank, and grew again, shows nothing of what it held.
+func TestPageGrowthIsZero(t *testing.T) {
+	page := vm.PageSize()
+	l := mem.Layout{Zero: true}
+	for name, a := range pageAllocators() {
+		for _, to := range []int{1, page - 1, page, page + 1, 2*page - 1, 2 * page} {
+			for _, again := range []int{page, 2 * page, 2*page + 1, 3 * page, 9 * page} {
+				b := pageAlloc(t, a, 3*page, l)
+				pageFill(b, 1)
+				b, ok := a.Resize(b, l, to)
+				if !ok {
+					if !vm.GoHeap {
+						t.Errorf("%s: Resize(%d -> %d) refused", name, 3*page, to)
+					}
+					a.Free(b, l)
+					continue
+				}
+				have := len(b)
+				if b, ok = a.Remap(b, l, again); ok && again > have {
+					if i := pageNot(b[:have], 1); i >= 0 {
+						t.Errorf("%s: %d -> %d -> %d: byte %d is lost", name, 3*page, to, again, i)
+					}
+					if i := pageNot(b[have:], 0); i >= 0 {
+						t.Errorf("%s: %d -> %d -> %d: new byte %d is not zero", name, 3*page, to, again, i)
+					}
+				}
+				a.Free(b, l)
+			}
+		}
+	}
+}
+
+// Within its pages a block grows without a system call.
+func TestPageResizeInPage(t *testing.T) {
+	page := vm.PageSize()
+	calls := 0
+	b := pageAlloc(t, heap.Page{}, 1, mem.Layout{})
+	undo := vm.Inject(func(vm.Call) error { calls++; return nil })
+	b, ok := heap.Page{}.Resize(b, mem.Layout{}, page)
+	b2, ok2 := heap.Page{}.Remap(b, mem.Layout{}, 5)
+	undo()
+	if !ok || !ok2 || len(b) != page || len(b2) != 5 || &b2[0] != &b[0] {
+		t.Errorf("Resize(1 -> %d -> 5): %v, %v", page, ok, ok2)
+	}
+	if calls != 0 {
+		t.Errorf("%d system calls", calls)
+	}
+	heap.Page{}.Free(b2, mem.Layout{})
+}
+
+func TestPageRemapMoves(t *testing.T) {
+	page := vm.PageSize()
+	var a heap.Page
+	b := pageAlloc(t, a, 2*page, mem.Layout{})
+	pageFill(b, 3)
+	r, ok := a.Remap(b, mem.Layout{}, 1000*page)
+	if ok && pageNot(r[:2*page], 3) >= 0 {
+		t.Error("contents are lost")
+	}
+	if ok && &r[0] != &b[0] {
+		if a.Owns(b) && addressOf(b)-addressOf(r) >= uintptr(len(r)) {
+			t.Error("the old address still counts as owned")
+		}
+	}
+	a.Free(r, mem.Layout{})
+	// The system would move the block to any page: not good enough for this one.
+	l := mem.Layout{Align: mem.Align(1 << 20)}
+	b = pageAlloc(t, a, 1<<20, l)
+	if r, ok := a.Remap(b, l, 64<<20); ok {
+		if !l.Align.Check(addressOf(r)) {
+			t.Errorf("Remap lost the alignment: %#x", addressOf(r))
+		}
+		b = r
+	}
 	a.Free(b, l)
+}
+
+func TestPageMisuse(t *testing.T) {
+	page := vm.PageSize()
+	other := heap.NewPages(heap.PageOptions{})
+	for _, size := range []int{1, 8, page - 1, page, 256 << 10, 2<<20 + 1} {
+		for _, c := range []struct {
+			name   string
+			kind   heap.MisuseKind
+			block  func(b []byte) []byte
+			unless bool
+		}{
+			{"Foreign", heap.ForeignFree, func([]byte) []byte { return make([]byte, size) }, false},
+			{"ForeignNil", heap.ForeignFree, func([]byte) []byte { return nil }, false},
+			{"ForeignGlobal", heap.ForeignFree, func([]byte) []byte { return pageGlobal[:] }, false},
+			{"ForeignStack", heap.ForeignFree, func([]byte) []byte { var s [64]byte; return s[:] }, false},
+			{"Append", heap.ForeignFree, func(b []byte) []byte { return append(b, 1) }, false},
+			{"Interior", heap.InteriorFree, func(b []byte) []byte { return b[1:] }, size == 1},
+			{"InteriorPage", heap.InteriorFree, func(b []byte) []byte { return b[page:] }, size <= page},
+			{"Shorter", heap.SizeMismatch, func(b []byte) []byte { return b[: size-1 : size-1] }, size == 1},
+			{"HalfMapping", heap.SizeMismatch, func(b []byte) []byte { return b[: size/2 : size/2] }, size < 2*page},
+			{"Longer", heap.SizeMismatch, func(b []byte) []byte { return pageLonger(b, size+1) }, false},
+			{"OtherPages", heap.WrongAllocator, func(b []byte) []byte {
+				return pageAlloc(t, other, size, mem.Layout{})
+			}, false},
+		} {
+			if c.unless {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s/size=%d", c.name, size), func(t *testing.T) {
+				var a heap.Page
+				b := pageAlloc(t, a, size, mem.Layout{})
+				pageFill(b, 7)
+				before := a.Stats()
+				bad := c.block(b)
+				allocatortest.ExpectMisuse(t, c.kind, func() { a.Free(bad, mem.Layout{}) })
+				for _, to := range []int{len(bad), 1, len(bad) + 10*page} {
+					if to == 0 {
+						continue
+					}
+					allocatortest.ExpectMisuse(t, c.kind, func() {
+						if r, ok := a.Resize(bad, mem.Layout{}, to); ok || len(r) != len(bad) {
+							t.Errorf("Resize(%d) of a bad block: true", to)
+						}
+					})
+					allocatortest.ExpectMisuse(t, c.kind, func() {
+						if _, ok := a.Remap(bad, mem.Layout{}, to); ok {
+							t.Errorf("Remap(%d) of a bad block: true", to)
+						}
+					})
+				}
+				if i := pageNot(b, 7); i >= 0 {
+					t.Errorf("byte %d of the block changed", i)
+				}
+				if s := a.Stats(); s.Blocks != before.Blocks || s.Bytes != before.Bytes {
+					t.Errorf("stats changed from %+v to %+v", before, s)
+				}
+				// The good twin.
+				allocatortest.NoMisuse(t, func() { a.Free(b, mem.Layout{}) })
+				if c.kind == heap.WrongAllocator {
+					allocatortest.NoMisuse(t, func() { other.Free(bad, mem.Layout{}) })
+				}
+			})
+		}
+	}
+	if s := other.Stats(); s.Blocks != 0 {
+		t.Errorf("%d blocks left", s.Blocks)
+	}
+}
+
+var pageGlobal [100]byte
+
+func TestPageDoubleFree(t *testing.T) {
+	var a heap.Page
+	b := pageAlloc(t, a, 100, mem.Layout{})
+	a.Free(b, mem.Layout{})
+	kind := heap.DoubleFree
+	if vm.GoHeap {
+		kind = heap.ForeignFree // the address may be anyone's by now
+	}
+	allocatortest.ExpectMisuse(t, kind, func() { a.Free(b, mem.Layout{}) })
+	allocatortest.ExpectMisuse(t, kind, func() { a.Resize(b, mem.Layout{}, 50) })
+	allocatortest.ExpectMisuse(t, kind, func() { a.Remap(b, mem.Layout{}, 1<<20) })
+}
+
+// Of many goroutines that free one block, one does, and the others are told.
+func TestPageDoubleFreeAtOnce(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the detector calls it a race, and is right")
+	}
+	for range 20 {
+		b := pageAlloc(t, heap.Page{}, 100, mem.Layout{})
+		var told sync.Map
+		old := heap.OnMisuse(func(m *heap.Misuse) { told.Store(m, true) })
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() { heap.Page{}.Free(b, mem.Layout{}) })
+		}
+		wg.Wait()
+		heap.OnMisuse(old)
+		n := 0
+		for range told.Range {
+			n++
+		}
+		if n != 3 {
+			t.Fatalf("%d goroutines were told, want 3", n)
+		}
+	}
+}
+
+// The report says what is known.
+func TestPageMisuseHints(t *testing.T) {
+	var a heap.Page
+	b := pageAlloc(t, a, 100, mem.Layout{})
+	for _, c := range []struct {
+		want  string
+		kind  heap.MisuseKind
+		block []byte
+	}{
+		{"append", heap.ForeignFree, make([]byte, 100)},
+		{"offset 10 of the block of 100 bytes", heap.InteriorFree, b[10:]},
+		{"the block has 100 bytes", heap.SizeMismatch, b[:50:50]},
+	} {
+		m := allocatortest.ExpectMisuse(t, c.kind, func() { a.Free(c.block, mem.Layout{}) })
+		if m == nil || !strings.Contains(m.Error(), c.want) || !strings.Contains(m.Error(), "heap: Page.Free") {
+			t.Errorf("report %v does not say %q", m, c.want)
+		}
+	}
+	a.Free(b, mem.Layout{})
+}
+
+func TestPageOwns(t *testing.T) {
+	p := heap.NewPages(heap.PageOptions{})
+	b := pageAlloc(t, p, 3*vm.PageSize()-10, mem.Layout{})
+	for _, c := range []struct {
+		name string
+		b    []byte
+		want bool
+	}{
+		{"start", b, true}, {"part", b[:1], true}, {"interior", b[vm.PageSize()+1:], true},
+		{"last byte", b[len(b)-1:], true}, {"Go heap", make([]byte, 10), false}, {"nil", nil, false},
+	} {
+		if got := p.Owns(c.b); got != c.want {
+			t.Errorf("%s: Pages.Owns = %v", c.name, got)
+		}
+		if (heap.Page{}).Owns(c.b) {
+			t.Errorf("%s: Page owns a block of Pages", c.name)
+		}
+	}
+	p.Free(b, mem.Layout{})
+	if p.Owns(b) {
+		t.Error("owns a block that was freed")
+	}
+}
+
+func TestPageGoodSize(t *testing.T) {
+	page := vm.PageSize()
+	for size, want := range map[int]int{1: page, page: page, page + 1: 2 * page, 0: page, math.MaxInt: math.MaxInt} {
+		if got := mem.GoodSize(heap.Page{}, size, mem.Layout{}); got != want {
+			t.Errorf("GoodSize(%d) = %d, want %d", size, got, want)
+		}
+		if got := mem.GoodSize(heap.NewPages(heap.PageOptions{}), size, mem.Layout{}); got != want {
+			t.Errorf("Pages.GoodSize(%d) = %d, want %d", size, got, want)
+		}
+	}
+}
+
+func TestPageManaged(t *testing.T) {
+	for name, a := range pageAllocators() {
+		l := mem.LayoutOf[*int]()
+		if _, err := a.Alloc(64, l); !errors.Is(err, mem.ErrPointers) {
+			t.Errorf("%s: managed block: %v", name, err)
+		}
+		if a.Pointers() != mem.PlainOnly {
+			t.Errorf("%s: Pointers() = %v", name, a.Pointers())
+		}
+		l.Kind = mem.Local
+		b := pageAlloc(t, a, 64, l)
+		a.Free(b, l)
+	}
+}
+
+func TestPageNotPositive(t *testing.T) {
+	b := pageAlloc(t, heap.Page{}, 1, mem.Layout{})
+	for _, size := range []int{0, -1, math.MinInt} {
+		for name, f := range map[string]func(){
+			"Alloc":  func() { heap.Page{}.Alloc(size, mem.Layout{}) },
+			"Resize": func() { heap.Page{}.Resize(b, mem.Layout{}, size) },
+			"Remap":  func() { heap.Page{}.Remap(b, mem.Layout{}, size) },
+		} {
+			mustPanic(t, fmt.Sprintf("heap: Page.%s: size %d is not positive", name, size), f)
+		}
+	}
+	heap.Page{}.Free(b, mem.Layout{})
+	mustPanic(t, "heap: NewPages: negative MaxSize", func() { heap.NewPages(heap.PageOptions{MaxSize: -1}) })
+}
+
+func TestPagesMaxSize(t *testing.T) {
+	p := heap.NewPages(heap.PageOptions{MaxSize: 10_000})
+	b := pageAlloc(t, p, 10_000, mem.Layout{})
+	if _, err := p.Alloc(10_001, mem.Layout{}); err != mem.ErrTooLarge {
+		t.Errorf("Alloc(10001): %v, want ErrTooLarge", err)
+	}
+	if _, ok := p.Resize(b, mem.Layout{}, 10_001); ok {
+		t.Error("Resize beyond MaxSize")
+	}
+	if _, ok := p.Remap(b, mem.Layout{}, 1<<30); ok {
+		t.Error("Remap beyond MaxSize")
+	}
+	p.Free(b, mem.Layout{})
+}
+
+func TestPagesStats(t *testing.T) {
+	p := heap.NewPages(heap.PageOptions{})
+	page := vm.PageSize()
+	b := pageAlloc(t, p, 1, mem.Layout{})
+	c := pageAlloc(t, p, 3*page-1, mem.Layout{})
+	if s := p.Stats(); s.Blocks != 2 || s.Bytes != 4*page {
+		t.Errorf("stats %+v, want 2 blocks, %d bytes", s, 4*page)
+	}
+	c, _ = p.Resize(c, mem.Layout{}, 2*page)
+	if s := p.Stats(); s.Bytes != 3*page {
+		t.Errorf("after Resize: %+v, want %d bytes", s, 3*page)
+	}
+	p.Free(b, mem.Layout{})
+	p.Free(c, mem.Layout{})
+	if s := p.Stats(); s.Blocks != 0 || s.Bytes != 0 {
+		t.Errorf("at the end: %+v", s)
+	}
+}
+
+// A block that is locked can be used as any other, and is not moved.
+func TestPagesLock(t *testing.T) {
+	page := vm.PageSize()
+	p := heap.NewPages(heap.PageOptions{Lock: true, Populate: true})
+	b, err := p.Alloc(2*page, mem.Layout{})
+	if err != nil {
+		t.Skipf("cannot lock memory here: %v", err)
+	}
+	pageFill(b, 1)
+	if r, ok := p.Remap(b, mem.Layout{}, 4*page); ok {
+		if &r[0] != &b[0] {
+			t.Error("a locked block moved")
+		}
+		b = r
+	}
+	b, _ = p.Resize(b, mem.Layout{}, page)
+	if i := pageNot(b[:page], 1); i >= 0 {
+		t.Errorf("byte %d is lost", i)
+	}
+	p.Free(b, mem.Layout{})
+}
+
+func TestPageErrors(t *testing.T) {
+	for _, c := range []struct {
+		errno       error
+		outOfMemory bool
+	}{
+		{syscall.ENOMEM, vm.NoMemory(syscall.ENOMEM)},
+		{syscall.EPERM, false},
+		{syscall.EINVAL, false},
+		{syscall.EXDEV, false}, // never heard of
+	} {
+		for name, a := range map[string]mem.Allocator{
+			"Page": heap.Page{}, "Pages": heap.NewPages(heap.PageOptions{HugePages: true}),
+		} {
+			undo := vm.Inject(func(call vm.Call) error {
+				if call == vm.CallMap {
+					return c.errno
+				}
+				return nil
+			})
+			b, err := a.Alloc(pageUnkept(), mem.Layout{})
+			undo()
+			if b != nil || !errors.Is(err, c.errno) || errors.Is(err, mem.ErrOutOfMemory) != c.outOfMemory {
+				t.Errorf("%s: %v: Alloc = %v, %v", name, c.errno, b != nil, err)
+			} else if !strings.Contains(err.Error(), c.errno.Error()) || !strings.HasPrefix(err.Error(), "heap: Page: ") {
+				t.Errorf("%s: text %q", name, err)
+			}
+		}
+	}
+}
+
+// Locking fails: the pages are given back, and the error says why.
+func TestPagesLockFails(t *testing.T) {
+	for _, errno := range []error{syscall.ENOMEM, syscall.EPERM, syscall.EAGAIN} {
+		p := heap.NewPages(heap.PageOptions{Lock: true})
+		before := vm.ReadStats().Mapped
+		undo := vm.Inject(func(call vm.Call) error {
+			if call == vm.CallLock {
+				return errno
+			}
+			return nil
+		})
+		_, err := p.Alloc(100, mem.Layout{})
+		undo()
+		if vm.HasOS && !errors.Is(err, errno) || err == nil {
+			t.Errorf("%v: Alloc: %v", errno, err)
+		}
+		if got := vm.ReadStats().Mapped; got != before {
+			t.Errorf("%v: %d bytes are still mapped", errno, got-before)
+		}
+		if s := p.Stats(); s.Blocks != 0 {
+			t.Errorf("%v: %+v", errno, s)
+		}
+	}
+}
+
+// Whatever system call fails for whatever reason, the block stays as it was or
+// the operation succeeds, and nothing is lost.
+func TestPageEveryCallFails(t *testing.T) {
+	page := vm.PageSize()
+	l := mem.Layout{Zero: true, Align: mem.Align(4 * page)}
+	before := vm.ReadStats().Mapped
+	for name, a := range map[string]interface {
+		mem.Allocator
+		Stats() heap.PageStats
+	}{
+		"plain": heap.NewPages(heap.PageOptions{}),
+		"all": heap.NewPages(heap.PageOptions{
+			HugePages: true, Lock: true, Populate: true, Name: "x",
+		}),
+	} {
+		steps := func() {
+			b, err := a.Alloc(2*page-5, l)
+			if err != nil {
+				return
+			}
+			pageFill(b, 1)
+			for _, size := range []int{2 * page, 3 * page, page, 100 * page, 99 * page, 5} {
+				have := len(b)
+				if r, ok := a.Remap(b, mem.Layout{Zero: true}, size); ok {
+					b = r
+				}
+				if i := pageNot(b[:min(have, len(b))], 1); i >= 0 {
+					t.Fatalf("%s: byte %d of %d is lost on the way to %d", name, i, have, size)
+				}
+				if len(b) > have {
+					if i := pageNot(b[have:], 0); i >= 0 {
+						t.Fatalf("%s: byte %d is not zero", name, have+i)
+					}
+				}
+				pageFill(b, 1)
+			}
+			a.Free(b, l)
+		}
+		for _, errno := range []error{syscall.ENOMEM, syscall.EAGAIN, syscall.EPERM, syscall.EINVAL} {
+			for _, forEver := range []bool{false, true} {
+				for k, calls := 0, 1; calls > k; k++ {
+					calls = 0
+					undo := vm.Inject(func(vm.Call) error {
+						calls++
+						if calls-1 == k || forEver && calls > k {
+							return errno
+						}
+						return nil
+					})
+					allocatortest.NoMisuse(t, steps)
+					undo()
+					if s := a.Stats(); s.Blocks != 0 || vm.ReadStats().Mapped != before {
+						t.Fatalf("%s: %v at call %d: %+v, %d bytes mapped", name, errno, k, s, vm.ReadStats().Mapped-before)
+					}
+				}
+			}
+		}
+	}
+	mem.Trim(heap.Page{})
+	if s := (heap.Page{}).Stats(); s.Kept != 0 && math.MaxInt > math.MaxInt32 {
+		t.Errorf("kept: %+v", s)
+	}
+}
+
+// A block whose pages the system refuses to take is not lost: it serves again.
+func TestPageKeepsWhatCannotBeUnmapped(t *testing.T) {
+	if vm.GoHeap {
+		t.Skip("no system calls")
+	}
+	defer vm.Inject(func(c vm.Call) error {
+		if c == vm.CallUnmap {
+			return syscall.ENOMEM
+		}
+		return nil
+	})()
+	p := heap.NewPages(heap.PageOptions{})
+	before := p.Stats().Kept
+	for range 100 {
+		b := pageAlloc(t, p, 50*vm.PageSize(), mem.Layout{})
+		if i := pageNot(b, 0); i >= 0 {
+			t.Fatalf("byte %d is not zero", i)
+		}
+		pageFill(b, 1)
+		p.Free(b, mem.Layout{})
+	}
+	if s := p.Stats(); s.Blocks != 0 || s.Kept > before+50*vm.PageSize() || s.KeptRanges == 0 {
+		t.Errorf("%+v, kept before: %d", s, before)
+	}
+}
+
+func TestPageDoesNotAllocate(t *testing.T) {
+	if vm.GoHeap || invariant.Enabled {
+		t.Skip("pages come from the Go heap, or checks allocate")
+	}
+	var a heap.Page
+	if n := testing.AllocsPerRun(200, func() {
+		b, err := a.Alloc(10_000, mem.Layout{})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		b, _ = a.Resize(b, mem.Layout{}, 100)
+		b, _ = a.Remap(b, mem.Layout{}, 100_000)
+		a.Free(b, mem.Layout{})
+	}); n != 0 {
+		t.Errorf("%v allocations on success", n)
+	}
+	p := heap.NewPages(heap.PageOptions{Lock: true})
+	size := pageUnkept()
+	for _, errno := range []error{syscall.ENOMEM, syscall.EAGAIN, syscall.EPERM, syscall.EINVAL} {
+		for _, failing := range []vm.Call{vm.CallMap, vm.CallLock} {
+			undo := vm.Inject(func(c vm.Call) error {
+				if c == failing {
+					return errno
+				}
+				return nil
+			})
+			if n := testing.AllocsPerRun(20, func() {
+				if _, err := p.Alloc(size, mem.Layout{}); err == nil {
+					t.Error("no error")
+				}
+			}); n != 0 {
+				t.Errorf("%v allocations on %v of %v", n, errno, failing)
+			}
+			undo()
+		}
+	}
+	if n := testing.AllocsPerRun(20, func() { a.Alloc(math.MaxInt, mem.Layout{}) }); n != 0 {
+		t.Errorf("%v allocations for a request too large", n)
+	}
+}
+
+// Blocks that one goroutine asks for and another frees.
+func TestPageConcurrent(t *testing.T) {
+	const workers = 4
+	n := 500
+	if race.Enabled {
+		n = 100
+	}
+	var a heap.Page
+	before := a.Stats().Blocks
+	ch := make(chan []byte, 16)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(w), 9))
+			for range n {
+				b, err := a.Alloc(r.IntN(5*vm.PageSize())+1, mem.Layout{})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if pageNot(b, 0) >= 0 {
+					t.Error("not zero")
+				}
+				pageFill(b, byte(w+1))
+				ch <- b
+				b = <-ch
+				if pageNot(b, b[0]) >= 0 {
+					t.Error("somebody else wrote to this block")
+				}
+				if r.IntN(2) == 0 {
+					b, _ = a.Remap(b, mem.Layout{}, r.IntN(9*vm.PageSize())+1)
+				}
+				a.Free(b, mem.Layout{})
+			}
+		})
+	}
+	wg.Wait()
+	for len(ch) > 0 {
+		a.Free(<-ch, mem.Layout{})
+	}
+	if got := a.Stats().Blocks; got != before {
+		t.Errorf("%d blocks are left", got-before)
+	}
 }

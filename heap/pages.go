@@ -27,9 +27,6 @@ type Pages struct {
 	opts  PageOptions
 	limit int    // largest block
 	name  []byte // with NUL; nil without a name
-
-	blocks atomic.Int64
-	bytes  atomic.Int64 // in whole pages
 }
 
 var _ mem.Allocator = (*Pages)(nil)
@@ -128,13 +125,12 @@ func (p *Pages) GoodSize(size int, _ mem.Layout) int { return goodPageSize(size)
 // Trim implements [mem.Trimmer]; see [Page.Trim].
 func (p *Pages) Trim() int { return vm.Trim() }
 
-// Stats returns how much memory p holds.
+// Stats returns how much memory p holds. It takes a time that grows with the
+// number of blocks, and is not a snapshot of one moment.
 func (p *Pages) Stats() PageStats {
 	s := vm.ReadStats()
-	return PageStats{
-		Blocks: int(p.blocks.Load()), Bytes: int(p.bytes.Load()),
-		Kept: s.Kept, KeptRanges: s.KeptRanges,
-	}
+	blocks, bytes := livePages.count(p.id)
+	return PageStats{Blocks: blocks, Bytes: bytes, Kept: s.Kept, KeptRanges: s.KeptRanges}
 }
 
 // fits rounds size up to whole pages, and tells whether p may serve that.
@@ -169,8 +165,6 @@ func (p *Pages) alloc(op string, size int, l mem.Layout) ([]byte, error) {
 		return nil, pageError(err)
 	}
 	livePages.add(address(b), size, p.id)
-	p.blocks.Add(1)
-	p.bytes.Add(int64(n))
 	return b[:size:size], nil
 }
 
@@ -218,13 +212,13 @@ func (p *Pages) resize(op string, b []byte, l mem.Layout, size int, move bool) (
 		return b, false
 	}
 	livePages.add(address(r), size, p.id)
-	p.bytes.Add(int64(want - have))
 	return p.regrown(b, r, l, size), true
 }
 
 // repaged changes the number of pages of b.
 func (p *Pages) repaged(b []byte, l mem.Layout, want int, move bool) ([]byte, bool) {
 	if want < len(b) {
+		p.unlock(b[want:])
 		return vm.Shrink(b, want)
 	}
 	have := len(b)
@@ -259,9 +253,16 @@ func (p *Pages) release(op string, b []byte) {
 		return
 	}
 	n, _ := vm.Whole(len(b))
-	p.blocks.Add(-1)
-	p.bytes.Add(int64(-n))
-	vm.Unmap(wider(b, n))
+	whole := wider(b, n)
+	p.unlock(whole)
+	vm.Unmap(whole)
+}
+
+// unlock undoes Lock where unmapping does not.
+func (p *Pages) unlock(b []byte) {
+	if vm.GoHeap && p.opts.Lock {
+		_ = vm.Unlock(b)
+	}
 }
 
 // goodPageSize rounds size up to whole pages.

@@ -149,6 +149,19 @@ func (m *Map[V]) At(i int) (addr uintptr, v V, ok bool) {
 	return s.addr, s.value, s.addr != 0
 }
 
+// All calls yield for every entry, in no order, until it returns false. The map
+// must not be changed meanwhile. The race detector watches yield: [Map.At] is for
+// those who must not be watched.
+//
+//go:norace
+func (m *Map[V]) All(yield func(addr uintptr, v V) bool) {
+	for i := range m.slots {
+		if s := &m.slots[i]; s.addr != 0 && !yield(s.addr, s.value) {
+			return
+		}
+	}
+}
+
 //go:norace
 func (m *Map[V]) rehash(slots int) {
 	old := m.slots

@@ -42,6 +42,11 @@ func program(t *testing.T, ops []byte) {
 			t.Fatalf("Get(%#x) = %d, %v, want %d", addr, v, ok, want)
 		}
 	}
+	for addr, v := range m.All {
+		if want, ok := model[addr]; !ok || v != want {
+			t.Fatalf("All yields %#x, %d, want %d, %v", addr, v, want, ok)
+		}
+	}
 	n := 0
 	for i := range m.Slots() {
 		if addr, v, ok := m.At(i); ok {

@@ -3,7 +3,6 @@ package allocatortest
 import (
 	"fmt"
 	"runtime"
-	"sync"
 
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/internal/rtype"
@@ -41,10 +40,7 @@ type Allocator struct {
 	groups  int  // most groups in a leak report
 	refuses bool // Resize and Remap
 
-	mu    sync.Mutex
-	live  map[uintptr]*record // by address
-	dead  ring
-	stats Stats
+	blocks table
 }
 
 var _ mem.Allocator = (*Allocator)(nil)
@@ -56,22 +52,6 @@ var _ mem.Allocator = (*Allocator)(nil)
 //
 // A local block goes where managed ones go: this allocator answers Scanned, and
 // what a local block points at may well be managed.
-
-// record is what is known of a block.
-type record struct {
-	block  []byte
-	layout mem.Layout
-	alloc  heap.Stack
-	free   heap.Stack // once it is dead
-	addr   uintptr    // once it is dead, since block is nil then
-	size   int
-}
-
-// ring remembers the blocks that died last.
-type ring struct {
-	records [1024]*record
-	next    int
-}
 
 // Stats counts what an [Allocator] has served.
 type Stats struct {
@@ -125,7 +105,6 @@ func New(tb TB, opts ...Option) *Allocator {
 		typed:  heap.GC{},
 		answer: mem.Scanned,
 		groups: 10,
-		live:   make(map[uintptr]*record),
 	}
 	for _, o := range opts {
 		o(a)
@@ -148,9 +127,7 @@ func (a *Allocator) Alloc(size int, l mem.Layout) ([]byte, error) {
 	}
 	b, err := a.child(l).Alloc(size, l)
 	if err != nil {
-		a.mu.Lock()
-		a.stats.Failures++
-		a.mu.Unlock()
+		a.blocks.count(&a.blocks.stats.Failures)
 		return nil, err
 	}
 	if hint := lie(b, size, l); hint != "" {
@@ -162,21 +139,11 @@ func (a *Allocator) Alloc(size int, l mem.Layout) ([]byte, error) {
 	if uninit(l) {
 		poison(b)
 	}
-	r := &record{block: b, layout: l, alloc: callers(), size: size}
-	a.mu.Lock()
-	before := a.live[address(b)]
-	a.live[address(b)] = r
-	a.stats.Allocs++
-	if before == nil {
-		a.stats.add(1, size)
-	} else {
-		a.stats.add(0, size-before.size)
+	r := &record{block: b, layout: l, addr: address(b), size: size, alloc: callers()}
+	if before := a.blocks.add(r); before != nil {
+		a.misuse(heap.ChildLied, op, &heap.Misuse{Addr: r.addr, Size: size, Hint: "the child served a block that is live"}, before)
 	}
-	a.mu.Unlock()
-	if before != nil {
-		a.misuse(heap.ChildLied, op, &heap.Misuse{Addr: address(b), Size: size,
-			Hint: "the child served a block that is live", Alloc: before.alloc}, before)
-	}
+	a.blocks.count(&a.blocks.stats.Allocs)
 	return b, nil
 }
 
@@ -184,20 +151,19 @@ func (a *Allocator) Alloc(size int, l mem.Layout) ([]byte, error) {
 func (a *Allocator) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
 	const op = "allocatortest: Allocator.Resize"
 	mem.CheckSize(op, size)
-	return a.resize(op, b, l, size, mem.Allocator.Resize)
+	return a.resize(op, resize, b, l, size)
 }
 
 // Remap implements [mem.Allocator].
 func (a *Allocator) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
 	const op = "allocatortest: Allocator.Remap"
 	mem.CheckSize(op, size)
-	return a.resize(op, b, l, size, mem.Allocator.Remap)
+	return a.resize(op, remap, b, l, size)
 }
 
 // resize takes the block off the table while the child is at it: a child that
 // moves it may serve its old address to another goroutine at once.
-func (a *Allocator) resize(op string, b []byte, l mem.Layout, size int,
-	child func(mem.Allocator, []byte, mem.Layout, int) ([]byte, bool)) ([]byte, bool) {
+func (a *Allocator) resize(op string, w way, b []byte, l mem.Layout, size int) ([]byte, bool) {
 	if hint := wrong(size, l); hint != "" {
 		a.misuse(heap.TypeMismatch, op, &heap.Misuse{Addr: address(b), Size: size, Hint: hint}, nil)
 		return b, false
@@ -207,36 +173,36 @@ func (a *Allocator) resize(op string, b []byte, l mem.Layout, size int,
 		return b, false
 	}
 	if a.refuses {
-		a.put(r)
+		a.blocks.add(r)
 		return b, false
 	}
-	old := r.size
-	c, ok := child(a.child(r.layout), b, l, size)
+	c, ok := w.call(a.child(r.layout), b, l, size)
 	if !ok {
-		a.put(r)
+		a.blocks.add(r)
 		return b, false
 	}
 	l.Kind = r.layout.Kind // a request to grow says nothing about it
-	if hint := lie(c, size, l); hint != "" {
-		a.misuse(heap.ChildLied, op, &heap.Misuse{Addr: address(c), Size: len(c), Hint: hint}, r)
+	m := &heap.Misuse{Addr: address(c), Size: len(c), Hint: lie(c, size, l)}
+	if m.Hint == "" && address(c) != r.addr {
+		switch {
+		case w.name == resize.name:
+			m.Hint = "Resize moved the block"
+		case l.Kind != mem.Plain && a.answer == mem.Scanned:
+			m.Hint = "Remap moved a block with pointers"
+		}
 	}
-	moved := len(c) > 0 && address(c) != address(b)
-	if moved && op == "allocatortest: Allocator.Resize" {
-		a.misuse(heap.ChildLied, op, &heap.Misuse{Addr: address(c), Size: len(c), Hint: "the child moved the block"}, r)
+	if m.Hint != "" {
+		a.misuse(heap.ChildLied, op, m, r)
 	}
-	if size > old && len(c) == size && uninit(l) {
-		poison(c[old:])
+	if len(c) == size && size > r.size && uninit(l) {
+		poison(c[r.size:])
 	}
-	r.block, r.size = c, size
-	a.mu.Lock()
-	a.live[address(c)] = r
-	a.stats.add(1, size)
-	if op == "allocatortest: Allocator.Resize" {
-		a.stats.Resizes++
+	a.blocks.add(&record{block: c, layout: r.layout, addr: address(c), size: size, alloc: r.alloc})
+	if w.name == resize.name {
+		a.blocks.count(&a.blocks.stats.Resizes)
 	} else {
-		a.stats.Remaps++
+		a.blocks.count(&a.blocks.stats.Remaps)
 	}
-	a.mu.Unlock()
 	return c, true
 }
 
@@ -246,13 +212,7 @@ func (a *Allocator) Free(b []byte, l mem.Layout) {
 	if r == nil {
 		return
 	}
-	r.free, r.addr = callers(), address(b)
-	r.block = nil
-	a.mu.Lock()
-	a.dead.records[a.dead.next] = r
-	a.dead.next = (a.dead.next + 1) % len(a.dead.records)
-	a.stats.Frees++
-	a.mu.Unlock()
+	a.blocks.bury(r, callers())
 	a.child(r.layout).Free(b, l)
 }
 
@@ -260,11 +220,7 @@ func (a *Allocator) Free(b []byte, l mem.Layout) {
 func (a *Allocator) Pointers() mem.Pointers { return a.answer }
 
 // Stats returns what was served so far.
-func (a *Allocator) Stats() Stats {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.stats
-}
+func (a *Allocator) Stats() Stats { return a.blocks.snapshot() }
 
 // Live returns how many blocks and bytes are live.
 func (a *Allocator) Live() (blocks, bytes int) {
@@ -284,66 +240,12 @@ func (a *Allocator) child(l mem.Layout) mem.Allocator {
 // take removes the block from the table and returns its record, or reports what
 // is wrong with it and returns nil.
 func (a *Allocator) take(op string, b []byte, l mem.Layout) *record {
-	at := address(b)
-	a.mu.Lock()
-	r := a.live[at]
-	m, about := a.judge(r, b, l)
-	if m == nil {
-		delete(a.live, at)
-		a.stats.add(-1, -r.size)
-	}
-	a.mu.Unlock()
-	if m != nil {
-		a.misuse(m.Kind, op, m, about)
+	r, kind := a.blocks.take(b, l)
+	if kind != 0 {
+		a.misuse(kind, op, &heap.Misuse{Addr: address(b), Size: len(b), Hint: hint(kind, r, b, l)}, r)
 		return nil
 	}
 	return r
-}
-
-// put undoes take.
-func (a *Allocator) put(r *record) {
-	a.mu.Lock()
-	a.live[address(r.block)] = r
-	a.stats.add(1, r.size)
-	a.mu.Unlock()
-}
-
-// judge returns what is wrong with a call for b, of which r is on record, and
-// the record of the block that it is about. The caller holds mu.
-func (a *Allocator) judge(r *record, b []byte, l mem.Layout) (*heap.Misuse, *record) {
-	m := &heap.Misuse{Addr: address(b), Size: len(b)}
-	switch {
-	case r == nil:
-		return a.stranger(m, b)
-	case r.size != len(b):
-		m.Kind, m.Hint = heap.SizeMismatch, fmt.Sprintf("the block has %d bytes", r.size)
-	case r.layout.Align != l.Align:
-		m.Kind, m.Hint = heap.AlignMismatch, fmt.Sprintf("asked for with %v, given back with %v", r.layout.Align, l.Align)
-	case r.layout.Type != l.Type:
-		m.Kind, m.Hint = heap.TypeMismatch, fmt.Sprintf("asked for as %v, given back as %v", r.layout.Type, l.Type)
-	default:
-		return nil, r
-	}
-	return m, r
-}
-
-// stranger tells what b is, which is no live block.
-func (a *Allocator) stranger(m *heap.Misuse, b []byte) (*heap.Misuse, *record) {
-	for at, r := range a.live {
-		if off := m.Addr - at; off > 0 && off < uintptr(r.size) {
-			m.Kind, m.Hint = heap.InteriorFree, fmt.Sprintf("%d bytes into a block of %d", off, r.size)
-			return m, r
-		}
-	}
-	for i := range a.dead.records { // the newest first
-		r := a.dead.records[(a.dead.next-1-i+2*len(a.dead.records))%len(a.dead.records)]
-		if r != nil && r.addr == m.Addr && r.size == len(b) {
-			m.Kind, m.Hint = heap.DoubleFree, "the block is free already"
-			return m, r
-		}
-	}
-	m.Kind, m.Hint = heap.ForeignFree, "the block did not come from here; append may have moved it to the Go heap"
-	return m, nil
 }
 
 // misuse fails the test, unless somebody waits for the report; about is the
@@ -358,13 +260,6 @@ func (a *Allocator) misuse(kind heap.MisuseKind, op string, m *heap.Misuse, abou
 	}
 	a.tb.Helper()
 	a.tb.Errorf("%v\n%s", m, describe(m))
-}
-
-func (s *Stats) add(blocks, bytes int) {
-	s.Blocks += blocks
-	s.Bytes += bytes
-	s.PeakBlocks = max(s.PeakBlocks, s.Blocks)
-	s.PeakBytes = max(s.PeakBytes, s.Bytes)
 }
 
 // wrong tells what a caller got wrong in a request for size bytes.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"sync"
 
 	"github.com/allod-dev/allod/mem"
@@ -67,19 +66,38 @@ func (r *Recorder) Finish() {
 // Failures returns what was found, each with the name of the part that found it.
 func (r *Recorder) Failures() []string { return *r.failures }
 
-// RunSuite runs the contract suite on a recorder.
-func RunSuite(p Promises, factory func(tb TB) mem.Allocator) []string {
-	r := NewRecorder()
-	runSuite(r, p, func(h harness) mem.Allocator { return factory(h) })
-	return r.Failures()
-}
-
-// FailedIn tells whether failures has one of the given part.
-func FailedIn(failures []string, part string) bool {
-	for _, f := range failures {
-		if strings.HasPrefix(f, "/"+part+":") {
-			return true
+// RunPart runs one part of the contract suite on a recorder and returns what it
+// found.
+func RunPart(clause, name string, p Promises, factory func(tb TB) mem.Allocator) ([]string, error) {
+	for _, c := range clauses {
+		for _, part := range c.parts {
+			if c.name == clause && part.name == name {
+				r := NewRecorder()
+				r.run(name, func(h harness) {
+					part.test(h, p.withDefaults(), func(h harness) mem.Allocator { return factory(h) })
+				})
+				return r.Failures(), nil
+			}
 		}
 	}
-	return false
+	return nil, fmt.Errorf("there is no %s/%s", clause, name)
+}
+
+// Parts calls yield with the name of every part of the suite.
+func Parts(yield func(clause, name string) bool) {
+	for _, c := range clauses {
+		for _, part := range c.parts {
+			if !yield(c.name, part.name) {
+				return
+			}
+		}
+	}
+}
+
+// SetHammerRounds changes how long the suite looks for memory that is cleared
+// as bytes, and returns the way back.
+func SetHammerRounds(n int) func() {
+	before := hammerRounds
+	hammerRounds = n
+	return func() { hammerRounds = before }
 }

@@ -52,6 +52,7 @@ type modelBlock struct {
 const (
 	modelBlocks = 40      // most live blocks
 	modelBytes  = 4 << 20 // most live bytes
+	modelTyped  = 4 << 10 // most bytes of a block whose elements all point somewhere
 )
 
 func (m *model) byte() int {
@@ -125,6 +126,7 @@ func (m *model) alloc(typed bool) {
 	var s shape
 	if typed {
 		s = shapes[x%len(shapes)]
+		size = min(size, modelTyped)
 		if m.a.Pointers() == mem.Scanned {
 			k.l = s.layout(mem.Managed)
 			if x&16 != 0 {
@@ -247,6 +249,7 @@ func (m *model) change(w way) {
 	size := m.size(modelBytes / 4)
 	if k.managed != nil || k.l.Kind != mem.Plain {
 		each := k.l.Type.Size()
+		size = min(size, modelTyped)
 		size = max(size/each, 1) * each
 	}
 	if m.bytes-old+size > modelBytes {

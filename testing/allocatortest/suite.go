@@ -160,15 +160,19 @@ func runSuite(h harness, p Promises, factory func(harness) mem.Allocator) {
 	for _, c := range clauses {
 		h.run(c.name, func(h harness) {
 			for _, part := range c.parts {
-				h.run(part.name, func(h harness) {
-					pr := &probe{harness: h, Promises: p, factory: factory}
-					pr.renew()
-					defer pr.end()
-					part.run(pr)
-				})
+				h.run(part.name, func(h harness) { part.test(h, p, factory) })
 			}
 		})
 	}
+}
+
+// test runs the part on a new allocator.
+func (t part) test(h harness, p Promises, factory func(harness) mem.Allocator) {
+	h.Helper()
+	pr := &probe{harness: h, Promises: p, factory: factory}
+	pr.renew()
+	defer pr.end()
+	t.run(pr)
 }
 
 const (

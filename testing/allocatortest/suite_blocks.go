@@ -90,10 +90,12 @@ func testSizes(p *probe) {
 // arithmetic overflows.
 func beyond(yield func(int) bool) {
 	for _, k := range []int{0, 1, 7, 8, 15, 16, 31, 32, 63, 64, 255, 4095, 4096, 4097, 65535, 65536, 1<<20 + 1, 2 << 20} {
-		for _, size := range []int{math.MaxInt - k, math.MaxInt/2 + 1 + k, math.MaxInt/2 - k} {
-			if !yield(size) {
-				return
-			}
+		if !yield(math.MaxInt - k) {
+			return
+		}
+		// Half of it is more than there is, but on 32 bits.
+		if math.MaxInt > math.MaxInt32 && (!yield(math.MaxInt/2+1+k) || !yield(math.MaxInt/2-k)) {
+			return
 		}
 	}
 }
@@ -214,6 +216,7 @@ func testLayoutWrong(p *probe) {
 		p.Skip("an allocator that cannot tell its blocks")
 	}
 	l := mem.Layout{Align: word.Align, Type: mem.TypeFor[uint64]()}
+	const size = 72 // no whole number of what it may be mistaken for
 	crimes := []struct {
 		name string
 		do   func(*mem.Layout)
@@ -223,10 +226,11 @@ func testLayoutWrong(p *probe) {
 		{"other Type", func(l *mem.Layout) { l.Type = mem.TypeFor[[2]uint32]() }},
 	}
 	for _, crime := range crimes {
-		if !p.need(12, 128, word) {
+		p.renew() // so that the blocks are likely to be neighbours
+		if !p.need(12, 2*size, word) {
 			return
 		}
-		before, k, after := p.alloc(128, l), p.alloc(128, l), p.alloc(128, l)
+		before, k, after := p.alloc(size, l), p.alloc(size, l), p.alloc(size, l)
 		for i, k := range []*block{before, k, after} {
 			k.paint(uint64(i))
 		}
@@ -234,13 +238,13 @@ func testLayoutWrong(p *probe) {
 		crime.do(&bad)
 		found := watch(func() { p.a.Free(k.b, bad) })
 		if len(found) > 0 {
-			p.intact(k, 128, "after Free with "+crime.name+" was reported")
+			p.intact(k, size, "after Free with "+crime.name+" was reported")
 			p.free(k)
 		} else {
 			p.forget(k)
 		}
-		for range 8 {
-			k := p.alloc(128, l)
+		for _, n := range [...]int{size, 8, 24, size / 2, 2 * size, 56, size, size} {
+			k := p.alloc(n, l)
 			for _, other := range []*block{before, after} {
 				if overlap(k.b, other.b) {
 					p.Errorf("after Free with %s: Alloc served %s, which overlaps %s", crime.name, show(k.b), show(other.b))
@@ -249,7 +253,7 @@ func testLayoutWrong(p *probe) {
 			k.paint(99)
 		}
 		for _, k := range []*block{before, after} {
-			p.intact(k, 128, "after Free with "+crime.name)
+			p.intact(k, size, "after Free with "+crime.name)
 		}
 		p.freeAll()
 	}
@@ -258,9 +262,9 @@ func testLayoutWrong(p *probe) {
 func testFreeOrder(p *probe) {
 	const n = 6
 	orders := [][]int{{0, 1, 2, 3, 4, 5}, {5, 4, 3, 2, 1, 0}, {0, 2, 4, 1, 3, 5}, {3, 5, 0, 4, 1, 2}}
-	for _, size := range some(p.largest() / n) {
+	for _, size := range some(p.largest() / (4 * n)) {
 		for _, order := range orders {
-			if !p.need(n+1, size, word) {
+			if !p.need(3*n, size, word) {
 				break
 			}
 			var blocks [n]*block
@@ -271,9 +275,10 @@ func testFreeOrder(p *probe) {
 			for i, x := range order {
 				p.intact(blocks[x], size, "after others were freed")
 				p.free(blocks[x])
-				if i == n/2 {
-					k := p.alloc(size, word)
-					k.paint(77)
+				if i == 1 || i == n/2 {
+					for range i + 1 { // into the gaps, or elsewhere
+						p.alloc(size, word).paint(77)
+					}
 				}
 			}
 			p.freeAll()
@@ -469,14 +474,16 @@ func testContents(p *probe) {
 func testInPlace(p *probe) {
 	for _, size := range some(p.largest() / 16) {
 		for _, to := range []int{size, size + 1, 2 * size, size/2 + 1, 1} {
-			if !p.need(4, max(size, to), word) {
+			if !p.need(6, max(size, to), word) {
 				continue
 			}
-			p.alloc(size, word)
-			k := p.alloc(size, word)
-			at := address(k.b)
-			if p.change(resize, k, to) && address(k.b) != at {
-				p.Errorf("Resize(%d -> %d): moved from %#x to %#x", size, to, at, address(k.b))
+			blocks := [...]*block{p.alloc(size, word), p.alloc(size, word), p.alloc(size, word)}
+			for _, i := range [...]int{2, 0, 1} { // the last one first
+				k := blocks[i]
+				at := address(k.b)
+				if p.change(resize, k, to) && address(k.b) != at {
+					p.Errorf("Resize(%d -> %d): moved from %#x to %#x", size, to, at, address(k.b))
+				}
 			}
 			p.freeAll()
 		}

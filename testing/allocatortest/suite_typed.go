@@ -579,22 +579,27 @@ func testApart(p *probe) {
 func testCollecting(p *probe) {
 	p.needScanned()
 	var over atomic.Bool
+	var cycles atomic.Int64
 	var wg sync.WaitGroup
 	wg.Add(1)
 	go func() {
 		defer wg.Done()
 		for !over.Load() {
 			runtime.GC()
+			cycles.Add(1)
 		}
 	}()
 	defer wg.Wait()
 	defer over.Store(true)
 	rounds := 150
 	if race.Enabled {
-		rounds = 40
+		rounds = 60
 	}
 	var all []*planted
 	for i := range rounds {
+		for cycles.Load() < int64(i/8) {
+			runtime.Gosched()
+		}
 		s := shapes[i%len(shapes)]
 		n := 1 + i*7%40
 		if !p.need(24, 4*n*s.size(), s.layout(mem.Managed)) || len(all) > 0 && len(p.live) == 0 {

@@ -1,10 +1,35 @@
 // Package heap provides allocators. Each stands on the ones below it.
 //
-//	3  ThreadSafe, Logging, Counting, Limit,    add one property to a child
+//	3  ThreadSafe, Counting, Limit, Logging,    add one property to a child
 //	   Validation, Failing, BufferFirst, Hybrid
 //	2  Pool                                     objects of one type
 //	1  Arena, ConcurrentArena                   phases: everything freed at once
-//	0  Page, GC, C, FixedBuffer                 sources of memory
+//	0  Page, GC, FixedBuffer, C, RawC           sources of memory
 //
-// To free everything at once, want an [Arena].
+// Which one to want:
+//
+//   - Everything ends at one time (a request, a frame, a parse): an [Arena].
+//   - Many objects of one type come and go: a [Pool].
+//   - The types hold Go pointers: the same over [GC], or [Hybrid] for both kinds.
+//   - A few large blocks: [Page]. A buffer that is there already: [FixedBuffer].
+//   - A budget, a count, a log, a check, a fault: the wrappers of level 3.
+//
+// While testing, wrap nothing: take the allocator of testing/allocatortest.
+//
+// # What they have in common
+//
+// Constructors take nothing from the child yet. Allocators that own memory have
+// Close, which gives all of it back to the child and never closes the child.
+// Those for one goroutine at a time say so; in builds with the tag invariants or
+// under the race detector they report a second one inside.
+//
+// A call that no correct program makes (a block freed twice, a block of somebody
+// else, a mark that is out of date) is a [Misuse]. It is found before anything is
+// damaged, in every build where the allocator reuses or unmaps memory, and goes
+// to the handler set with [OnMisuse], which panics unless told otherwise.
+//
+// With the build tag invariants every allocator checks its own bookkeeping after
+// each change, and fills memory that is given back with 0xAA where it may. The
+// tag allod_nolinkname leaves out the few symbols of the Go runtime that are
+// used otherwise, and purego also the type descriptors.
 package heap

@@ -13,6 +13,7 @@ import (
 
 	"github.com/allod-dev/allod/generic"
 	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
 // Both forms must offer the same methods, save for the allocator.
@@ -322,78 +323,61 @@ func FuzzArrayList(f *testing.F) {
 // Every operation that fails leaves the list as it was, and succeeds when it is
 // tried again.
 func TestArrayListFailures(t *testing.T) {
-	ops := map[string]func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error{
-		"Append":      func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { return l.Append(a, links[1]) },
-		"AppendSlice": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { return l.AppendSlice(a, links[:9]) },
-		"AppendSelf":  func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { return l.AppendSlice(a, l.Items()) },
-		"AppendN":     func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { return l.AppendN(a, links[0], 5) },
-		"Insert":      func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { return l.Insert(a, 1, links[1]) },
-		"InsertSlice": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error {
-			return l.InsertSlice(a, 1, links[:9])
-		},
-		"InsertSelf": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error {
-			return l.InsertSlice(a, 1, l.Items())
-		},
-		"ReplaceRange": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error {
-			return l.ReplaceRange(a, 1, 2, links[:9])
-		},
-		"ReplaceSelf": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error {
-			return l.ReplaceRange(a, 1, 2, l.Items())
-		},
-		"AddOne": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { _, err := l.AddOne(a); return err },
-		"AddMany": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error {
-			_, err := l.AddMany(a, 7)
-			return err
-		},
-		"Resize":      func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { return l.Resize(a, 40) },
-		"EnsureTotal": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { return l.EnsureTotalCapacity(a, 40) },
-		"EnsurePrecise": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error {
-			return l.EnsureTotalCapacityPrecise(a, 40)
-		},
-		"EnsureUnused": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { return l.EnsureUnusedCapacity(a, 40) },
-		"ToOwnedSlice": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error {
-			s, err := l.ToOwnedSlice(a)
-			mem.Free(a, s)
-			return err
-		},
-		"Clone": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error {
-			c, err := l.Clone(a)
-			c.Close(a)
-			return err
-		},
-		"ShrinkAndFree": func(l *generic.ArrayListUnmanaged[link], a mem.Allocator) error { l.ShrinkAndFree(a, 2); return nil },
+	type L = *generic.ArrayList[link]
+	type snapshot struct {
+		items []link
+		cap   int
 	}
-	for name, op := range ops {
-		t.Run(name, func(t *testing.T) {
-			for _, answer := range []mem.Pointers{mem.Promised, mem.Scanned} {
-				for _, n := range []int{3, 4} { // with and without room to spare
-					failures(t, answer, func(t *testing.T, a *checked) (err error) {
-						var l generic.ArrayListUnmanaged[link]
-						defer l.Close(a)
-						if err := l.EnsureTotalCapacityPrecise(a, 4); err != nil {
-							return err
-						}
-						l.AppendSliceAssumeCapacity(links[:n])
-						cap := l.Cap()
-						if err := op(&l, a); err != nil {
-							if !errors.Is(err, mem.ErrOutOfMemory) {
-								t.Errorf("error %v", err)
-							}
-							if !slices.Equal(l.Items(), links[:n]) || l.Cap() != cap {
-								t.Errorf("after %v: %d of %d elements", err, l.Len(), l.Cap())
-							}
-							a.failAt = 0
-							if err := op(&l, a); err != nil {
-								t.Errorf("tried again: %v", err)
-							}
-							return nil
-						}
-						return nil
-					})
-				}
+	points := 0
+	for name, op := range map[string]func(l L) error{
+		"Append":        func(l L) error { return l.Append(links[1]) },
+		"AppendSlice":   func(l L) error { return l.AppendSlice(links[:9]) },
+		"AppendSelf":    func(l L) error { return l.AppendSlice(l.Items()) },
+		"AppendN":       func(l L) error { return l.AppendN(links[0], 5) },
+		"Insert":        func(l L) error { return l.Insert(1, links[1]) },
+		"InsertSlice":   func(l L) error { return l.InsertSlice(1, links[:9]) },
+		"InsertSelf":    func(l L) error { return l.InsertSlice(1, l.Items()) },
+		"ReplaceRange":  func(l L) error { return l.ReplaceRange(1, 2, links[:9]) },
+		"ReplaceSelf":   func(l L) error { return l.ReplaceRange(1, 2, l.Items()) },
+		"AddOne":        func(l L) error { _, err := l.AddOne(); return err },
+		"AddMany":       func(l L) error { _, err := l.AddMany(7); return err },
+		"AddManyUninit": func(l L) error { _, err := l.AddManyUninit(7); return err },
+		"Resize":        func(l L) error { return l.Resize(400) },
+		"EnsureTotal":   func(l L) error { return l.EnsureTotalCapacity(400) },
+		"EnsurePrecise": func(l L) error { return l.EnsureTotalCapacityPrecise(400) },
+		"EnsureUnused":  func(l L) error { return l.EnsureUnusedCapacity(400) },
+		"ToOwnedSlice": func(l L) error {
+			s, err := l.ToOwnedSlice()
+			mem.Free(l.Allocator(), s)
+			return err
+		},
+		"Clone": func(l L) error {
+			c, err := l.Clone()
+			if err == nil {
+				c.Close()
 			}
-		})
+			return err
+		},
+		"ShrinkAndFree": func(l L) error { l.ShrinkAndFree(2); return nil },
+	} {
+		for _, n := range []int{3, 4} { // with and without room to spare
+			o := allocatortest.FailureOptions{MaySwallow: name == "ShrinkAndFree"}
+			points += failures(t, o, true, allocatortest.Operation[L]{
+				Setup: func(a mem.Allocator) (L, error) {
+					l := generic.NewArrayList[link](a)
+					if err := l.EnsureTotalCapacityPrecise(4); err != nil {
+						return nil, err
+					}
+					l.AppendSliceAssumeCapacity(links[:n])
+					return l, nil
+				},
+				Run:      op,
+				Snapshot: func(l L) any { return snapshot{slices.Clone(l.Items()), l.Cap()} },
+				Teardown: func(l L) { l.Close() },
+			})
+		}
 	}
+	t.Logf("%d failures injected", points)
 }
 
 func TestArrayListOverflow(t *testing.T) {

@@ -31,7 +31,6 @@ func ExampleArrayList() {
 // The unmanaged form is what to embed where many containers share an allocator.
 func ExampleArrayListUnmanaged() {
 	type bucket struct {
-		name int
 		rows generic.ArrayListUnmanaged[int32]
 	}
 	var b bucket // ready for use

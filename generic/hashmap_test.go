@@ -11,6 +11,7 @@ import (
 
 	"github.com/allod-dev/allod/generic"
 	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
 // mapProgram runs ops on a map and on a Go map and compares the two.
@@ -232,62 +233,57 @@ func FuzzHashMap(f *testing.F) {
 // Every operation that fails leaves the map as it was, and succeeds when it is
 // tried again.
 func TestHashMapFailures(t *testing.T) {
-	type M = generic.HashMapUnmanaged[string, *link]
-	ops := map[string]func(m *M, a mem.Allocator) error{
-		"Put":           func(m *M, a mem.Allocator) error { return m.Put(a, "new", &links[1]) },
-		"FetchPut":      func(m *M, a mem.Allocator) error { _, _, err := m.FetchPut(a, "new", &links[1]); return err },
-		"GetOrPut":      func(m *M, a mem.Allocator) error { _, err := m.GetOrPut(a, "new"); return err },
-		"GetOrPutValue": func(m *M, a mem.Allocator) error { _, err := m.GetOrPutValue(a, "new", nil); return err },
-		"EnsureTotal":   func(m *M, a mem.Allocator) error { return m.EnsureTotalCapacity(a, 100) },
-		"EnsureUnused":  func(m *M, a mem.Allocator) error { return m.EnsureUnusedCapacity(a, 100) },
-		"ShrinkAndFree": func(m *M, a mem.Allocator) error { m.Remove("0"); m.ShrinkAndFree(a); return nil },
-		"Clone": func(m *M, a mem.Allocator) error {
-			c, err := m.Clone(a)
-			c.Close(a)
+	type M = *generic.HashMap[string, *link]
+	type snapshot struct {
+		entries map[string]*link
+		cap     int
+	}
+	points := 0
+	for name, op := range map[string]func(m M) error{
+		"Put":           func(m M) error { return m.Put("new", &links[1]) },
+		"FetchPut":      func(m M) error { _, _, err := m.FetchPut("new", &links[1]); return err },
+		"GetOrPut":      func(m M) error { _, err := m.GetOrPut("new"); return err },
+		"GetOrPutValue": func(m M) error { _, err := m.GetOrPutValue("new", nil); return err },
+		"EnsureTotal":   func(m M) error { return m.EnsureTotalCapacity(100) },
+		"EnsureUnused":  func(m M) error { return m.EnsureUnusedCapacity(100) },
+		"ShrinkAndFree": func(m M) error { m.Remove("0"); m.ShrinkAndFree(); return nil },
+		"Clone": func(m M) error {
+			c, err := m.Clone()
+			if err == nil {
+				c.Close()
+			}
 			return err
 		},
-	}
-	for name, op := range ops {
-		t.Run(name, func(t *testing.T) {
-			for _, answer := range []mem.Pointers{mem.Promised, mem.Scanned} {
-				for _, n := range []int{0, 7, 12} {
-					failures(t, answer, func(t *testing.T, a *checked) error {
-						var m M
-						defer m.Close(a)
-						model := map[string]*link{}
+	} {
+		for _, n := range []int{0, 7, 12, 13} {
+			o := allocatortest.FailureOptions{MaySwallow: name == "ShrinkAndFree"}
+			points += failures(t, o, true, allocatortest.Operation[M]{
+				Setup: func(a mem.Allocator) (M, error) {
+					m := generic.NewHashMap[string, *link](a)
+					for i := range n {
+						if err := m.Put(links[i].name, &links[i]); err != nil {
+							return nil, err
+						}
+					}
+					return m, nil
+				},
+				Run: func(m M) error {
+					err := op(m)
+					if err != nil { // what is there is found, memory or not
 						for i := range n {
-							if err := m.Put(a, links[i].name, &links[i]); err != nil {
-								return err
-							}
-							model[links[i].name] = &links[i]
-						}
-						capacity := m.Cap()
-						if name == "ShrinkAndFree" {
-							delete(model, "0")
-						}
-						if err := op(&m, a); err != nil {
-							if !errors.Is(err, mem.ErrOutOfMemory) {
-								t.Errorf("error %v", err)
-							}
-							if m.Cap() != capacity || !maps.Equal(maps.Collect(m.All()), model) {
-								t.Errorf("after %v: %d of %d entries", err, m.Len(), m.Cap())
-							}
-							for k := range model { // what is there is found, memory or not
-								if s, err := m.GetOrPut(a, k); err != nil || !s.Found {
-									t.Errorf("GetOrPut(%q): %v, %v", k, s.Found, err)
-								}
-							}
-							a.failAt = 0
-							if err := op(&m, a); err != nil {
-								t.Errorf("tried again: %v", err)
+							if s, err := m.GetOrPut(links[i].name); err != nil || !s.Found {
+								t.Errorf("GetOrPut(%q): %v, %v", links[i].name, s.Found, err)
 							}
 						}
-						return nil
-					})
-				}
-			}
-		})
+					}
+					return err
+				},
+				Snapshot: func(m M) any { return snapshot{maps.Collect(m.All()), m.Cap()} },
+				Teardown: func(m M) { m.Close() },
+			})
+		}
 	}
+	t.Logf("%d failures injected", points)
 }
 
 func TestHashMapOverflow(t *testing.T) {

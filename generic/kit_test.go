@@ -4,7 +4,9 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
 // checked is an allocator over the Go heap that keeps a table of its blocks. It
@@ -168,37 +170,19 @@ func variants(t *testing.T, f func(t *testing.T, a *checked)) {
 	}
 }
 
-// failures runs f with every request failing in turn, once and from there on,
-// until it gets through. f makes a container of a, and returns the first error
-// of what it does; state checks are up to it.
-func failures(t *testing.T, answer mem.Pointers, f func(t *testing.T, a *checked) error) {
+// failures has every request of an operation fail in turn, over memory that is
+// scanned and memory that is not, and returns how often. If promise is set, the
+// latter comes with the promise.
+func failures[S any](t *testing.T, o allocatortest.FailureOptions, promise bool, op allocatortest.Operation[S]) int {
 	t.Helper()
 	points := 0
-	for _, onwards := range []bool{false, true} {
-		for _, resizes := range []bool{false, true} {
-			for k := 1; ; k++ {
-				if k > 10_000 {
-					t.Fatal("does not get through")
-				}
-				a := newChecked(t, answer)
-				a.failAt, a.onwards = k, onwards
-				a.inPlace = resizes
-				if resizes {
-					a.slack = 64
-				}
-				err := f(t, a)
-				if a.failed == 0 {
-					if err != nil {
-						t.Errorf("without a failure: %v", err)
-					}
-					break
-				}
-				points++
-				if len(a.live) > 0 {
-					t.Fatalf("failure at request %d: %d blocks leaked", k, len(a.live))
-				}
-			}
+	for _, child := range []mem.Allocator{heap.GC{}, heap.Page{}} {
+		if promise {
+			child = mem.NoGoPointers(child)
 		}
+		o.Child = child
+		op.Options = o
+		points += allocatortest.CheckUnchanged(t, op)
 	}
-	t.Logf("%d failures injected", points)
+	return points
 }

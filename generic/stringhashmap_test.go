@@ -13,6 +13,7 @@ import (
 	"github.com/allod-dev/allod/generic"
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
 // stringMapProgram runs ops on a map and on a Go map and compares the two. The
@@ -205,65 +206,70 @@ func FuzzStringHashMap(f *testing.F) {
 	})
 }
 
+// stringKey makes keys of one length: which of them Clone copies first is chance.
+func stringKey(i int) string { return fmt.Sprintf("key %03d", i) }
+
 // Every operation that fails leaves the map as it was, and succeeds when it is
 // tried again.
 func TestStringHashMapFailures(t *testing.T) {
-	type M = generic.StringHashMapUnmanaged[int]
-	ops := map[string]func(m *M, a mem.Allocator) error{
-		"Put":           func(m *M, a mem.Allocator) error { _, err := m.Put(a, "new", 1); return err },
-		"FetchPut":      func(m *M, a mem.Allocator) error { _, _, err := m.FetchPut(a, "new", 1); return err },
-		"GetOrPut":      func(m *M, a mem.Allocator) error { _, err := m.GetOrPut(a, "new"); return err },
-		"GetOrPutValue": func(m *M, a mem.Allocator) error { _, err := m.GetOrPutValue(a, "new", 1); return err },
-		"EnsureTotal":   func(m *M, a mem.Allocator) error { return m.EnsureTotalCapacity(a, 100) },
-		"EnsureUnused":  func(m *M, a mem.Allocator) error { return m.EnsureUnusedCapacity(a, 100) },
-		"ShrinkAndFree": func(m *M, a mem.Allocator) error { m.Remove(a, "0"); m.ShrinkAndFree(a); return nil },
-		"Clone": func(m *M, a mem.Allocator) error {
-			c, err := m.Clone(a)
-			c.Close(a)
+	type M = *generic.StringHashMap[int]
+	type snapshot struct {
+		entries map[string]int
+		cap     int
+	}
+	points := 0
+	for name, op := range map[string]func(m M) error{
+		"Put":           func(m M) error { _, err := m.Put("new", 1); return err },
+		"Put empty":     func(m M) error { _, err := m.Put("", 1); return err },
+		"FetchPut":      func(m M) error { _, _, err := m.FetchPut("new", 1); return err },
+		"GetOrPut":      func(m M) error { _, err := m.GetOrPut("new"); return err },
+		"GetOrPutValue": func(m M) error { _, err := m.GetOrPutValue("new", 1); return err },
+		"EnsureTotal":   func(m M) error { return m.EnsureTotalCapacity(100) },
+		"EnsureUnused":  func(m M) error { return m.EnsureUnusedCapacity(100) },
+		"ShrinkAndFree": func(m M) error { m.Remove(stringKey(0)); m.ShrinkAndFree(); return nil },
+		"Clone": func(m M) error {
+			c, err := m.Clone()
+			if err == nil {
+				c.Close()
+			}
 			return err
 		},
-	}
-	for name, op := range ops {
-		t.Run(name, func(t *testing.T) {
-			for _, answer := range []mem.Pointers{mem.PlainOnly, mem.Scanned} {
-				for _, n := range []int{0, 7, 12} {
-					failures(t, answer, func(t *testing.T, a *checked) error {
-						var m M
-						defer m.Close(a)
-						model := map[string]int{}
+	} {
+		for _, n := range []int{0, 7, 12, 13} {
+			o := allocatortest.FailureOptions{MaySwallow: name == "ShrinkAndFree"}
+			points += failures(t, o, false, allocatortest.Operation[M]{
+				Setup: func(a mem.Allocator) (M, error) {
+					m := generic.NewStringHashMap[int](a)
+					for i := range n {
+						if _, err := m.Put(stringKey(i), i); err != nil {
+							return nil, err
+						}
+					}
+					return m, nil
+				},
+				Run: func(m M) error {
+					err := op(m)
+					if err != nil { // what is there is found, memory or not
 						for i := range n {
-							if _, err := m.Put(a, links[i].name, i); err != nil {
-								return err
-							}
-							model[links[i].name] = i
-						}
-						capacity, live := m.Cap(), len(a.live)
-						if name == "ShrinkAndFree" {
-							delete(model, "0")
-						}
-						if err := op(&m, a); err != nil {
-							if !errors.Is(err, mem.ErrOutOfMemory) {
-								t.Errorf("error %v", err)
-							}
-							if m.Cap() != capacity || !maps.Equal(maps.Collect(m.All()), model) || len(a.live) != live {
-								t.Errorf("after %v: %d of %d entries, %d blocks", err, m.Len(), m.Cap(), len(a.live))
-							}
-							for k := range model { // what is there is found, memory or not
-								if s, err := m.GetOrPut(a, k); err != nil || !s.Found {
-									t.Errorf("GetOrPut(%q): %v, %v", k, s.Found, err)
-								}
-							}
-							a.failAt = 0
-							if err := op(&m, a); err != nil {
-								t.Errorf("tried again: %v", err)
+							if s, err := m.GetOrPut(stringKey(i)); err != nil || !s.Found {
+								t.Errorf("GetOrPut(%q): %v, %v", stringKey(i), s.Found, err)
 							}
 						}
-						return nil
-					})
-				}
-			}
-		})
+					}
+					return err
+				},
+				Snapshot: func(m M) any {
+					s := snapshot{map[string]int{}, m.Cap()}
+					for k, v := range m.All() {
+						s.entries[strings.Clone(k)] = v
+					}
+					return s
+				},
+				Teardown: func(m M) { m.Close() },
+			})
+		}
 	}
+	t.Logf("%d failures injected", points)
 }
 
 func TestStringHashMapOverflow(t *testing.T) {

@@ -82,8 +82,6 @@ func matches(ctrl, pattern uint64) uint64 {
 // slotOf returns the slot that the lowest bit of m, bits of full, stands for.
 func slotOf(m uint64) uint { return uint(bits.TrailingZeros64(m)) >> 3 }
 
-func (t *table[K, V]) hash(k *K) uint64 { return hashKey(t.how, t.seed, k) }
-
 // find returns the group and slot of k, which has hash h, or nil. There
 // must be groups.
 func (t *table[K, V]) find(h uint64, k K) (*group[K, V], uint) {
@@ -106,16 +104,33 @@ func (t *table[K, V]) find(h uint64, k K) (*group[K, V], uint) {
 	}
 }
 
-// lookup returns the slot of k, or nil.
+// lookup returns the slot of k, or nil. It is find written once more, since a
+// call saved is a tenth of the time that it takes to find a key in the caches.
 func (t *table[K, V]) lookup(k K) *slot[K, V] {
-	if t.n == 0 {
+	groups := t.groups
+	if len(groups) == 0 {
 		return nil
 	}
-	g, s := t.find(t.hash(&k), k)
-	if g == nil {
-		return nil
+	h, ok := t.wordHash(&k)
+	if !ok {
+		h = t.hashLong(&k)
 	}
-	return &g.slots[s]
+	mask := uint(len(groups) - 1)
+	pattern := tagOf(h) * ones
+	i := uint(h>>7) & mask
+	for step := uint(1); ; step++ {
+		g := &groups[i]
+		ctrl := g.ctrl
+		for match := matches(ctrl, pattern); match != 0; match &= match - 1 {
+			if s := &g.slots[slotOf(match)]; s.key == k {
+				return s
+			}
+		}
+		if ctrl < onePass || step > mask {
+			return nil
+		}
+		i = (i + step) & mask
+	}
 }
 
 // add takes a slot for a key with hash h, and returns it for the caller to
@@ -194,7 +209,7 @@ func (t *table[K, V]) ensure(a mem.Allocator, n int, ownedKeys bool, method stri
 		t.from.check(a, method)
 		return mem.ErrTooLarge
 	}
-	return t.rebuild(a, groups, ownedKeys, method)
+	return t.resize(a, groups, ownedKeys, method)
 }
 
 // ensureMore makes room for n more entries.
@@ -210,16 +225,23 @@ func (t *table[K, V]) ensureMore(a mem.Allocator, n int, ownedKeys bool, method 
 	return t.ensure(a, t.n+n, ownedKeys, method)
 }
 
-// rebuild moves all entries into a new block of n groups, which have room for
-// them. If ownedKeys is set, the pointers in keys are to memory of the same
-// allocator.
-func (t *table[K, V]) rebuild(a mem.Allocator, n int, ownedKeys bool, method string) error {
+// resize makes the table one of n groups, which have room for its entries. If
+// ownedKeys is set, the pointers in keys are to memory of the same allocator.
+func (t *table[K, V]) resize(a mem.Allocator, n int, ownedKeys bool, method string) error {
 	t.from.check(a, method)
+	old := t.groups
+	if 0 < len(old) && len(old) < n {
+		if groups, ok := remapBlock(a, old, n, true); ok {
+			t.groups = groups
+			t.room = capacity(n) - t.n
+			t.spread(len(old))
+			return nil
+		}
+	}
 	groups, err := allocGroups[K, V](a, n, ownedKeys)
 	if err != nil {
 		return err
 	}
-	old := t.groups
 	if len(old) == 0 {
 		t.seed, t.how, t.from = rand.Uint64(), hashingFor[K](), originOf(a)
 	}
@@ -236,6 +258,57 @@ func (t *table[K, V]) rebuild(a mem.Allocator, n int, ownedKeys bool, method str
 	return nil
 }
 
+// spread distributes the entries of the first n groups over all groups, of
+// which the others are new. Doubling in the block that there is takes no second
+// block, and leaves about half of the entries where they are.
+//
+// To begin with, the control byte of every entry is turned into unplaced, which
+// counts as free for entries that look for a slot. An entry that takes the slot
+// of an unplaced one changes places with it.
+func (t *table[K, V]) spread(n int) {
+	const unplaced = 0x40
+	for i := range t.groups[:n] {
+		g := &t.groups[i]
+		g.ctrl = g.ctrl & full >> 1
+	}
+	mask := uint(len(t.groups) - 1)
+	for i := range t.groups[:n] {
+		g := &t.groups[i]
+		for at := uint(0); at < groupLen; at++ {
+			for g.ctrl>>(8*at)&0xc0 == unplaced {
+				from := &g.slots[at]
+				h := t.hash(&from.key)
+				j := t.home(h)
+				for step := uint(1); t.groups[j].ctrl&full == full; step++ {
+					if t.groups[j].ctrl>>56 != maxPass {
+						t.groups[j].ctrl += onePass
+					}
+					j = (j + step) & mask
+				}
+				if j == uint(i) {
+					g.ctrl += (tagOf(h) - unplaced) << (8 * at)
+					break
+				}
+				to := &t.groups[j]
+				free := ^to.ctrl & full
+				if empty := free &^ (to.ctrl << 1); empty != 0 {
+					s := slotOf(empty)
+					to.ctrl |= tagOf(h) << (8 * s)
+					to.slots[s] = *from
+					g.ctrl -= unplaced << (8 * at)
+					if hasPointers[slot[K, V]]() {
+						*from = slot[K, V]{}
+					}
+					break
+				}
+				s := slotOf(free)
+				to.ctrl += (tagOf(h) - unplaced) << (8 * s)
+				to.slots[s], *from = *from, to.slots[s]
+			}
+		}
+	}
+}
+
 // shrink moves all entries into the smallest block that holds them, if that is
 // smaller than what there is, and if there is memory for it.
 func (t *table[K, V]) shrink(a mem.Allocator, ownedKeys bool, method string) {
@@ -247,7 +320,7 @@ func (t *table[K, V]) shrink(a mem.Allocator, ownedKeys bool, method string) {
 	if n == 0 {
 		t.close(a, method)
 	} else if n < len(t.groups) {
-		_ = t.rebuild(a, n, ownedKeys, method) // without memory, it stays as it is
+		_ = t.resize(a, n, ownedKeys, method) // without memory, it stays as it is
 	}
 }
 

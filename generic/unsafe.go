@@ -76,3 +76,9 @@ func stringAt[T any](p *T) string {
 	// Valid: types of kind string have the representation of string.
 	return *(*string)(unsafe.Pointer(p))
 }
+
+// stringBytes returns the bytes of s, to be read.
+func stringBytes(s string) []byte {
+	// Valid: s is len(s) bytes of memory; nil if there are none.
+	return unsafe.Slice(unsafe.StringData(s), len(s))
+}

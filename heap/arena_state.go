@@ -318,10 +318,9 @@ func (s *ArenaState) grow(child mem.Allocator, size int, l mem.Layout) ([]byte, 
 		s.check()
 		return b, nil
 	}
-	if s.extend(child, wish) {
-		if start := s.off + l.Align.Pad(address(s.cur)+uintptr(s.off)); size <= len(s.cur)-start {
-			return nil, nil
-		}
+	// Padding beyond wish/2 might not fit even after that.
+	if l.Align.Pad(address(s.cur)+uintptr(s.off)) <= wish/2 && s.extend(child, wish) {
+		return nil, nil
 	}
 	zero := zeroIsFree(child)
 	c := chunk{align: align}

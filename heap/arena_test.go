@@ -10,6 +10,7 @@ import (
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
 // arenaChild is a child that the collector does not see into, all of whose doings
@@ -80,6 +81,12 @@ func (p *arenaChild) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
 		return b, false
 	}
 	p.bytes += size - len(b)
+	for i := len(b); i < size; i++ {
+		p.buf[i] = 0x5C
+		if l.Zero {
+			p.buf[i] = 0
+		}
+	}
 	return p.buf[:size:size], true
 }
 
@@ -99,6 +106,39 @@ func (p *arenaChild) known(b []byte, l mem.Layout) {
 	if was, ok := p.live[&b[0]]; !ok || was.Align != l.Align || was.Type != l.Type {
 		p.t.Errorf("block of %d bytes with layout %v: the child knows %v, %v", len(b), l, was, ok)
 	}
+}
+
+// The contract holds over every kind of child.
+func TestArenaContract(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		p     allocatortest.Promises
+		child func(t *testing.T) mem.Allocator
+	}{
+		{"scanned", allocatortest.Promises{}, func(t *testing.T) mem.Allocator { return allocatortest.New(t) }},
+		{"pages", allocatortest.Promises{NoGarbage: !invariant.Enabled}, func(t *testing.T) mem.Allocator { return heap.Page{} }},
+		{"promised", allocatortest.Promises{}, func(t *testing.T) mem.Allocator {
+			return mem.NoGoPointers(allocatortest.New(t, allocatortest.Child(heap.Page{})))
+		}},
+		{"buffer", allocatortest.Promises{MaxSize: 1 << 16}, func(t *testing.T) mem.Allocator {
+			return heap.NewFixedBuffer(make([]byte, 3<<16))
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			allocatortest.RunWith(t, c.p, func(t *testing.T) mem.Allocator {
+				a := heap.NewArena(c.child(t))
+				t.Cleanup(func() { a.Close() })
+				return a
+			})
+		})
+	}
+	t.Run("state", func(t *testing.T) {
+		allocatortest.Run(t, func(t *testing.T) mem.Allocator {
+			s, child := new(heap.ArenaState), allocatortest.New(t, allocatortest.Child(heap.Page{}))
+			t.Cleanup(func() { s.Release(child) })
+			return s.Promote(child)
+		})
+	})
 }
 
 // arenaMisuse runs f, which must commit the given misuse.

@@ -10,6 +10,7 @@ import (
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
 func TestBufferFirstOverflowsToChild(t *testing.T) {
@@ -372,4 +373,17 @@ func BenchmarkBufferFirst(b *testing.B) {
 			fixedSink = make([]byte, 200)
 		}
 	})
+}
+
+func TestBufferFirstContract(t *testing.T) {
+	for name, child := range map[string]func(t *testing.T) mem.Allocator{
+		"scanned": func(t *testing.T) mem.Allocator { return allocatortest.New(t) },
+		"pages":   func(t *testing.T) mem.Allocator { return allocatortest.New(t, allocatortest.Child(heap.Page{})) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			allocatortest.Run(t, func(t *testing.T) mem.Allocator {
+				return heap.NewBufferFirst(filled(4096, 0xC3), child(t))
+			})
+		})
+	}
 }

@@ -1,9 +1,6 @@
 package heap
 
 import (
-	"math/bits"
-	"sync/atomic"
-
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/mem"
@@ -47,7 +44,7 @@ type FixedBuffer struct {
 	first  [4]savepoint
 	serial uint64 // of the youngest mark ever made
 
-	users atomic.Int64 // who is inside, in builds with invariants; see enter
+	crowd crowd // direct calls are alone in it, those through the view are many
 }
 
 var (
@@ -73,13 +70,6 @@ type savepoint struct {
 	serial uint64
 	off    int
 }
-
-// deadByte is what dead bytes read as in builds with invariants. Eight of them are
-// no address on any system, so that the collector does not mind when a pointer
-// is stored over them; on 32-bit systems, where it might, nothing is filled.
-const deadByte = 0xAA
-
-const fillsDead = invariant.Enabled && bits.UintSize == 64
 
 // NewFixedBuffer returns a FixedBuffer that hands out buf. It lets buf escape:
 // an array that would otherwise be on the stack is moved to the heap, since
@@ -322,10 +312,8 @@ func (f *FixedBuffer) cut(off int) {
 // bury ends the life of buf[start:end], and fills it in builds with invariants.
 func (f *FixedBuffer) bury(start, end int) {
 	dead := f.buf[start:end]
-	if fillsDead {
-		for i := range dead {
-			dead[i] = deadByte
-		}
+	if invariant.Enabled {
+		poison(dead)
 	}
 	race.Free(dead)
 }
@@ -333,40 +321,24 @@ func (f *FixedBuffer) bury(start, end int) {
 // forget drops what is known of the last block.
 func (f *FixedBuffer) forget() { f.last, f.lastEnd, f.prev = 0, 0, 0 }
 
-// Direct calls count in the upper half of users, calls through the view in the
-// lower one. Like solo, the count must not order the goroutines it watches.
-const direct = 1 << 32
+const hintMixed = "a FixedBuffer and its thread-safe view must not be used at the same time"
 
 func (f *FixedBuffer) enter(op string) {
 	f.solo.enter(op)
-	if f.join(direct)%direct != 0 {
-		reportMixed(op, func() { f.join(-direct); f.solo.leave() })
-	}
+	inside := false
+	defer func() {
+		if !inside { // the handler panicked
+			f.solo.leave()
+		}
+	}()
+	f.crowd.enter(op, alone, hintMixed)
+	inside = true
 }
 
 func (f *FixedBuffer) leave() {
 	f.check()
-	f.join(-direct)
+	f.crowd.leave(alone)
 	f.solo.leave()
-}
-
-// join adds n to the users and returns how many there are now.
-func (f *FixedBuffer) join(n int64) int64 {
-	race.Disable()
-	defer race.Enable()
-	return f.users.Add(n)
-}
-
-// reportMixed calls undo if the handler panics: the call then never began.
-func reportMixed(op string, undo func()) {
-	returned := false
-	defer func() {
-		if !returned {
-			undo()
-		}
-	}()
-	report(&Misuse{Kind: ConcurrentUse, Op: op, Hint: "a FixedBuffer and its thread-safe view must not be used at the same time"})
-	returned = true
 }
 
 // check panics unless the state is one that can come about.

@@ -46,8 +46,8 @@ func (f *FixedBuffer) ThreadSafe() *SharedBuffer { return (*SharedBuffer)(f) }
 func (s *SharedBuffer) Alloc(size int, l mem.Layout) ([]byte, error) {
 	mem.CheckSize("heap: SharedBuffer.Alloc", size)
 	if invariant.Enabled {
-		s.enter("heap: SharedBuffer.Alloc")
-		defer s.leave()
+		s.crowd.enter("heap: SharedBuffer.Alloc", many, hintMixed)
+		defer s.crowd.leave(many)
 	}
 	if l.Kind == mem.Managed {
 		return nil, mem.Refuse(l)
@@ -110,8 +110,8 @@ func (s *SharedBuffer) Owns(b []byte) bool { return (*FixedBuffer)(s).Owns(b) }
 // live reports b unless it can be a block of the buffer.
 func (s *SharedBuffer) live(op string, b []byte) bool {
 	if invariant.Enabled {
-		s.enter(op)
-		defer s.leave()
+		s.crowd.enter(op, many, hintMixed)
+		defer s.crowd.leave(many)
 	}
 	race.Disable()
 	off := int(atomic.LoadUintptr(&s.off))
@@ -119,11 +119,3 @@ func (s *SharedBuffer) live(op string, b []byte) bool {
 	_, ok := (*FixedBuffer)(s).find(op, b, off)
 	return ok
 }
-
-func (s *SharedBuffer) enter(op string) {
-	if f := (*FixedBuffer)(s); f.join(1) >= direct {
-		reportMixed(op, func() { f.join(-1) })
-	}
-}
-
-func (s *SharedBuffer) leave() { (*FixedBuffer)(s).join(-1) }

@@ -15,6 +15,7 @@ import (
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
 // plainAt is the layout of raw bytes aligned to align.
@@ -846,4 +847,20 @@ func TestFixedBufferInTurn(t *testing.T) {
 	if f.Used() != 8 {
 		t.Errorf("Used %d, want 8", f.Used())
 	}
+}
+
+func TestFixedBufferContract(t *testing.T) {
+	const size = 256 << 10
+	promises := allocatortest.Promises{MaxSize: size, MaxAlign: mem.Align(4096), NoGarbage: !invariant.Enabled}
+	t.Run("direct", func(t *testing.T) {
+		allocatortest.RunWith(t, promises, func(t *testing.T) mem.Allocator {
+			return heap.NewFixedBuffer(filled(size+4096, 0xC3))
+		})
+	})
+	promises.Concurrent = true
+	t.Run("shared", func(t *testing.T) {
+		allocatortest.RunWith(t, promises, func(t *testing.T) mem.Allocator {
+			return heap.NewFixedBuffer(filled(size+4096, 0xC3)).ThreadSafe()
+		})
+	})
 }

@@ -34,3 +34,10 @@ func Disable() { runtime.RaceDisable() }
 
 // Enable ends [Disable].
 func Enable() { runtime.RaceEnable() }
+
+// Acquire orders the caller after all that called [Release] on p before. It is
+// for memory that changes hands in pieces other than it was freed in.
+func Acquire(p *byte) { runtime.RaceAcquire(unsafe.Pointer(p)) }
+
+// Release is the other side of [Acquire].
+func Release(p *byte) { runtime.RaceReleaseMerge(unsafe.Pointer(p)) }

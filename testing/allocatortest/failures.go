@@ -20,10 +20,10 @@ import (
 // every call.
 //
 // Of each request for memory it finds out what happens when only this one fails,
-// as after a spike, and when this one and all later ones do. It does both while
-// Resize and Remap work where they can, and while both refuse. It also has each
-// Resize and Remap refused in turn, which fn need not survive with success. It
-// reports, with the stack of the request that failed:
+// as after a spike, and when this one and all later ones do. If fn resizes, it
+// does both once more while Resize and Remap refuse, and has each Resize and
+// Remap refused in turn, which fn need not survive with success. It reports,
+// with the stack of the request that failed:
 //
 //   - blocks that are live when fn returns: leaks;
 //   - a nil error although a request for memory failed: it was swallowed;
@@ -134,6 +134,7 @@ type checker struct {
 	run      func(*injector) error
 	injected int
 	failures int
+	over     bool // there were too many
 }
 
 // A plan says which requests of a run fail.
@@ -202,15 +203,14 @@ func ours(pc uintptr) bool {
 // check runs all plans and returns in how many runs something failed.
 func (c *checker) check() int {
 	c.tb.Helper()
-	for _, refuse := range []bool{false, true} {
-		points, ok := c.baseline(refuse)
-		if !ok {
-			return c.injected
-		}
-		c.all(points, opAlloc, refuse)
-		if !refuse {
-			c.all(points, opResize, refuse)
-			c.all(points, opRemap, refuse)
+	points, ok := c.baseline(false)
+	if !ok {
+		return 0
+	}
+	c.all(points, opAlloc, false)
+	if resizes := c.all(points, opResize, false) + c.all(points, opRemap, false); resizes > 0 {
+		if points, ok := c.baseline(true); ok {
+			c.all(points, opAlloc, true)
 		}
 	}
 	c.tb.Logf("allocatortest: %d failures injected", c.injected)
@@ -221,10 +221,11 @@ func (c *checker) check() int {
 func (c *checker) baseline(refuse bool) ([]point, bool) {
 	c.tb.Helper()
 	var points []point
+	before := c.failures
 	for i := range 2 {
 		in := c.once(plan{refuse: refuse})
 		switch {
-		case c.failures > 0:
+		case c.failures > before:
 			return nil, false
 		case in.err != nil:
 			c.fail(in, "error %v, want success", in.err)
@@ -240,8 +241,8 @@ func (c *checker) baseline(refuse bool) ([]point, bool) {
 	return points, true
 }
 
-// all makes each request of one kind fail.
-func (c *checker) all(points []point, op pointOp, refuse bool) {
+// all makes each request of one kind fail, and returns how many there are.
+func (c *checker) all(points []point, op pointOp, refuse bool) int {
 	c.tb.Helper()
 	n := 0
 	for _, p := range points {
@@ -258,21 +259,25 @@ func (c *checker) all(points []point, op pointOp, refuse bool) {
 		step = (n + most - 1) / most
 		c.tb.Logf("allocatortest: %d requests of %v: one in %d is made to fail", n, op, step)
 	}
-	for k := 0; k < n; k += step {
+	for k := 0; k < n && !c.over; k += step {
 		for _, onwards := range []bool{false, true} {
 			in := c.once(plan{op, k, onwards, refuse})
 			c.injected++
 			if c.failures >= maxErrors {
-				c.tb.Errorf("allocatortest: too many failures, giving up")
-				return
+				if !c.over {
+					c.tb.Errorf("allocatortest: too many failures, giving up")
+				}
+				c.over = true
+				return n
 			}
-			c.judge(in, points, k)
+			c.judge(in, points)
 		}
 	}
+	return n
 }
 
-// judge says what is wrong with a run in which request k of its kind failed.
-func (c *checker) judge(in *injector, points []point, k int) {
+// judge says what is wrong with a run in which a request failed.
+func (c *checker) judge(in *injector, points []point) {
 	c.tb.Helper()
 	switch {
 	case in.panicked:

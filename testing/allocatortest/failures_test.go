@@ -228,8 +228,8 @@ func TestCheckFailuresMaySwallow(t *testing.T) {
 		}
 		return nil
 	})
-	if n != 2*2*10 {
-		t.Errorf("%d failures injected, want %d", n, 2*2*10)
+	if n != 2*10 {
+		t.Errorf("%d failures injected, want %d", n, 2*10)
 	}
 }
 

@@ -143,12 +143,18 @@ var mutants = []mutant{
 		make: func(allocatortest.TB) mem.Allocator { return &regrowsPlain{heap.GC{}, map[uintptr][]byte{}} }},
 	{name: "ClearsManagedBytes", clause: "clause6", part: "vacated pointers are not hidden from the collector", says: "cleared as bytes",
 		make: func(allocatortest.TB) mem.Allocator { return clearsBytes{heap.GC{}} }},
+	{name: "ClearsManagedBytesOnShrink", clause: "clause6", part: "vacated pointers are not hidden from the collector", says: "cleared as bytes",
+		make: func(allocatortest.TB) mem.Allocator { return shrinksBytes{heap.GC{}} }},
+	{name: "ClearsManagedBytesOnReuse", clause: "clause6", part: "vacated pointers are not hidden from the collector", says: "cleared as bytes",
+		make: func(allocatortest.TB) mem.Allocator {
+			return &reusesBytes{newRecycles(func(l mem.Layout) string { return l.Type.String() })}
+		}},
 	{name: "LocalNotZero", clause: "clause7", part: "local blocks read as zero",
 		make: over(func(h *honest) mem.Allocator { return &localStale{h} })},
 	{name: "LocalRegrowthNotZero", clause: "clause7", part: "local blocks read as zero",
 		make: over(func(h *honest) mem.Allocator { return &growthStale{h} })},
 	{name: "LocalUnscanned", clause: "clause7", part: "local blocks are scanned if managed ones are", says: "collected",
-		make: func(allocatortest.TB) mem.Allocator { return splitsLocal{heap.GC{}, heap.Page{}} }},
+		make: func(allocatortest.TB) mem.Allocator { return splitsLocal{heap.GC{}} }},
 	{name: "AnswerChanges", clause: "clause8", part: "the answer of Pointers never changes",
 		make: over(func(h *honest) mem.Allocator { return &changesMind{h} })},
 	{name: "ServesManaged", clause: "clause8", part: "managed blocks are refused", says: "was served",
@@ -773,6 +779,31 @@ func (m clearsBytes) Free(b []byte, l mem.Layout) {
 	m.GC.Free(b, l)
 }
 
+type shrinksBytes struct{ heap.GC }
+
+func (m shrinksBytes) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	mem.CheckSize("Resize", size)
+	if size > len(b) {
+		return b, false
+	}
+	clear(b[size:])
+	return b[:size:size], true
+}
+
+// reusesBytes clears what it recycles when it is asked for.
+type reusesBytes struct{ *recycles }
+
+func (m *reusesBytes) Alloc(size int, l mem.Layout) ([]byte, error) {
+	b, err := m.recycles.Alloc(size, l)
+	clear(b)
+	return b, err
+}
+
+func (m *reusesBytes) Free(b []byte, l mem.Layout) {
+	k := m.list(len(b), l)
+	m.free[k] = append(m.free[k], b)
+}
+
 type localStale struct{ *honest }
 
 func (m *localStale) Alloc(size int, l mem.Layout) ([]byte, error) {
@@ -783,14 +814,11 @@ func (m *localStale) Alloc(size int, l mem.Layout) ([]byte, error) {
 }
 
 // splitsLocal is scanned in part, and has local blocks in the other one.
-type splitsLocal struct {
-	heap.GC
-	pages heap.Page
-}
+type splitsLocal struct{ heap.GC }
 
 func (m splitsLocal) Alloc(size int, l mem.Layout) ([]byte, error) {
 	if l.Kind == mem.Local {
-		return m.pages.Alloc(size, l)
+		return m.GC.Alloc(size, mem.Layout{Align: l.Align, Zero: true})
 	}
 	return m.GC.Alloc(size, l)
 }

@@ -28,8 +28,9 @@ type Promises struct {
 	// blocks of several MiB will do.
 	MaxSize int
 
-	// MaxAlign is the largest alignment that is served. 0, or one byte, means 2
-	// MiB, or less if MaxSize is smaller. Beyond it an error is an answer.
+	// MaxAlign is the largest alignment that is served, 8 bytes or more. One byte,
+	// the zero Alignment, means 2 MiB, or a quarter of MaxSize if that is smaller.
+	// Beyond it an error is an answer.
 	MaxAlign mem.Alignment
 
 	// ForeignUnknown: the allocator cannot tell a foreign block from one of its

@@ -322,9 +322,9 @@ type ballast struct {
 func testManagedFree(p *probe) {
 	p.needScanned()
 	s := shapes[0]
-	const n, each = 256, 8
+	const n, each, watched = 256, 8, 8 - 1
 	size := each * s.size()
-	if !p.need(2*n, size, s.layout(mem.Managed)) {
+	if !p.need(3*n, size, s.layout(mem.Managed)) {
 		p.Skip("not enough memory")
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // only the collections that it starts
@@ -338,7 +338,7 @@ func testManagedFree(p *probe) {
 	}
 	lost := 0
 	for round := 0; round < rounds && lost == 0 && !p.Failed(); round++ {
-		if !p.need(2*n, size, s.layout(mem.Managed)) {
+		if !p.need(3*n, size, s.layout(mem.Managed)) {
 			break
 		}
 		blocks := make([]*planted, n)
@@ -356,8 +356,8 @@ func testManagedFree(p *probe) {
 			var held [n]*target // on this stack, and nowhere else
 			i := 0
 			for ; i < n && !over.Load(); i++ {
-				held[i] = s.load(blocks[i].b, 0)
-				p.free(blocks[i].block)
+				held[i] = s.load(blocks[i].b, watched)
+				p.vacate(blocks[i], i)
 				for range 20 {
 					if !over.Load() {
 						runtime.Gosched()
@@ -366,7 +366,7 @@ func testManagedFree(p *probe) {
 			}
 			<-done
 			for j, t := range held[:i] {
-				if blocks[j].refs[0].Value() == nil {
+				if blocks[j].refs[watched].Value() == nil {
 					lost++
 				}
 				runtime.KeepAlive(t)
@@ -378,6 +378,19 @@ func testManagedFree(p *probe) {
 	if lost > 0 {
 		p.Errorf("%d targets were collected while the program held pointers to them: "+
 			"vacated memory was cleared as bytes", lost)
+	}
+}
+
+// vacate makes the allocator take back the last element of x, in one of three
+// ways.
+func (p *probe) vacate(x *planted, way int) {
+	size := len(x.b)
+	if way%3 == 1 && p.change(resize, x.block, size-x.s.size()) {
+		return
+	}
+	p.free(x.block)
+	if way%3 == 2 && p.need(1, size, x.l) {
+		p.allocTyped(size, x.l) // perhaps the same memory
 	}
 }
 

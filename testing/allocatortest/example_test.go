@@ -1,0 +1,206 @@
+package allocatortest_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
+)
+
+// printer stands for the t of a test, which an example does not have. It prints
+// the first line of what the test would fail with.
+type printer struct{ cleanups []func() }
+
+func (p *printer) Helper()             {}
+func (p *printer) Logf(string, ...any) {}
+func (p *printer) Cleanup(f func())    { p.cleanups = append(p.cleanups, f) }
+
+func (p *printer) Errorf(format string, args ...any) {
+	line, _, _ := strings.Cut(fmt.Sprintf(format, args...), "\n")
+	fmt.Println("FAIL:", line)
+}
+
+// end is what happens when a test ends.
+func (p *printer) end() {
+	for i := len(p.cleanups) - 1; i >= 0; i-- {
+		p.cleanups[i]()
+	}
+}
+
+// Index is what somebody wants to test.
+type Index struct {
+	a     mem.Allocator
+	words []string
+}
+
+func NewIndex(a mem.Allocator) (*Index, error) { return &Index{a: a}, nil }
+
+func (x *Index) Add(word string) error {
+	word, err := mem.DupeString(x.a, word)
+	if err != nil {
+		return err
+	}
+	words, err := mem.Append(x.a, x.words, word)
+	if err != nil {
+		mem.FreeString(x.a, word)
+		return err
+	}
+	x.words = words
+	return nil
+}
+
+// Close forgets the words themselves.
+func (x *Index) Close() { mem.Free(x.a, x.words) }
+
+// A test that ends with live blocks fails, and says who allocated them.
+func ExampleNew() {
+	t := &printer{} // in a test, what it was given
+	defer t.end()
+
+	a := allocatortest.New(t)
+	x, err := NewIndex(a)
+	if err != nil {
+		t.Errorf("%v", err)
+	}
+	defer x.Close()
+	x.Add("allod")
+	x.Add("fief")
+	// Output:
+	// FAIL: allocatortest: 2 blocks leaked, 9 bytes
+}
+
+// Memory that is not scanned refuses what holds Go pointers.
+func ExampleChild() {
+	t := &printer{}
+	defer t.end()
+
+	a := allocatortest.New(t, allocatortest.Child(heap.Page{}))
+	_, err := mem.Create[Index](a)
+	fmt.Println(err != nil)
+	// Output:
+	// true
+}
+
+// Without Resize and Remap, a program must take the long way.
+func ExampleNoResize() {
+	t := &printer{}
+	defer t.end()
+
+	a := allocatortest.New(t, allocatortest.NoResize())
+	s := mem.Must(mem.Alloc[int](a, 10))
+	_, ok := mem.Resize(a, s, 5)
+	fmt.Println(ok)
+	mem.Free(a, s)
+	// Output:
+	// false
+}
+
+func ExampleAllocator_Leaks() {
+	t := &printer{}
+	defer t.end()
+
+	a := allocatortest.New(t)
+	s := mem.Must(mem.Alloc[int32](a, 100))
+	leaks := a.Leaks()
+	fmt.Println(leaks.Blocks, leaks.Bytes, len(leaks.Groups))
+	mem.Free(a, s)
+	fmt.Println(a.Leaks())
+	// Output:
+	// 1 400 1
+	// <nil>
+}
+
+// Every allocation fails in turn, and a function that loses something then is
+// found out.
+func ExampleCheckAllFailures() {
+	t := &printer{}
+	allocatortest.CheckAllFailures(t, func(a mem.Allocator) error {
+		first, err := mem.Alloc[byte](a, 10)
+		if err != nil {
+			return err
+		}
+		second, err := mem.Alloc[byte](a, 20)
+		if err != nil {
+			return err // and first?
+		}
+		mem.Free(a, first)
+		mem.Free(a, second)
+		return nil
+	})
+	// Output:
+	// FAIL: allocatortest: Alloc number 2 failed: 1 block leaked, 10 bytes
+	// FAIL: allocatortest: Alloc number 2 failed, and all later ones: 1 block leaked, 10 bytes
+}
+
+// An operation that fails must leave what it works on as it was.
+func ExampleCheckUnchanged() {
+	t := &printer{}
+	n := allocatortest.CheckUnchanged(t, allocatortest.Operation[*Index]{
+		Setup: NewIndex,
+		Run:   func(x *Index) error { return x.Add("allod") },
+		Snapshot: func(x *Index) any {
+			return append([]string(nil), x.words...)
+		},
+		Teardown: func(x *Index) {
+			for _, w := range x.words {
+				mem.FreeString(x.a, w)
+			}
+			x.Close()
+		},
+	})
+	fmt.Println(n, "failures injected")
+	// Output:
+	// 4 failures injected
+}
+
+// A misuse that is reported is what this test wants.
+func ExampleExpectMisuse() {
+	t := &printer{}
+	defer t.end()
+
+	a := allocatortest.New(t)
+	s := mem.Must(mem.Alloc[int](a, 4))
+	m := allocatortest.ExpectMisuse(t, heap.ForeignFree, func() {
+		mem.Free(a, append(s, 5)) // which moved to the Go heap
+	})
+	fmt.Println(m.Kind)
+	allocatortest.NoMisuse(t, func() { mem.Free(a, s) })
+	// Output:
+	// free of a foreign block
+}
+
+// The contract suite in a test of an allocator of one's own.
+func ExampleRun() {
+	_ = func(t *testing.T) { // func TestArena(t *testing.T)
+		allocatortest.Run(t, func(t *testing.T) mem.Allocator {
+			a := heap.NewArena(allocatortest.New(t))
+			t.Cleanup(func() { a.Close() })
+			return a
+		})
+	}
+}
+
+// Promises are tested as well, and a limit is respected.
+func ExampleRunWith() {
+	_ = func(t *testing.T) { // func TestBuffer(t *testing.T)
+		p := allocatortest.Promises{MaxSize: 64 << 10, NoGarbage: true}
+		allocatortest.RunWith(t, p, func(*testing.T) mem.Allocator {
+			return heap.NewFixedBuffer(make([]byte, 64<<10))
+		})
+	}
+}
+
+// A program of operations against a model, for fuzzing.
+func ExamplePlay() {
+	_ = func(f *testing.F) { // func FuzzArena(f *testing.F)
+		f.Add([]byte("a program"))
+		f.Fuzz(func(t *testing.T, program []byte) {
+			a := heap.NewArena(allocatortest.New(t))
+			defer a.Close()
+			allocatortest.Play(t, a, program)
+		})
+	}
+}

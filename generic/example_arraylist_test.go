@@ -5,12 +5,12 @@ import (
 	"log"
 
 	"github.com/allod-dev/allod/generic"
-	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/heap"
 )
 
 // A list grows in memory of its allocator, and gives it back when closed.
 func ExampleArrayList() {
-	primes := generic.NewArrayList[int](exampleAllocator)
+	primes := generic.NewArrayList[int](heap.Page{})
 	defer primes.Close()
 	for n := 2; primes.Len() < 5; n++ {
 		prime := true
@@ -33,31 +33,17 @@ func ExampleArrayListUnmanaged() {
 	type bucket struct {
 		rows generic.ArrayListUnmanaged[int32]
 	}
+	a := heap.NewFixedBuffer(make([]byte, 1<<10))
 	var b bucket // ready for use
-	defer b.rows.Close(exampleAllocator)
-	if err := b.rows.AppendSlice(exampleAllocator, []int32{3, 1, 2}); err != nil {
+	defer b.rows.Close(a)
+	if err := b.rows.AppendSlice(a, []int32{3, 1, 2}); err != nil {
 		log.Fatal(err)
 	}
 	// Arguments may be part of the list itself.
-	if err := b.rows.InsertSlice(exampleAllocator, 0, b.rows.Items()[1:]); err != nil {
+	if err := b.rows.InsertSlice(a, 0, b.rows.Items()[1:]); err != nil {
 		log.Fatal(err)
 	}
 	last, _ := b.rows.Pop()
 	fmt.Println(b.rows.Items(), last)
 	// Output: [1 2 3 1] 2
 }
-
-var exampleAllocator mem.Allocator = goHeap{}
-
-// goHeap serves plain blocks from the Go heap.
-type goHeap struct{ mem.NoResize }
-
-func (goHeap) Alloc(size int, l mem.Layout) ([]byte, error) {
-	if l.Kind == mem.Managed {
-		return nil, mem.Refuse(l)
-	}
-	b := make([]uint64, (size+7)/8)
-	return bytesOfWords(b)[:size:size], nil
-}
-
-func (goHeap) Free([]byte, mem.Layout) {}

@@ -5,11 +5,12 @@ import (
 	"log"
 
 	"github.com/allod-dev/allod/generic"
+	"github.com/allod-dev/allod/heap"
 )
 
 // GetOrPut finds the place of a key, or makes one, with a single search.
 func ExampleHashMap() {
-	count := generic.NewHashMap[rune, int](exampleAllocator)
+	count := generic.NewHashMap[rune, int](heap.Page{})
 	defer count.Close()
 	for _, r := range "allodial" {
 		s, err := count.GetOrPut(r)
@@ -30,9 +31,10 @@ func ExampleHashMap() {
 
 // With room reserved, nothing that follows can fail.
 func ExampleHashMapUnmanaged() {
+	a := heap.NewFixedBuffer(make([]byte, 1<<10))
 	var squares generic.HashMapUnmanaged[int, int] // ready for use
-	defer squares.Close(exampleAllocator)
-	if err := squares.EnsureTotalCapacity(exampleAllocator, 10); err != nil {
+	defer squares.Close(a)
+	if err := squares.EnsureTotalCapacity(a, 10); err != nil {
 		log.Fatal(err)
 	}
 	for i := range 10 {

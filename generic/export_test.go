@@ -12,3 +12,14 @@ func Passes[K comparable, V any](m *HashMap[K, V]) (sum, saturated int) {
 	}
 	return sum, saturated
 }
+
+// Home returns the group where the search for k begins. m must have memory.
+func Home[K comparable, V any](m *HashMap[K, V], k K) uint { return m.u.t.home(m.u.t.hash(&k)) }
+
+// HashOf hashes b, in the manner of keys that are strings.
+func HashOf(seed uint64, b []byte) uint64 { return hashOf(seed, b) }
+
+// HashingOf names the way in which Ks are hashed.
+func HashingOf[K comparable]() string {
+	return [...]string{hashWord: "word", hashBytes: "bytes", hashString: "string", hashAny: "any"}[hashingFor[K]()]
+}

@@ -5,7 +5,5 @@ import "unsafe"
 // bytesAt returns n bytes at p, memory that the caller made.
 func bytesAt(p unsafe.Pointer, n int) []byte { return unsafe.Slice((*byte)(p), n) }
 
-func bytesOfWords(w []uint64) []byte { return bytesAt(unsafe.Pointer(unsafe.SliceData(w)), 8*len(w)) }
-
 // stringOf returns b as a string, which changes when b does.
 func stringOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -10,7 +10,7 @@ import (
 
 // Two snapshots tell what one phase of a program used, and what it left behind.
 func ExampleCounting() {
-	c := heap.NewCounting(heap.GC{})
+	c := heap.NewCounting(heap.Page{})
 	table, err := mem.Alloc[int64](c, 100)
 	if err != nil {
 		log.Fatal(err)

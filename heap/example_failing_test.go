@@ -24,7 +24,7 @@ func pair(a mem.Allocator) (x, y []byte, err error) {
 // error is a leak.
 func ExampleFailing() {
 	for k := 1; ; k++ {
-		f := heap.NewFailing(heap.GC{}, heap.FailingOptions{
+		f := heap.NewFailing(heap.Page{}, heap.FailingOptions{
 			Alloc: heap.FailRule{At: k},
 		})
 		x, y, err := pair(f)
@@ -42,7 +42,7 @@ func ExampleFailing() {
 
 // Memory that has run out for large requests, one time in ten.
 func ExampleFailing_Arm() {
-	f := heap.NewFailing(heap.GC{}, heap.FailingOptions{})
+	f := heap.NewFailing(heap.Page{}, heap.FailingOptions{})
 	index, _ := mem.Alloc[int](f, 1000) // the fixture is built in peace
 
 	f.Arm(heap.FailingOptions{

@@ -11,7 +11,7 @@ import (
 // One allocator serves the many plain values from the child, and the few with
 // pointers from the collected heap.
 func ExampleHybrid() {
-	plain := heap.NewCounting(heap.GC{}) // any allocator, off the heap as a rule
+	plain := heap.NewCounting(heap.Page{})
 	h := heap.NewHybrid(plain)
 
 	samples, err := mem.Alloc[float64](h, 1000)

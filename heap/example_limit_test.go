@@ -10,7 +10,7 @@ import (
 
 // Two caches share a budget, and neither may take all of it.
 func ExampleLimit() {
-	total := heap.NewLimit(heap.GC{}, 100<<10)
+	total := heap.NewLimit(heap.Page{}, 100<<10)
 	total.Name = "all caches"
 	names := heap.NewLimit(total, 80<<10)
 	names.Name = "names"

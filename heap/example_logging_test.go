@@ -19,7 +19,7 @@ func ExampleLogging() {
 			return a
 		},
 	}))
-	a := heap.NewLogging(heap.NewLimit(heap.GC{}, 100), heap.LoggingOptions{
+	a := heap.NewLogging(heap.NewLimit(heap.Page{}, 100), heap.LoggingOptions{
 		Logger:       logger,
 		Name:         "cache",
 		SuccessLevel: slog.LevelInfo,

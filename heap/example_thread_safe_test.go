@@ -8,23 +8,29 @@ import (
 	"github.com/allod-dev/allod/mem"
 )
 
-// Goroutines share an allocator that is made for one.
+// Goroutines share an Arena, which is made for one. What an Arena has beyond the
+// methods of an allocator is called under the same lock.
 func ExampleThreadSafe() {
-	c := heap.NewCounting(heap.GC{}) // an Arena or a FixedBuffer, as a rule
-	a := heap.NewThreadSafe(c)
+	arena := heap.NewArena(heap.Page{})
+	defer arena.Close()
+	a := heap.NewThreadSafe(arena)
 
 	var wg sync.WaitGroup
-	for i := range 4 {
+	squares := make([][]int, 4)
+	for i := range squares {
 		wg.Go(func() {
 			s, err := mem.Alloc[int](a, 100)
 			if err != nil {
 				return
 			}
-			s[0] = i
-			mem.Free(a, s)
+			for n := range s {
+				s[n] = i * n * n
+			}
+			squares[i] = s
 		})
 	}
 	wg.Wait()
-	fmt.Println(c.Stats().TotalBlocks, c.Stats().Blocks)
-	// Output: 4 0
+	fmt.Println(squares[3][99])
+	a.Do(arena.Reset) // ends the life of every block
+	// Output: 29403
 }

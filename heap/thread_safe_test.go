@@ -1,6 +1,7 @@
 package heap_test
 
 import (
+	"runtime"
 	"sync"
 	"testing"
 
@@ -19,7 +20,9 @@ type oneAtATime struct {
 func newOneAtATime(t *testing.T) *oneAtATime { return &oneAtATime{t: t} }
 
 func (o *oneAtATime) enter() func() {
-	if o.depth++; o.depth != 1 {
+	o.depth++
+	runtime.Gosched()
+	if o.depth != 1 {
 		o.t.Errorf("%d calls inside the child at once", o.depth)
 	}
 	o.calls++

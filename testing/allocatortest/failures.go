@@ -409,7 +409,7 @@ func (in *injector) fails(op pointOp, size int) bool {
 func (in *injector) Alloc(size int, l mem.Layout) ([]byte, error) {
 	mem.CheckSize("allocatortest: Alloc", size)
 	if in.fails(opAlloc, size) {
-		return nil, mem.ErrOutOfMemory
+		return nil, heap.ErrInduced // which nobody tries to make up for
 	}
 	return in.child.Alloc(size, l)
 }

@@ -12,12 +12,22 @@ import (
 
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
 // gcs are the two ways to the collected heap.
 var gcs = map[string]mem.Allocator{
 	"GC":       heap.GC{},
 	"CappedGC": heap.NewGC(heap.GCOptions{MaxSize: 16 << 20}),
+}
+
+func TestGC(t *testing.T) {
+	for name, a := range gcs {
+		t.Run(name, func(t *testing.T) {
+			allocatortest.RunWith(t, allocatortest.Promises{Concurrent: true, ReusesFreed: true, ForeignUnknown: true},
+				func(*testing.T) mem.Allocator { return a })
+		})
+	}
 }
 
 func addressOf(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
@@ -106,6 +116,24 @@ func testTypedAlignment[T any](t *testing.T) {
 			keepsTargets(t, fmt.Sprintf("AllocAligned[%T](%d, %v)", v, n, align), s)
 			mem.FreeAligned(heap.GC{}, s, align)
 		}
+	}
+}
+
+// A large block needs no padding for an alignment up to the runtime's page.
+func TestGCTypedAlignmentWaste(t *testing.T) {
+	l := mem.LayoutOf[linkOdd]()
+	l.Align = mem.Align(4096)
+	size := l.Type.Size()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 10 {
+		if _, err := (heap.GC{}).Alloc(size, l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > uint64(20*size+1<<20) {
+		t.Errorf("10 blocks of %d bytes took %d", size, used)
 	}
 }
 
@@ -330,11 +358,11 @@ func TestGCShrinkDropsTargets(t *testing.T) {
 
 // A free is a hint: a foreign block is no misuse here.
 func TestGCFreeForeign(t *testing.T) {
-	before := heap.OnMisuse(func(m *heap.Misuse) { t.Errorf("misuse: %v", m) })
-	defer heap.OnMisuse(before)
-	for _, a := range gcs {
-		a.Free(make([]byte, 10), mem.Layout{})
-	}
+	allocatortest.NoMisuse(t, func() {
+		for _, a := range gcs {
+			a.Free(make([]byte, 10), mem.Layout{})
+		}
+	})
 }
 
 func TestGCConcurrent(t *testing.T) {

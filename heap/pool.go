@@ -127,7 +127,7 @@ func (p *Pool[T]) Create() (*T, error) {
 		race.Alloc(bytesOf(v))
 	}
 	if c.plain {
-		clear(bytesOf(v))
+		clearPlain(v)
 	}
 	if invariant.Enabled {
 		c.check(false)
@@ -182,7 +182,7 @@ func (p *Pool[T]) createSlow(zero bool) (*T, error) {
 		race.Alloc(bytesOf(v))
 	}
 	if zero && c.plain && !zeroed {
-		clear(bytesOf(v))
+		clearPlain(v)
 	}
 	if invariant.Enabled {
 		c.check(true)
@@ -199,23 +199,22 @@ func (p *Pool[T]) Destroy(v *T) {
 	}
 	c := &p.core
 	offset := pointerAddress(v) - c.addr
-	filled := c.filled
-	if offset >= c.span || filled >= magazine {
-		p.destroySlow(v)
-		return
-	}
 	size := max(sizeOf[T](), 1)
 	index := offset / size // by a constant
-	if c.stride != size {
-		index, size = offset/c.stride, c.stride
-	}
-	live := &c.live[index]
-	if index*size != offset || *live == 0 {
+	near, filled := c.near, c.filled
+	if index*size != offset || index >= uintptr(len(near)) || near[index] == 0 || filled >= magazine {
 		p.destroySlow(v)
 		return
 	}
-	p.vacate(v)
-	*live = 0
+	if race.Enabled {
+		race.Free(bytesOf(v))
+	}
+	if !c.plain {
+		clearTyped(v)
+	} else if invariant.Enabled && c.poison {
+		poison(bytesOf(v))
+	}
+	near[index] = 0
 	c.mag[filled] = poolSlot{uint32(offset), uint32(index)}
 	c.filled = filled + 1
 	if invariant.Enabled {
@@ -224,35 +223,57 @@ func (p *Pool[T]) Destroy(v *T) {
 }
 
 // destroySlow is Destroy of an object that lies in another slab than the
-// current one, or finds the magazine full, or of what is no object.
+// current one, or is aligned specially, or finds the magazine full, or of what
+// is no object.
 func (p *Pool[T]) destroySlow(v *T) {
 	if v == nil || sizeOf[T]() == 0 {
 		return
 	}
 	c := &p.core
-	s, index := c.find(pointerAddress(v))
-	if s == nil || s.live[index] == 0 {
+	s, index := p.find(v)
+	if s == nil {
 		c.misuse("heap: Pool.Destroy", pointerAddress(v))
 		return
 	}
-	p.vacate(v)
+	if race.Enabled {
+		race.Free(bytesOf(v))
+	}
+	if !c.plain {
+		clearTyped(v)
+	} else if invariant.Enabled && c.poison {
+		poison(bytesOf(v))
+	}
 	s.live[index] = 0
-	c.park(s, index)
+	if s == c.current && c.filled < magazine {
+		c.mag[c.filled] = c.slot(int(index))
+		c.filled++
+	} else {
+		c.park(s, index)
+	}
 	if invariant.Enabled {
 		c.check(false)
 	}
 }
 
-// vacate leaves the memory of a dead object as Create must find it.
-func (p *Pool[T]) vacate(v *T) {
-	if race.Enabled {
-		race.Free(bytesOf(v))
+// find returns the slab and the index of the slot of v, or nil if v is no live
+// object.
+func (p *Pool[T]) find(v *T) (*poolSlab, uintptr) {
+	c := &p.core
+	s := c.slabOf(pointerAddress(v))
+	if s == nil {
+		return nil, 0
 	}
-	if !p.core.plain {
-		clearTyped(v)
-	} else if invariant.Enabled && p.core.poison {
-		poison(bytesOf(v))
+	offset := pointerAddress(v) - s.addr
+	size := max(sizeOf[T](), 1)
+	index := offset / size
+	if c.stride != size {
+		size = c.stride
+		index = offset / size
 	}
+	if index*size != offset || s.live[index] == 0 {
+		return nil, 0
+	}
+	return s, index
 }
 
 // Owns tells whether v is a live object of p. It does not dereference v.
@@ -261,8 +282,8 @@ func (p *Pool[T]) Owns(v *T) bool {
 		p.enter("heap: Pool.Owns")
 		defer p.leave()
 	}
-	s, index := p.core.find(pointerAddress(v))
-	return s != nil && s.live[index] != 0
+	s, _ := p.find(v)
+	return s != nil
 }
 
 // All yields the live objects, slab by slab and in order of address within each.

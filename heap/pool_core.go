@@ -16,12 +16,11 @@ import (
 
 // poolCore is what a Pool does that does not depend on the type of its objects.
 type poolCore struct {
-	// The slab that the magazine is of. addr is its first slot and span the
-	// size of all; both are 0 if there is none.
-	base *byte
-	addr uintptr
-	span uintptr
-	live []byte // of that slab
+	// The slab that the magazine is of; all are zero if there is none.
+	base *byte   // its first slot
+	addr uintptr // the same
+	live []byte  // a byte per slot, 1 if its object is live
+	near []byte  // live, if slots are as large as objects, which Destroy relies on
 
 	stride uintptr            // from one slot to the next; 0 if objects have no size
 	plain  bool               // objects hold no pointers: Create clears
@@ -30,9 +29,9 @@ type poolCore struct {
 	mag    [magazine]poolSlot // free slots of the current slab, the next one last
 
 	current *poolSlab
-	hit     *poolSlab   // where find found its answer last
 	slabs   []*poolSlab // in the order of their ids
 	sorted  []*poolSlab // in the order of their addresses
+	addrs   []uintptr   // of these
 	avail   []uint64    // a bit per slab: its summary is not empty
 	bump    int         // slabs before this one have no fresh slots
 
@@ -163,13 +162,16 @@ func (c *poolCore) setCurrent(s *poolSlab) {
 		return
 	}
 	c.current = s
-	c.base, c.addr, c.span, c.live = s.base(), s.addr, s.span, s.live
+	c.base, c.addr, c.live, c.near = s.base(), s.addr, s.live, nil
+	if c.stride == uintptr(c.size) {
+		c.near = s.live
+	}
 }
 
 // noCurrent empties the magazine, whose slots the caller takes care of.
 func (c *poolCore) noCurrent() {
 	c.current = nil
-	c.base, c.addr, c.span, c.live = nil, 0, 0, nil
+	c.base, c.addr, c.live, c.near = nil, 0, nil, nil
 	c.filled = 0
 }
 
@@ -233,41 +235,20 @@ func (c *poolCore) park(s *poolSlab, index uintptr) {
 	c.parked++
 }
 
-// find returns the slab and the index of the slot at addr, or nil if none
-// begins there.
-func (c *poolCore) find(addr uintptr) (*poolSlab, uintptr) {
-	s := c.slabOf(addr)
-	if s == nil {
-		return nil, 0
-	}
-	offset := addr - s.addr
-	index := offset / c.stride
-	if index*c.stride != offset {
-		return nil, 0
-	}
-	return s, index
-}
-
 // slabOf returns the slab that addr lies in, or nil.
 func (c *poolCore) slabOf(addr uintptr) *poolSlab {
-	if s := c.hit; s != nil && addr-s.addr < s.span {
-		return s
+	// Without a branch that depends on the address, which nobody could predict.
+	from := 0
+	for n := len(c.addrs); n > 1; {
+		half := n / 2
+		_, below := bits.Sub(uint(addr), uint(c.addrs[from+half]), 0)
+		from += half & (int(below) - 1)
+		n -= half
 	}
-	lo, hi := 0, len(c.sorted)
-	for lo < hi {
-		mid := int(uint(lo+hi) / 2)
-		if c.sorted[mid].addr <= addr {
-			lo = mid + 1
-		} else {
-			hi = mid
+	if from < len(c.sorted) {
+		if s := c.sorted[from]; addr-s.addr < s.span {
+			return s
 		}
-	}
-	if lo == 0 {
-		return nil
-	}
-	if s := c.sorted[lo-1]; addr-s.addr < s.span {
-		c.hit = s
-		return s
 	}
 	return nil
 }
@@ -344,13 +325,9 @@ func (c *poolCore) addSlab(n int) error {
 		live: make([]byte, groups*64), summary: make([]uint64, (groups+63)/64),
 	}
 	c.slabs = append(c.slabs, s)
-	at, _ := slices.BinarySearchFunc(c.sorted, s.addr, func(s *poolSlab, addr uintptr) int {
-		if s.addr < addr {
-			return -1
-		}
-		return 1
-	})
+	at, _ := slices.BinarySearch(c.addrs, s.addr)
 	c.sorted = slices.Insert(c.sorted, at, s)
+	c.addrs = slices.Insert(c.addrs, at, s.addr)
 	if len(c.slabs) > len(c.avail)*64 {
 		c.avail = append(c.avail, 0)
 	}
@@ -379,6 +356,10 @@ func (c *poolCore) dropSlabs(drop func(*poolSlab) bool) (freed int) {
 	isGone := func(s *poolSlab) bool { return s.id == gone }
 	c.slabs = slices.DeleteFunc(c.slabs, isGone)
 	c.sorted = slices.DeleteFunc(c.sorted, isGone)
+	c.addrs = c.addrs[:0]
+	for _, s := range c.sorted {
+		c.addrs = append(c.addrs, s.addr)
+	}
 	clear(c.avail)
 	for id, s := range c.slabs {
 		s.id = id
@@ -386,7 +367,7 @@ func (c *poolCore) dropSlabs(drop func(*poolSlab) bool) (freed int) {
 			c.avail[id>>6] |= 1 << (id & 63)
 		}
 	}
-	c.hit, c.bump = nil, 0
+	c.bump = 0
 	return freed
 }
 
@@ -492,7 +473,11 @@ func (c *poolCore) check(moved bool) {
 	invariant.Check(slots == c.slots && fresh == c.fresh && parked == c.parked && size == c.bytes,
 		"heap: Pool: %d slots, %d fresh, %d parked, %d bytes; counted %d, %d, %d, %d",
 		c.slots, c.fresh, c.parked, c.bytes, slots, fresh, parked, size)
-	invariant.Check(len(c.sorted) == len(c.slabs), "heap: Pool: %d of %d slabs are sorted", len(c.sorted), len(c.slabs))
+	invariant.Check(len(c.sorted) == len(c.slabs) && len(c.addrs) == len(c.slabs),
+		"heap: Pool: %d of %d slabs are sorted, %d addresses", len(c.sorted), len(c.slabs), len(c.addrs))
+	for i, s := range c.sorted {
+		invariant.Check(c.addrs[i] == s.addr, "heap: Pool: address %d is not that of the slab", i)
+	}
 	for i := 1; i < len(c.sorted); i++ {
 		a, b := c.sorted[i-1], c.sorted[i]
 		invariant.Check(a.addr+a.span <= b.addr, "heap: Pool: slabs out of order or overlapping")

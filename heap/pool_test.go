@@ -737,6 +737,24 @@ func TestPoolReset(t *testing.T) {
 	}
 }
 
+// Large objects of fresh slabs are not cleared, since they are zero; those that
+// were used before a Reset are.
+func TestPoolResetLarge(t *testing.T) {
+	p := heap.NewPool[poolHuge](unscanned(t))
+	defer p.Close()
+	for range 3 {
+		for range 10 {
+			mustCreate(t, p)[4999] = 1
+		}
+		p.Reset()
+	}
+	v := mustCreate(t, p)
+	v[0] = 1
+	p.Destroy(v)
+	mustCreate(t, p)
+	p.Reset()
+}
+
 func TestPoolTrim(t *testing.T) {
 	child := unscanned(t)
 	p, objects := poolOf[poolPlain64](t, child, 5000)
@@ -946,32 +964,34 @@ func TestPoolFailures(t *testing.T) {
 			t.Errorf("%s: only %d failures", name, n)
 		}
 	}
-	allocatortest.CheckUnchanged(t, allocatortest.Operation[*heap.Pool[poolPlain64]]{
-		Setup: func(a mem.Allocator) (*heap.Pool[poolPlain64], error) {
-			p := heap.NewPool[poolPlain64](a)
-			for i := range 64 {
-				if _, err := p.New(poolPlain64{uint64(i)}); err != nil {
-					return nil, err
-				}
-			}
-			return p, nil
-		},
-		Run: func(p *heap.Pool[poolPlain64]) error {
-			for p.Stats().Live < p.Stats().Slots {
-				return p.Preheat(10_000)
-			}
+	for _, run := range []func(*heap.Pool[poolPlain64]) error{
+		func(p *heap.Pool[poolPlain64]) error { return p.Preheat(1 << 19) },
+		func(p *heap.Pool[poolPlain64]) error {
 			_, err := p.Create()
 			return err
 		},
-		Snapshot: func(p *heap.Pool[poolPlain64]) any {
-			var all []poolPlain64
-			for v := range p.All() {
-				all = append(all, *v)
-			}
-			return fmt.Sprint(p.Stats(), all)
-		},
-		Teardown: func(p *heap.Pool[poolPlain64]) { p.Close() },
-	})
+	} {
+		allocatortest.CheckUnchanged(t, allocatortest.Operation[*heap.Pool[poolPlain64]]{
+			Setup: func(a mem.Allocator) (*heap.Pool[poolPlain64], error) {
+				p := heap.NewPool[poolPlain64](a)
+				for p.Len() == 0 || p.Len() < p.Stats().Slots { // the next one takes a slab
+					if _, err := p.New(poolPlain64{uint64(p.Len())}); err != nil {
+						return nil, err
+					}
+				}
+				return p, nil
+			},
+			Run: run,
+			Snapshot: func(p *heap.Pool[poolPlain64]) any {
+				var all []poolPlain64
+				for v := range p.All() {
+					all = append(all, *v)
+				}
+				return fmt.Sprint(p.Stats(), all)
+			},
+			Teardown: func(p *heap.Pool[poolPlain64]) { p.Close() },
+		})
+	}
 }
 
 // A budget is used to its end: where the next slab would pass it, a smaller one

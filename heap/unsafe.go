@@ -56,11 +56,19 @@ func slotAt[T any](base *byte, offset uint32) *T {
 
 // clearTyped sets *p to zero with write barriers.
 func clearTyped[T any](p *T) {
-	const registers = 4 * unsafe.Sizeof(uintptr(0))
-	if unsafe.Sizeof(*p) <= registers {
+	if unsafe.Sizeof(*p) <= 4*unsafe.Sizeof(uintptr(0)) {
 		*p = *new(T)
 		return
 	}
-	// The assignment would copy a zero from the stack, this does not.
+	// For more than a few words the assignment would copy a zero from the stack.
 	clear(unsafe.Slice(p, 1))
+}
+
+// clearPlain sets *p, which holds no pointers, to zero.
+func clearPlain[T any](p *T) {
+	if unsafe.Sizeof(*p) <= 2*unsafe.Sizeof(uintptr(0)) {
+		*p = *new(T)
+		return
+	}
+	clear(bytesOf(p))
 }

@@ -54,7 +54,7 @@ Exit codes: 0 all is well, 1 a check failed, 2 usage, 3 out of memory.`,
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return demo.UsageError(err) })
 	flags := cmd.Flags()
 	flags.Float64Var(&o.Scale, "scale", 1, "documents for each file of the folder: 0.1 takes every tenth, 2 each twice")
-	flags.DurationVar(&o.Load, "load", 6*time.Second, "time that each variant serves requests")
+	flags.DurationVar(&o.Load, "load", 7*time.Second, "time that each variant serves requests")
 	flags.StringVar(&limit, "limit", "", "only build the index, in no more than this `size`: 64MiB")
 	flags.StringVar(&o.HTML, "html", "", "write a page with charts to this `file`")
 	flags.BoolVar(&o.JSON, "json", false, "print the figures as JSON")

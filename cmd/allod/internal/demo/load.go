@@ -81,7 +81,8 @@ func (c *crew) serve(rate float64, count int, progress func(done, total int)) (*
 	latencies := make([]histogram, len(c.scratch))
 	var failed atomic.Bool
 	start := time.Now()
-	go func() {
+	var clients sync.WaitGroup
+	clients.Go(func() {
 		defer close(queue)
 		for i, at := range due {
 			if failed.Load() {
@@ -91,8 +92,9 @@ func (c *crew) serve(rate float64, count int, progress func(done, total int)) (*
 				pace.sleep(wait)
 			}
 			queue <- i
+			progress(i+1, count)
 		}
-	}()
+	})
 	err = c.each(func(w int) (bool, error) {
 		i, ok := <-queue
 		if !ok {
@@ -103,11 +105,9 @@ func (c *crew) serve(rate float64, count int, progress func(done, total int)) (*
 		if err != nil {
 			failed.Store(true)
 		}
-		if i%256 == 0 {
-			progress(i+1, count)
-		}
 		return true, err
 	})
+	clients.Wait()
 	all := &latencies[0]
 	for w := range latencies[1:] {
 		all.merge(&latencies[w+1])

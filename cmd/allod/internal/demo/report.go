@@ -57,10 +57,10 @@ func (r *Report) check() {
 	fail(l.Lost == 0, "after running out of memory %d bytes were lost", l.Lost)
 }
 
-// writeIntroduction says what is about to happen.
-func (r *Report) writeIntroduction(w io.Writer) {
-	fmt.Fprintf(w, "A full-text index over %s: %s files, %s, built %d ways,\n"+
-		"each in a process of its own and with the same memory. This takes about a minute.\n\n",
+// introduction says what is about to happen.
+func (r *Report) introduction() string {
+	return fmt.Sprintf("A full-text index over %s: %s files, %s, built %d ways, each in a process "+
+		"of its own and with the same memory. This takes about a minute.",
 		r.Root, count(r.Documents), size(r.Bytes), len(variants))
 }
 
@@ -109,7 +109,7 @@ func (r *Report) write(w io.Writer, columns int) error {
 		return err
 	}
 	for _, p := range append(r.legend(), r.sentences()...) {
-		if _, err := fmt.Fprintf(w, "\n%s\n", wrap(p, min(columns, 80))); err != nil {
+		if _, err := fmt.Fprintf(w, "\n%s\n", wrap(p, min(columns, maxColumns))); err != nil {
 			return err
 		}
 	}
@@ -128,7 +128,7 @@ func (r *Report) legend() []string {
 			"reset. All get the memory that plain Go took, %s: GOGC=400 through GOMEMLIMIT, the "+
 			"arenas through a limit that is lowered by what they take, at which alone they collect.",
 			size(p.PeakRSS)),
-		fmt.Sprintf("Load: %s requests arrive per second at random, half of what plain Go can "+
+		fmt.Sprintf("Load: %s requests arrive per second at random, a quarter of what plain Go can "+
 			"serve; each is JSON in, a phrase or a prefix, JSON out, %s of Go heap in plain Go. "+
 			"Latency counts from arrival.", count(int(p.Rate)), size(int64(p.PerRequest))),
 	}

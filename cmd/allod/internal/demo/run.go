@@ -84,7 +84,7 @@ func measure(ctx context.Context, c *corpus, o Options, bar *bar, stdout io.Writ
 	}
 	if !o.JSON {
 		bar.clear()
-		r.writeIntroduction(stdout)
+		fmt.Fprintf(stdout, "%s\n\n", wrap(r.introduction(), min(width(stdout), maxColumns)))
 	}
 	s := spec{Root: o.Root, Scale: o.Scale, Load: o.Load}
 	for _, v := range variants {
@@ -128,12 +128,15 @@ func writeJSON(w io.Writer, v any) error {
 	return out.Encode(v)
 }
 
-// width returns the columns of the terminal that w is, or 80.
+// maxColumns is how long a line of text may be: more is hard to read.
+const maxColumns = 80
+
+// width returns the columns of the terminal that w is, or maxColumns.
 func width(w io.Writer) int {
 	if f, ok := w.(*os.File); ok {
 		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
 			return columns
 		}
 	}
-	return 80
+	return maxColumns
 }

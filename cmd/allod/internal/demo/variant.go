@@ -113,11 +113,11 @@ type event struct {
 
 const (
 	queryCount = 1024
-	fullGCs    = 5
+	fullGCs    = 9
 	// The rate of arrivals, as a share of what plain Go can serve.
-	utilisation = 0.5
+	utilisation = 0.25
 	// The share of Load that goes into finding out how much that is.
-	saturation = 0.25
+	saturation = 0.15
 )
 
 // runVariant does what s says in this process.

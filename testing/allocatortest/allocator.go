@@ -39,8 +39,7 @@ type Allocator struct {
 	answer  mem.Pointers
 	groups  int  // most groups in a leak report
 	refuses bool // Resize and Remap
-
-	blocks table
+	blocks  table
 }
 
 var _ mem.Allocator = (*Allocator)(nil)
@@ -164,24 +163,26 @@ func (a *Allocator) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
 // resize takes the block off the table while the child is at it: a child that
 // moves it may serve its old address to another goroutine at once.
 func (a *Allocator) resize(op string, w way, b []byte, l mem.Layout, size int) ([]byte, bool) {
-	if hint := wrong(size, l); hint != "" {
-		a.misuse(heap.TypeMismatch, op, &heap.Misuse{Addr: address(b), Size: size, Hint: hint}, nil)
-		return b, false
-	}
 	r := a.take(op, b, l)
 	if r == nil {
+		return b, false
+	}
+	asked := l
+	l.Kind = r.layout.Kind // what a request to grow says of it does not count
+	if hint := wrong(size, l); hint != "" {
+		a.blocks.add(r)
+		a.misuse(heap.TypeMismatch, op, &heap.Misuse{Addr: r.addr, Size: size, Hint: hint}, r)
 		return b, false
 	}
 	if a.refuses {
 		a.blocks.add(r)
 		return b, false
 	}
-	c, ok := w.call(a.child(r.layout), b, l, size)
+	c, ok := w.call(a.child(r.layout), b, asked, size)
 	if !ok {
 		a.blocks.add(r)
 		return b, false
 	}
-	l.Kind = r.layout.Kind // a request to grow says nothing about it
 	m := &heap.Misuse{Addr: address(c), Size: len(c), Hint: lie(c, size, l)}
 	if m.Hint == "" && address(c) != r.addr {
 		switch {
@@ -218,6 +219,9 @@ func (a *Allocator) Free(b []byte, l mem.Layout) {
 
 // Pointers returns [mem.Scanned], or the answer of the [Child].
 func (a *Allocator) Pointers() mem.Pointers { return a.answer }
+
+// Owns implements [mem.Owner]: it tells whether b starts in a live block.
+func (a *Allocator) Owns(b []byte) bool { return a.blocks.owns(address(b)) }
 
 // Stats returns what was served so far.
 func (a *Allocator) Stats() Stats { return a.blocks.snapshot() }

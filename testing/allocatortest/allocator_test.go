@@ -392,6 +392,21 @@ func TestNewNonsense(t *testing.T) {
 	panics("Remap", "size", func() { a.Remap(nil, word, math.MinInt) })
 }
 
+// TestNewKindAfterAlloc has Kind and Zero differ from what Alloc was told, which
+// is no mistake.
+func TestNewKindAfterAlloc(t *testing.T) {
+	a := allocatortest.New(t)
+	b := mem.Must(a.Alloc(100, word))
+	managed := mem.Layout{Align: word.Align, Kind: mem.Managed, Zero: true}
+	if c, ok := a.Resize(b, managed, 50); ok {
+		b = c
+	}
+	if !a.Owns(b) || !a.Owns(b[10:]) || a.Owns(make([]byte, 1)) {
+		t.Error("Owns does not know the block from a block of the Go heap")
+	}
+	a.Free(b, managed)
+}
+
 // TestNewParallel is for the race detector as well.
 func TestNewParallel(t *testing.T) {
 	a := allocatortest.New(t)

@@ -143,6 +143,9 @@ var clauses = []struct {
 		{"failed Alloc takes nothing", testFailedAlloc},
 		{"running out leaves everything alone", testExhaust},
 	}},
+	{"abilities", []part{
+		{"Owns, UsableSize, GoodSize and Trim tell the truth", testAbilities},
+	}},
 	{"promises", []part{
 		{"Concurrent", testConcurrent},
 		{"ReusesFreed", testReuse},

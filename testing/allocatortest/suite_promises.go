@@ -12,7 +12,64 @@ import (
 	"github.com/allod-dev/allod/mem"
 )
 
-// What an allocator promises beyond the contract.
+// What an allocator can do, or promises, beyond the contract.
+
+// testAbilities asks what is found with mem.As, be it of a child: a wrapper that
+// changes the answer must give its own.
+func testAbilities(p *probe) {
+	owner, owns := mem.As[mem.Owner](p.a)
+	sizer, sizes := mem.As[mem.UsableSizer](p.a)
+	if owns {
+		stranger := make([]byte, 64)
+		if owner.Owns(stranger) && !p.ForeignUnknown {
+			p.Errorf("%T: Owns a block of the Go heap, %s", owner, show(stranger))
+		}
+	}
+	for _, size := range some(p.largest() / 32) {
+		if !p.need(8, 2*size, word) {
+			continue
+		}
+		for i := range 3 {
+			n := size
+			if i == 1 {
+				n = mem.GoodSize(p.a, size, word)
+				if n < size {
+					p.Errorf("GoodSize(%d) = %d", size, n)
+				}
+				if n < size || n > p.largest()/16 {
+					continue
+				}
+			}
+			k := p.alloc(n, word)
+			if owns && !owner.Owns(k.b) {
+				p.Errorf("%T: does not own %s, which it served", owner, show(k.b))
+			}
+			if !sizes {
+				continue
+			}
+			if got := sizer.UsableSize(k.b); got < n {
+				p.Errorf("%T: UsableSize is %d for a block of %d", sizer, got, n)
+			}
+		}
+		for i, k := range p.live {
+			k.paint(uint64(i))
+		}
+		for _, k := range p.live {
+			if sizes { // all of it is this block's
+				spare := longer(k.b, sizer.UsableSize(k.b))[len(k.b):]
+				paint(spare, 99)
+			}
+		}
+		p.free(p.live[1])
+		mem.Trim(p.a)
+		for _, k := range p.live {
+			p.intact(k, len(k.b), "after Trim and writing all that is usable")
+		}
+		p.alloc(size, word).paint(5)
+		p.freeAll()
+		mem.Trim(p.a)
+	}
+}
 
 // testConcurrent lets goroutines allocate, write, hand over, read and free.
 func testConcurrent(p *probe) {

@@ -110,6 +110,21 @@ func (t *table) stranger(addr uintptr, size int) (*record, heap.MisuseKind) {
 	return nil, heap.ForeignFree
 }
 
+// owns tells whether addr is in a live block.
+//
+//go:norace
+func (t *table) owns(addr uintptr) bool {
+	t.lock()
+	_, ok := t.live.Get(addr)
+	if !ok {
+		s := &search{addr: addr}
+		t.live.All(s.visit)
+		ok = s.found != nil
+	}
+	t.unlock()
+	return ok
+}
+
 // A search looks for the block around addr. Its method is not a function
 // literal, since these cannot be kept from being instrumented.
 type search struct {

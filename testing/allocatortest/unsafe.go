@@ -16,6 +16,12 @@ func view[T any](b []byte) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(v)))
 }
 
+// longer returns the n bytes of which b is the beginning.
+func longer(b []byte, n int) []byte {
+	// Valid: the allocator of b says that they may be used; see mem.UsableSizer.
+	return unsafe.Slice(unsafe.SliceData(b), max(n, len(b)))
+}
+
 // textOf returns a string of the bytes of p.
 func textOf(p *target) string {
 	// Valid: p points to that many bytes, which nobody writes while it is read.

@@ -39,8 +39,8 @@ type pageBlock struct {
 }
 
 // The race detector must not take a shard's lock for a reason why one goroutine
-// comes after another. What the lock guards is hidden from it as well, by
-// go:norace on all that touches a shard.
+// comes after another. What the lock guards is hidden from it as well: what
+// touches a shard is not instrumented.
 
 func (s *pageShard) lock() {
 	race.Disable()
@@ -70,6 +70,8 @@ func (t *pageTable) add(addr uintptr, size int, owner uintptr) {
 
 // widen makes [low, high) hold [from, to).
 func (t *pageTable) widen(from, to uintptr) {
+	race.Disable()
+	defer race.Enable()
 	for {
 		low := t.low.Load()
 		if -from <= low || t.low.CompareAndSwap(low, -from) {
@@ -121,7 +123,10 @@ func (t *pageTable) resize(addr uintptr, size int, owner uintptr, to int) bool {
 //
 //go:norace
 func (t *pageTable) around(addr uintptr) (owner, start uintptr, size int, ok bool) {
-	if -addr > t.low.Load() || addr >= t.high.Load() {
+	race.Disable()
+	outside := -addr > t.low.Load() || addr >= t.high.Load()
+	race.Enable()
+	if outside {
 		return 0, 0, 0, false
 	}
 	s := t.shard(addr)

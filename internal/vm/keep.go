@@ -58,6 +58,14 @@ func (k *keeper) unlock() {
 	race.Enable()
 }
 
+// empty tells whether there are no ranges at the moment.
+func (k *keeper) empty() bool {
+	race.Disable()
+	n := k.ranges.Load()
+	race.Enable()
+	return n == 0
+}
+
 // add keeps the range b.
 //
 //go:norace
@@ -75,7 +83,7 @@ func (k *keeper) add(b []byte) {
 //
 //go:norace
 func (k *keeper) take(n, align int) []byte {
-	if k.ranges.Load() == 0 {
+	if k.empty() {
 		return nil
 	}
 	k.lock()
@@ -99,7 +107,7 @@ func (k *keeper) take(n, align int) []byte {
 //
 //go:norace
 func (k *keeper) takeAt(b []byte, n int) bool {
-	if !canSplit || k.ranges.Load() == 0 {
+	if !canSplit || k.empty() {
 		return false
 	}
 	end := address(b) + uintptr(len(b))
@@ -287,7 +295,7 @@ func (k *keeper) put(addr uintptr, n int, dirty bool) {
 func (k *keeper) newSpan() int32 {
 	if k.used+1 >= len(k.spans) {
 		spans := make([]span, max(64, 2*len(k.spans)))
-		for i := range k.spans { // not copy, which the race detector watches
+		for i := 1; i <= k.used; i++ { // not copy, which the race detector watches
 			spans[i] = k.spans[i]
 		}
 		k.spans = spans

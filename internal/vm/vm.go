@@ -99,6 +99,14 @@ func Whole(n int) (int, bool) {
 
 var mapped atomic.Int64 // bytes in the hands of callers
 
+// count adds n to mapped, without ordering goroutines in the eyes of the race
+// detector.
+func count(n int) {
+	race.Disable()
+	mapped.Add(int64(n))
+	race.Enable()
+}
+
 // Stats says how much memory has passed through this package.
 type Stats struct {
 	Mapped     int // bytes in ranges that callers hold
@@ -130,7 +138,7 @@ func MapMax(n, align, limit int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	mapped.Add(int64(n))
+	count(n)
 	race.Alloc(b)
 	return b, nil
 }
@@ -151,7 +159,7 @@ func MapReal(n, align int) ([]byte, error) {
 			return nil, err
 		}
 	}
-	mapped.Add(int64(n))
+	count(n)
 	if invariant.Enabled {
 		invariant.Check(len(b) == n && address(b)&uintptr(align-1) == 0,
 			"vm: MapReal(%d, %d): %d bytes at %#x", n, align, len(b), address(b))
@@ -161,10 +169,11 @@ func MapReal(n, align int) ([]byte, error) {
 
 // Unmap gives the range b back, or what is left of it after [Shrink]. It
 // invalidates b and cannot fail: a range that the system does not take back is
-// kept, without memory behind it, and served again.
+// kept, without memory behind it, and served again. Pages that the caller has
+// protected must be readable and writable again.
 func Unmap(b []byte) {
 	checkLength("Unmap", len(b))
-	mapped.Add(int64(-len(b)))
+	count(-len(b))
 	if GoHeap && unmapGo(b) {
 		return
 	}
@@ -175,7 +184,7 @@ func Unmap(b []byte) {
 func release(b []byte) {
 	if keepAll || unmapOS(b) != nil {
 		kept.add(b)
-	} else if kept.ranges.Load() > 0 {
+	} else if !kept.empty() {
 		kept.retry() // there is one mapping less than before
 	}
 }
@@ -197,7 +206,7 @@ func Grow(b []byte, n int) ([]byte, bool) {
 		}
 	}
 	if ok {
-		mapped.Add(int64(n - len(b)))
+		count(n - len(b))
 	}
 	return r, ok
 }
@@ -214,7 +223,7 @@ func Move(b []byte, n int) ([]byte, bool) {
 	if err != nil {
 		return b, false
 	}
-	mapped.Add(int64(n - len(b)))
+	count(n - len(b))
 	return r, true
 }
 
@@ -235,7 +244,7 @@ func Shrink(b []byte, n int) ([]byte, bool) {
 			return b, false
 		}
 	}
-	mapped.Add(int64(-len(tail)))
+	count(-len(tail))
 	return b[:n:n], true
 }
 

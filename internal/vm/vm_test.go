@@ -429,6 +429,33 @@ func TestKept(t *testing.T) {
 	settle(t)
 }
 
+// What is mapped for the sake of alignment and cannot be unmapped is kept as well.
+func TestKeepsTrimmings(t *testing.T) {
+	if !vm.CanSplit {
+		t.Skip("nothing is trimmed")
+	}
+	if vm.ReadStats().Kept > 0 {
+		t.Skip("ranges are kept already, as on 32-bit systems")
+	}
+	page, align := vm.PageSize(), 64*vm.PageSize()
+	undo := vm.Inject(func(c vm.Call) error {
+		if c == vm.CallUnmap {
+			return syscall.ENOMEM
+		}
+		return nil
+	})
+	b, err := vm.MapReal(3*page, align)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := vm.ReadStats(); s.Kept != align-page {
+		t.Errorf("%d bytes kept, want %d", s.Kept, align-page)
+	}
+	vm.Unmap(b)
+	undo()
+	settle(t)
+}
+
 // keep plays a program with a system that takes nothing back. If dirty is set it
 // does not decommit either.
 func keep(t *testing.T, program []byte, dirty bool) {

@@ -296,8 +296,8 @@ func program(seed uint64, n int) []byte {
 
 func TestArrayListModel(t *testing.T) {
 	variants(t, func(t *testing.T, a *checked) {
-		for seed := range uint64(6) {
-			listPrograms(t, a, program(seed, 2000))
+		for seed := range uint64(3) {
+			listPrograms(t, a, program(seed, 1500))
 		}
 	})
 }
@@ -705,7 +705,7 @@ func TestArrayListCollector(t *testing.T) {
 	for _, answer := range []mem.Pointers{mem.Scanned, mem.PlainOnly} {
 		a := newChecked(t, answer)
 		a.inPlace, a.slack = true, 1<<10
-		for round := range 20 {
+		for round := range 6 {
 			l := generic.NewArrayList[*int](a)
 			h := generic.NewArrayList[int](a)
 			for i := range 2000 {

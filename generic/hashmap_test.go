@@ -211,7 +211,7 @@ func mapPrograms(t *testing.T, a *checked, ops []byte) {
 func TestHashMapModel(t *testing.T) {
 	variants(t, func(t *testing.T, a *checked) {
 		for seed := range uint64(2) {
-			mapPrograms(t, a, program(seed, 3000))
+			mapPrograms(t, a, program(seed, 2000))
 		}
 	})
 }
@@ -312,7 +312,7 @@ func TestHashMapOverflow(t *testing.T) {
 // The capacity that is asked for is there, and not much more.
 func TestHashMapCapacity(t *testing.T) {
 	a := newChecked(t, mem.PlainOnly)
-	for n := range 3000 {
+	for n := 0; n < 1600; n += 1 + n/16 {
 		var m generic.HashMapUnmanaged[int, int]
 		if err := m.EnsureTotalCapacity(a, n); err != nil {
 			t.Fatal(err)
@@ -546,7 +546,7 @@ func TestHashMapCollector(t *testing.T) {
 	}()
 	a := newChecked(t, mem.Scanned)
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 10 {
+	for range 4 {
 		m := generic.NewHashMap[*int, *int](a)
 		keys := map[int]*int{}
 		for i := range 1500 {

@@ -120,6 +120,12 @@ func TestConcurrentArenaLargeBlocks(t *testing.T) {
 	if !ok || nonzero(b[1000:]) >= 0 || b[999] != 1 {
 		t.Errorf("growing back: %v, not zero at %d", ok, nonzero(b[1000:]))
 	}
+	copy(b, filled(len(b), 1))
+	child.refuse = false
+	b, ok = a.Resize(b, l, 200_100)
+	if !ok || nonzero(b[2000:]) >= 0 || b[1999] != 1 {
+		t.Errorf("growing past what the child kept: %v, not zero at %d", ok, nonzero(b[2000:]))
+	}
 	noMisuse(t, func() { a.Free(b, l) })
 	if st := a.Stats(); st.Chunks != 1 || st.InUse != 16 {
 		t.Errorf("after Free: %+v", st)
@@ -255,6 +261,18 @@ func TestConcurrentArenaReset(t *testing.T) {
 	}
 	child.fail = false
 	phase()
+}
+
+// Fresh memory of the child is zero, memory of the last phase is not.
+func TestConcurrentArenaResetSoils(t *testing.T) {
+	a := heap.NewConcurrentArena(heap.GC{})
+	defer a.Close()
+	for range 3 {
+		for range 500 {
+			copy(take(t, a, 64, mem.Layout{Zero: true}), soil)
+		}
+		a.Reset()
+	}
 }
 
 func TestConcurrentArenaClose(t *testing.T) {
@@ -496,6 +514,13 @@ func TestConcurrentArenaPointers(t *testing.T) {
 	if err != nil || uintptr(unsafe.Pointer(&s[0]))%256 != 0 {
 		t.Errorf("AllocAligned: %v at %p", err, s)
 	}
+	if _, err := mem.Create[node](scanned); err != nil {
+		t.Fatal(err)
+	}
+	chunks := scanned.Stats().Chunks
+	if s, err = mem.AllocAligned[node](scanned, 1, mem.Align(256)); err != nil || scanned.Stats().Chunks != chunks+1 {
+		t.Errorf("AllocAligned beside a chunk of the type: %v, %+v", err, scanned.Stats())
+	}
 	large, err := mem.Alloc[node](scanned, 10_000)
 	if err != nil {
 		t.Fatal(err)
@@ -694,35 +719,42 @@ func churn(t *testing.T, a mem.Allocator, mark byte, seed uint64, steps int) {
 	}
 }
 
-// Two goroutines pass one offset back and forth, as fast as they can: whoever
-// gets bytes that the other one gave back must get them zero.
+// Goroutines give back the last block and get it again where nobody was before,
+// as fast as they can: whoever gets bytes that another one gave back must get
+// them zero. Since a byte is soiled only once, each step goes on to new ones.
 func TestConcurrentArenaStaleMark(t *testing.T) {
-	steps := 20_000
+	steps := 5000
 	if testing.Short() || race.Enabled {
-		steps = 3000
+		steps = 1000
 	}
 	a := heap.NewConcurrentArena(heap.GC{})
 	defer a.Close()
 	l := mem.Layout{Zero: true}
-	var wg sync.WaitGroup
-	for w := range 4 {
-		wg.Go(func() {
-			for i := range steps {
-				b, err := a.Alloc(1+(i+w)%64, l)
-				if err != nil || nonzero(b) >= 0 {
-					t.Errorf("Alloc: %v, byte %d is not zero", err, nonzero(b))
-					return
+	for range 4 {
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for range steps {
+					b, err := a.Alloc(48, l)
+					if err != nil || nonzero(b) >= 0 {
+						t.Errorf("Alloc: %v, byte %d is not zero", err, nonzero(b))
+						return
+					}
+					copy(b, soil)
+					a.Free(b, l)
+					if b, err = a.Alloc(16, l); err != nil || nonzero(b) >= 0 {
+						t.Errorf("Alloc: %v, byte %d is not zero", err, nonzero(b))
+						return
+					}
 				}
-				copy(b, filled(len(b), 0xEE))
-				if i%8 == 0 { // let the other have a chance to come between
-					runtime.Gosched()
-				}
-				a.Free(b, l)
-			}
-		})
+			})
+		}
+		wg.Wait()
+		a.Release()
 	}
-	wg.Wait()
 }
+
+var soil = filled(64, 0xEE)
 
 // A block may be freed, resized and read by another goroutine than the one that
 // asked for it. Under the race detector this says that it reports nothing.

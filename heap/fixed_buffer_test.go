@@ -9,11 +9,13 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"unsafe"
 
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/internal/invariant"
+	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/mem"
 	"github.com/allod-dev/allod/testing/allocatortest"
 )
@@ -441,6 +443,19 @@ func TestFixedBufferMarkFreezes(t *testing.T) {
 	}
 }
 
+// A frozen block that shrinks does not end where the last block ends.
+func TestFixedBufferMarkFrozenShrink(t *testing.T) {
+	f := heap.NewFixedBuffer(make([]byte, 256))
+	b := take(t, f, 16, plainAt(1))
+	m := f.Mark()
+	b, _ = f.Resize(b, plainAt(1), 4)
+	wantNoReport(t, func() {
+		b, _ = f.Resize(b, plainAt(1), 3)
+		f.Free(b, plainAt(1))
+		f.Rewind(m)
+	})
+}
+
 func TestFixedBufferScoped(t *testing.T) {
 	f := heap.NewFixedBuffer(make([]byte, 256))
 	take(t, f, 8, plainAt(1))
@@ -806,6 +821,36 @@ func TestSharedBufferDisjoint(t *testing.T) {
 			t.Errorf("%d bytes allocated, Used %d, Cap %d", total, f.Used(), f.Cap())
 		}
 		f.Reset()
+	}
+}
+
+// Without alignment nothing is skipped: the offset is the sum of all sizes, or a
+// block was handed out twice.
+func TestSharedBufferLosesNothing(t *testing.T) {
+	size := 4 << 20
+	if testing.Short() || race.Enabled {
+		size = 256 << 10
+	}
+	f := heap.NewFixedBuffer(make([]byte, size))
+	a := f.ThreadSafe()
+	var total atomic.Int64
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			sum := 0
+			for {
+				b, err := a.Alloc(2+w%2, mem.Layout{})
+				if err != nil {
+					break
+				}
+				sum += len(b)
+			}
+			total.Add(int64(sum))
+		})
+	}
+	wg.Wait()
+	if int(total.Load()) != f.Used() {
+		t.Errorf("%d bytes handed out, Used %d", total.Load(), f.Used())
 	}
 }
 

@@ -252,6 +252,26 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// Documents of one word hold no phrase to ask for; running out is the same error
+// all the same.
+func TestLimitOneWord(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 400 {
+		name := filepath.Join(dir, fmt.Sprintf("%03d", i))
+		if err := os.WriteFile(name, fmt.Appendf(nil, "%0300d", i), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := openCorpus(dir, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := buildWithin(c, 64<<10, quiet)
+	if err != nil || r.Error == "" || r.Indexed == 0 || r.Queries != 0 || !r.Intact || r.Lost != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // A file that vanishes between listing and reading stands for any that cannot
 // be read.
 func TestUnreadableFile(t *testing.T) {
@@ -352,7 +372,7 @@ func TestArrivals(t *testing.T) {
 }
 
 // In the off-heap variant with scratch arenas, answering allocates nothing on
-// the Go heap.
+// the Go heap, and takes no more off it the hundredth time than the first.
 func TestAnswerAllocs(t *testing.T) {
 	c := smallCorpus(t, 200)
 	ix := newArenaIndex(heap.Page{})
@@ -360,9 +380,17 @@ func TestAnswerAllocs(t *testing.T) {
 	if err := build(ix, c, new(scratch), quiet); err != nil {
 		t.Fatal(err)
 	}
-	s := newArenaScratch(heap.Page{})
+	pages := heap.NewCounting(heap.Page{})
+	s := newArenaScratch(pages)
 	defer s.close()
 	for _, q := range []query{{phraseQuery, "word1 word2"}, {prefixQuery, "word10"}} {
+		for range 2 { // until the arena has what it takes
+			if _, err := answer(ix, q, s); err != nil {
+				t.Error(err)
+			}
+			s.reset()
+		}
+		taken := pages.Stats().Bytes
 		n := testing.AllocsPerRun(100, func() {
 			if _, err := answer(ix, q, s); err != nil {
 				t.Error(err)
@@ -371,6 +399,9 @@ func TestAnswerAllocs(t *testing.T) {
 		})
 		if n != 0 {
 			t.Errorf("%s %q: %v allocations", q.Kind, q.Text, n)
+		}
+		if more := pages.Stats().Bytes - taken; more > 0 {
+			t.Errorf("%s %q: %d bytes more after 100 answers", q.Kind, q.Text, more)
 		}
 	}
 }

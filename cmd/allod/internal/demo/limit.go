@@ -62,7 +62,7 @@ func buildWithin(c *corpus, limit int64, progress func(done, total int)) (_ *Lim
 		return nil, err
 	}
 	queries, err := chooseQueries(before, rest, queryCount, false)
-	if err != nil {
+	if err != nil && !errors.Is(err, errNoCorpus) { // too few words: nothing to ask
 		return nil, err
 	}
 	want, err := digest(before, queries)

@@ -1,0 +1,12 @@
+// Package examples is small programs to copy from, each in a folder with tests
+// that keep it right:
+//
+//   - leaktest: a test that fails on leaks, and one that runs out of memory at
+//     every allocation in turn.
+//   - request: an HTTP handler with an arena per request.
+//   - limit: choosing a limit, and making room when it is reached.
+//   - embed: an allocator of one's own, by embedding another.
+//
+// A larger program is in cmd/allod/internal/demo: the index that allod demo
+// builds on and off the Go heap. This package holds no code.
+package examples

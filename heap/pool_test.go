@@ -1109,7 +1109,7 @@ func FuzzPool(f *testing.F) {
 		f.Add(program)
 	}
 	f.Fuzz(func(t *testing.T, program []byte) {
-		if len(program) > 2000 {
+		if len(program) > 300 {
 			return
 		}
 		playPool(t, program, heap.NewPool[poolNode](allocatortest.New(t)), 0)

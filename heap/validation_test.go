@@ -598,6 +598,60 @@ func TestValidationRecycles(t *testing.T) {
 	}
 }
 
+// Memory that a child takes back may be another's before the call returns.
+func TestValidationHandsOver(t *testing.T) {
+	child := &handsOver{}
+	v := heap.NewValidation(child)
+	l := mem.Layout{}
+	var others [][]byte
+	child.given = func() {
+		child.given = nil
+		others = append(others, mustAlloc(t, v, 64))
+	}
+	again := child.given
+	noMisuse(t, func() {
+		b := mustAlloc(t, v, 128)
+		b, _ = v.Resize(b, l, 64)
+		child.given = again
+		b, _ = v.Remap(b, l, 192)
+		child.given = again
+		v.Free(b, l)
+		if len(others) != 3 || addr(others[2]) != addr(b) {
+			t.Errorf("%d blocks were handed over, the last at %#x, want it at %#x", len(others), addr(others[2]), addr(b))
+		}
+		for _, o := range others {
+			v.Free(o, l)
+		}
+	})
+}
+
+// handsOver calls given, if set, each time that it has taken memory back.
+type handsOver struct {
+	recycler
+	given func()
+}
+
+func (h *handsOver) give() {
+	if h.given != nil {
+		h.given()
+	}
+}
+
+func (h *handsOver) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	defer h.give()
+	return h.recycler.Resize(b, l, size)
+}
+
+func (h *handsOver) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	defer h.give()
+	return h.recycler.Remap(b, l, size)
+}
+
+func (h *handsOver) Free(b []byte, l mem.Layout) {
+	defer h.give()
+	h.recycler.Free(b, l)
+}
+
 // recycler serves units of 64 bytes, the last one freed first.
 type recycler struct {
 	mu   sync.Mutex

@@ -208,9 +208,9 @@ func BenchmarkStringHashMap(b *testing.B) {
 		b.Run(name("insert", "stringhashmap"), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				a := newBump()
+				a := heap.NewArena(heap.Page{})
 				fill(b, a) // dropped with its memory
-				a.close()
+				a.Close()
 			}
 			perEntry(b, n)
 		})
@@ -225,8 +225,8 @@ func BenchmarkStringHashMap(b *testing.B) {
 			perEntry(b, n)
 		})
 		b.Run(name("hit", "stringhashmap"), func(b *testing.B) {
-			a := newBump()
-			defer a.close()
+			a := heap.NewArena(heap.Page{})
+			defer a.Close()
 			m := fill(b, a)
 			for b.Loop() {
 				for _, k := range lookups {
@@ -243,10 +243,9 @@ func BenchmarkStringHashMap(b *testing.B) {
 // What a collection costs while a million entries are live.
 func BenchmarkCollection(b *testing.B) {
 	const n = 1_000_000
-	words := randomWords(n)
 	b.Run("impl=map", func(b *testing.B) {
 		m := map[string]int{}
-		for i, k := range words {
+		for i, k := range randomWords(n) {
 			m[string([]byte(k))] = i
 		}
 		for b.Loop() {
@@ -255,10 +254,10 @@ func BenchmarkCollection(b *testing.B) {
 		runtime.KeepAlive(m)
 	})
 	b.Run("impl=stringhashmap", func(b *testing.B) {
-		a := newBump()
-		defer a.close()
+		a := heap.NewArena(heap.Page{})
+		defer a.Close()
 		m := generic.NewStringHashMap[int](a)
-		for i, k := range words {
+		for i, k := range randomWords(n) {
 			_, err := m.Put(k, i)
 			must(b, err)
 		}
@@ -303,54 +302,22 @@ func BenchmarkArrayListAppend(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("n=%d/impl=arraylist", n), func(b *testing.B) {
 			b.ReportAllocs()
+			var a mem.Allocator = heap.Page{}
+			if n < 1_000_000 { // what is short-lived and small is for an arena
+				arena := heap.NewArena(heap.Page{})
+				defer arena.Close()
+				a = arena
+			}
 			var l generic.ArrayListUnmanaged[uint64]
 			for b.Loop() {
 				for i := range n {
-					must(b, l.Append(heap.Page{}, uint64(i)))
+					if err := l.Append(a, uint64(i)); err != nil {
+						b.Fatal(err)
+					}
 				}
-				l.Close(heap.Page{})
+				l.Close(a)
 			}
 			perEntry(b, n)
 		})
-	}
-}
-
-// bump stands for an arena: blocks cut from chunks of pages, freed at once.
-type bump struct {
-	mem.NoResize
-	chunks [][]byte
-	off    int
-}
-
-func newBump() *bump { return &bump{} }
-
-func (a *bump) Alloc(size int, l mem.Layout) ([]byte, error) {
-	const chunk = 4 << 20
-	if size > chunk/4 {
-		b, err := heap.Page{}.Alloc(size, mem.Layout{Zero: true})
-		a.chunks = append(a.chunks, b)
-		if n := len(a.chunks); err == nil && n > 1 {
-			a.chunks[n-1], a.chunks[n-2] = a.chunks[n-2], a.chunks[n-1]
-		}
-		return b, err
-	}
-	a.off = (a.off + int(l.Align.Mask())) &^ int(l.Align.Mask())
-	if len(a.chunks) == 0 || a.off+size > len(a.chunks[len(a.chunks)-1]) {
-		b, err := heap.Page{}.Alloc(chunk, mem.Layout{Zero: true})
-		if err != nil {
-			return nil, err
-		}
-		a.chunks, a.off = append(a.chunks, b), 0
-	}
-	c := a.chunks[len(a.chunks)-1][a.off:][:size:size]
-	a.off += size
-	return c, nil
-}
-
-func (*bump) Free([]byte, mem.Layout) {}
-
-func (a *bump) close() {
-	for _, c := range a.chunks {
-		heap.Page{}.Free(c, mem.Layout{})
 	}
 }

@@ -9,7 +9,8 @@ import (
 // closed. Allocators that look return it from Close, and have freed the blocks
 // or not as their Close says.
 type LeakError struct {
-	// Op is the call that found the leak: "heap: Pool.Close".
+	// Op is the call that found the leak: "heap: Pool.Close". It is empty where
+	// somebody asked, rather than closed.
 	Op string
 	// Blocks is how many blocks were live, at least 1.
 	Blocks int
@@ -40,7 +41,10 @@ const leakGroupsPrinted = 10
 // first line is the sum, then follows each group with its stack.
 func (e *LeakError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: leaked %s of %s", e.Op, plural(e.Blocks, "block"), plural(e.Bytes, "byte"))
+	if e.Op != "" {
+		b.WriteString(e.Op + ": ")
+	}
+	fmt.Fprintf(&b, "leaked %s of %s", plural(e.Blocks, "block"), plural(e.Bytes, "byte"))
 	for i := range e.Groups {
 		if i == leakGroupsPrinted {
 			fmt.Fprintf(&b, "\nand from %s more", plural(len(e.Groups)-i, "place"))
@@ -52,7 +56,7 @@ func (e *LeakError) Error() string {
 			b.WriteString(" of type " + g.Type)
 		}
 		if len(g.Stack) > 0 {
-			b.WriteString(", allocated by\n" + strings.TrimSuffix(g.Stack.String(), "\n"))
+			b.WriteString(", allocated by\n" + strings.TrimSuffix(g.Stack.where(), "\n"))
 		}
 	}
 	return b.String()

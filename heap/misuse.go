@@ -149,6 +149,34 @@ func (s Stack) String() string {
 	return b.String()
 }
 
+// where is String, indented and without the frames that say nothing to whoever
+// looks for a leak: the layers that every allocation passes through on its way,
+// and what is below every goroutine.
+func (s Stack) where() string {
+	var b strings.Builder
+	for f := range s.frames {
+		switch {
+		case f.Function == "runtime.goexit", f.Function == "testing.tRunner":
+		case b.Len() == 0 && passing(f.Function):
+		default:
+			fmt.Fprintf(&b, "\t%s\n\t\t%s:%d\n", f.Function, f.File, f.Line)
+		}
+	}
+	if b.Len() == 0 {
+		return s.String()
+	}
+	return b.String()
+}
+
+// passing tells whether function belongs to the typed layer or is a method of
+// an allocator.
+func passing(function string) bool {
+	const module = "github.com/allod-dev/allod/"
+	inner, ours := strings.CutPrefix(function, module)
+	return ours && (strings.HasPrefix(inner, "mem.") || strings.HasPrefix(inner, "heap.") ||
+		strings.HasPrefix(inner, "testing/allocatortest."))
+}
+
 // frames yields the frames of s, innermost first.
 func (s Stack) frames(yield func(runtime.Frame) bool) {
 	if len(s) == 0 {

@@ -47,7 +47,7 @@ func TestForgottenClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	failed.end()
-	for _, want := range []string{"2 blocks leaked", "leaktest.(*Index).Add", "index.go"} {
+	for _, want := range []string{"leaked 2 blocks", "leaktest.(*Index).Add", "index.go"} {
 		if !strings.Contains(failed.text, want) {
 			t.Errorf("no %q in:\n%s", want, failed.text)
 		}

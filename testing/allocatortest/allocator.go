@@ -37,7 +37,6 @@ type Allocator struct {
 	plain   mem.Allocator // serves plain blocks
 	typed   mem.Allocator // serves all others; == plain if the child was given
 	answer  mem.Pointers
-	groups  int  // most groups in a leak report
 	refuses bool // Resize and Remap
 	blocks  table
 }
@@ -80,12 +79,6 @@ func NoResize() Option {
 	return func(a *Allocator) { a.refuses = true }
 }
 
-// Groups limits a report of leaks to the n largest groups. Without it the limit
-// is 10.
-func Groups(n int) Option {
-	return func(a *Allocator) { a.groups = max(n, 1) }
-}
-
 // New returns an allocator that fails tb when a block is live at the end of the
 // test, or is misused before.
 //
@@ -103,7 +96,6 @@ func New(tb TB, opts ...Option) *Allocator {
 		plain:  heap.Page{},
 		typed:  heap.GC{},
 		answer: mem.Scanned,
-		groups: 10,
 	}
 	for _, o := range opts {
 		o(a)

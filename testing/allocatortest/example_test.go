@@ -69,7 +69,7 @@ func ExampleNew() {
 	x.Add("allod")
 	x.Add("fief")
 	// Output:
-	// FAIL: allocatortest: 2 blocks leaked, 9 bytes
+	// FAIL: allocatortest: leaked 2 blocks of 9 bytes
 }
 
 // Memory that is not scanned refuses what holds Go pointers.
@@ -131,8 +131,8 @@ func ExampleCheckAllFailures() {
 		return nil
 	})
 	// Output:
-	// FAIL: allocatortest: Alloc number 2 failed: 1 block leaked, 10 bytes
-	// FAIL: allocatortest: Alloc number 2 failed, and all later ones: 1 block leaked, 10 bytes
+	// FAIL: allocatortest: Alloc number 2 failed: leaked 1 block of 10 bytes
+	// FAIL: allocatortest: Alloc number 2 failed, and all later ones: leaked 1 block of 10 bytes
 }
 
 // An operation that fails must leave what it works on as it was.

@@ -67,7 +67,7 @@ var guilty = []struct {
 	says string
 	fn   func() func(a mem.Allocator) error
 }{
-	{"Leak", "1 block leaked, 8 bytes", plain(func(a mem.Allocator) error {
+	{"Leak", "leaked 1 block of 8 bytes", plain(func(a mem.Allocator) error {
 		x, err := mem.Create[int64](a)
 		if err != nil {
 			return err
@@ -80,7 +80,7 @@ var guilty = []struct {
 		mem.Destroy(a, x)
 		return nil
 	})},
-	{"LeakAlways", "leaked, 8 bytes", plain(func(a mem.Allocator) error {
+	{"LeakAlways", "leaked 1 block of 8 bytes", plain(func(a mem.Allocator) error {
 		_, err := mem.Create[int64](a)
 		return err
 	})},
@@ -170,7 +170,7 @@ var guilty = []struct {
 		mem.Free(a, r)
 		return nil
 	})},
-	{"LeakWhereRefused", "leaked, 32 bytes", plain(func(a mem.Allocator) error {
+	{"LeakWhereRefused", "leaked 1 block of 32 bytes", plain(func(a mem.Allocator) error {
 		s, err := mem.Alloc[int64](a, 4)
 		if err != nil {
 			return err
@@ -187,7 +187,7 @@ var guilty = []struct {
 		mem.Free(a, r)
 		return nil
 	})},
-	{"LeakOnSpike", "Alloc number 1 failed: 1 block leaked", plain(func(a mem.Allocator) error {
+	{"LeakOnSpike", "Alloc number 1 failed: leaked 1 block", plain(func(a mem.Allocator) error {
 		x, err := mem.Create[int64](a)
 		if err != nil {
 			// It tries once more, and forgets what it got.

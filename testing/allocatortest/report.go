@@ -11,27 +11,14 @@ import (
 	"github.com/allod-dev/allod/heap"
 )
 
-// Leaks describes the blocks that are live: those of one stack in one group,
-// the largest group first.
-type Leaks struct {
-	Blocks, Bytes int
-	Groups        []LeakGroup
-	most          int // groups to print
-}
-
-// A LeakGroup is the live blocks that were allocated at one place.
-type LeakGroup struct {
-	Blocks, Bytes int
-	Alloc         heap.Stack
-}
-
-// Leaks returns what is live now, or nil if nothing is. It may be called at any
-// time; at the end of the test it is what the test fails with.
-func (a *Allocator) Leaks() *Leaks {
-	groups := make(map[string]*LeakGroup)
-	leaks := &Leaks{most: a.groups}
+// Leaks returns what is live now, or nil if nothing is: those of one stack in
+// one group, the largest group first. It may be called at any time; at the end
+// of the test it is what the test fails with.
+func (a *Allocator) Leaks() *heap.LeakError {
+	groups := make(map[string]*heap.LeakGroup)
+	leaks := new(heap.LeakError)
 	for _, r := range a.blocks.records() {
-		leaks.add(groups, r)
+		add(leaks, groups, r)
 	}
 	if leaks.Blocks == 0 {
 		return nil
@@ -39,8 +26,8 @@ func (a *Allocator) Leaks() *Leaks {
 	for _, g := range groups {
 		leaks.Groups = append(leaks.Groups, *g)
 	}
-	slices.SortFunc(leaks.Groups, func(x, y LeakGroup) int {
-		return cmp.Or(cmp.Compare(y.Bytes, x.Bytes), cmp.Compare(y.Blocks, x.Blocks), slices.Compare(x.Alloc, y.Alloc))
+	slices.SortFunc(leaks.Groups, func(x, y heap.LeakGroup) int {
+		return cmp.Or(cmp.Compare(y.Bytes, x.Bytes), cmp.Compare(y.Blocks, x.Blocks), slices.Compare(x.Stack, y.Stack))
 	})
 	return leaks
 }
@@ -49,12 +36,15 @@ func (a *Allocator) Leaks() *Leaks {
 // then the race detector had something to say.
 //
 //go:norace
-func (l *Leaks) add(groups map[string]*LeakGroup, r *record) {
+func add(l *heap.LeakError, groups map[string]*heap.LeakGroup, r *record) {
 	k := key(r.alloc)
 	g := groups[k]
 	if g == nil {
-		g = &LeakGroup{Alloc: r.alloc}
+		g = &heap.LeakGroup{Stack: r.alloc, Type: typeName(r)}
 		groups[k] = g
+	}
+	if g.Type != typeName(r) {
+		g.Type = ""
 	}
 	g.Blocks++
 	g.Bytes += r.size
@@ -73,31 +63,12 @@ func key(s heap.Stack) string {
 	return string(b)
 }
 
-// String describes the leaks in several lines, with a stack for each group.
-func (l *Leaks) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s leaked, %s", count(l.Blocks, "block"), count(l.Bytes, "byte"))
-	for i, g := range l.Groups {
-		if i == l.most {
-			rest := LeakGroup{}
-			for _, g := range l.Groups[i:] {
-				rest.Blocks += g.Blocks
-				rest.Bytes += g.Bytes
-			}
-			fmt.Fprintf(&b, "\n%s more at %s, %s", count(rest.Blocks, "block"),
-				count(len(l.Groups)-i, "other place"), count(rest.Bytes, "byte"))
-			break
-		}
-		fmt.Fprintf(&b, "\n%s, %s, allocated by\n%s", count(g.Blocks, "block"), count(g.Bytes, "byte"), indent(g.Alloc))
+// typeName returns the name of the type of r's elements, "" for raw bytes.
+func typeName(r *record) string {
+	if t := r.layout.Type.Reflect(); t != nil {
+		return t.String()
 	}
-	return strings.TrimSuffix(b.String(), "\n")
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return ""
 }
 
 // describe prints the stacks of m.

@@ -125,7 +125,7 @@ func shrunk(b []byte, size int) ([]byte, bool) {
 func (s *ArenaState) changeLast(child mem.Allocator, b []byte, l mem.Layout, start, size int) ([]byte, bool) {
 	if size > len(s.cur)-start {
 		need := size - (len(s.cur) - start)
-		if !s.extend(child, max(need, s.wish())) && !s.extend(child, need) {
+		if !s.extend(child, max(need, s.wish(child))) && !s.extend(child, need) {
 			return b, false
 		}
 	}

@@ -17,8 +17,8 @@ import (
 // Memory comes from the child that the methods are given, always the same one,
 // in chunks. A request that does not fit the newest chunk makes the arena ask
 // the child to extend that chunk, then for a new one of about what the arena
-// holds already, from 4 KiB up to 64 MiB: what is held but not used stays below
-// half. If the child has less, the arena asks for less. A request of more than
+// holds already, from 4 KiB (over pages 64 KiB) up to 64 MiB: past the first
+// chunk, what is held but not used stays below half. If the child has less, the arena asks for less. A request of more than
 // half a new chunk gets a chunk of exactly its size, and the newest chunk stays
 // in use.
 //
@@ -87,21 +87,24 @@ type chunk struct {
 
 const (
 	firstChunk = 4 << 10
+	firstPages = 64 << 10 // over a source of pages
 	mostChunk  = 64 << 20 // bounds what is held but unused
 	hugePage   = 2 << 20
-	clearAhead = 4 << 10
+	clearAhead = 16 << 10
 )
 
 var chunkAlign = mem.Align(16) // few requests then need padding at offset 0
 
-// zeroSource is implemented by sources whose fresh memory is zero anyway, so
-// that asking for zeroes costs nothing.
-type zeroSource interface{ zeroIsFree() bool }
+// A freshSource serves memory that is zero anyway, so that asking for zeroes
+// costs nothing, and knows what the first chunk of an arena should be.
+type freshSource interface{ freshChunk() int }
 
-func (Page) zeroIsFree() bool      { return true }
-func (*Pages) zeroIsFree() bool    { return true }
-func (GC) zeroIsFree() bool        { return true }
-func (*CappedGC) zeroIsFree() bool { return true }
+// What is not touched of pages costs nothing, and a mapping as much as a large
+// one; the Go heap clears every byte.
+func (Page) freshChunk() int      { return firstPages }
+func (*Pages) freshChunk() int    { return firstPages }
+func (GC) freshChunk() int        { return firstChunk }
+func (*CappedGC) freshChunk() int { return firstChunk }
 
 // A PromotedArena is an [ArenaState] with its child: an allocator. It holds
 // nothing of its own. Any number of them may exist and be copied; all act on
@@ -304,7 +307,7 @@ func (s *ArenaState) grow(child mem.Allocator, size int, l mem.Layout) ([]byte, 
 	if s.useSpare(size, l.Align) {
 		return nil, nil
 	}
-	wish := s.wish()
+	wish := s.wish(child)
 	align := l.Align.Max(chunkAlign)
 	if size > wish/2 {
 		// Zeroes are asked for as the block needs them, which it fills exactly.
@@ -345,8 +348,12 @@ func (s *ArenaState) grow(child mem.Allocator, size int, l mem.Layout) ([]byte, 
 // wish is the size of the next regular chunk. Exact chunks count an eighth: one
 // large block does not make the arena large, many make it pack them. What a
 // mark's stretch needed, the next one gets at once.
-func (s *ArenaState) wish() int {
-	n := min(max(firstChunk, s.regular+s.exact/8, s.phase), mostChunk)
+func (s *ArenaState) wish(child mem.Allocator) int {
+	first := firstChunk
+	if f, ok := mem.As[freshSource](child); ok {
+		first = f.freshChunk()
+	}
+	n := min(max(first, s.regular+s.exact/8, s.phase), mostChunk)
 	if n >= hugePage {
 		n &^= hugePage - 1 // whole huge pages, should the child have them
 	}
@@ -537,8 +544,8 @@ func (s *ArenaState) spareOf(c *chunk) uint64 {
 
 // zeroIsFree tells whether the child has zeroes for nothing.
 func zeroIsFree(child mem.Allocator) bool {
-	z, ok := mem.As[zeroSource](child)
-	return ok && z.zeroIsFree()
+	_, ok := mem.As[freshSource](child)
+	return ok
 }
 
 // check re-derives what the state says in two places.

@@ -663,6 +663,48 @@ func TestArenaMarkLoop(t *testing.T) {
 	}
 }
 
+// Types follow marks as raw blocks do, through slabs that come and go.
+func TestArenaMarksTyped(t *testing.T) {
+	a := heap.NewArena(heap.GC{})
+	defer a.Close()
+	half := 256 / mem.TypeFor[arenaRecord]().Size() // of a first slab
+	mem.Must(mem.Alloc[arenaRecord](a, half))
+	used := a.Stats().InUse
+	for range 5 {
+		m := a.Mark()
+		for range 10 {
+			mem.Must(mem.Alloc[arenaRecord](a, half))
+		}
+		inner := a.Mark()
+		a.Rewind(inner)
+		last := mem.Must(mem.Alloc[arenaRecord](a, half))
+		with := a.Stats().InUse
+		mem.Free(a, last)
+		if a.Stats().InUse != with-half*mem.TypeFor[arenaRecord]().Size() {
+			t.Error("the last block was not taken back")
+		}
+		a.Rewind(m)
+		if st := a.Stats(); st.InUse != used || st.Chunks > 2 {
+			t.Errorf("after Rewind %+v, want %d in use", st, used)
+		}
+	}
+
+	// A first slab that is left while a mark stands in it.
+	b := heap.NewArena(heap.GC{})
+	defer b.Close()
+	mem.Must(mem.Alloc[arenaRecord](b, half))
+	outer := b.Mark()
+	mem.Must(mem.Alloc[arenaRecord](b, half))
+	last := mem.Must(mem.Alloc[arenaRecord](b, 1)) // starts the second slab
+	b.Rewind(b.Mark())
+	used = b.Stats().InUse
+	mem.Free(b, last)
+	if got := b.Stats().InUse; got != used-mem.TypeFor[arenaRecord]().Size() {
+		t.Errorf("%d bytes in use after the free, were %d", got, used)
+	}
+	b.Rewind(outer)
+}
+
 func TestArenaScoped(t *testing.T) {
 	a := heap.NewArena(newArenaChild(t))
 	defer a.Close()

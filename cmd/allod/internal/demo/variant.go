@@ -118,6 +118,9 @@ const (
 	utilisation = 0.25
 	// The share of Load that goes into finding out how much that is.
 	saturation = 0.15
+	// A pause after that: a system that rations processor time makes those wait
+	// who just used all of it, which is not what the latencies are to show.
+	rest = 250 * time.Millisecond
 )
 
 // runVariant does what s says in this process.
@@ -214,6 +217,7 @@ func (r *Result) measureCrew(crew *crew, s spec, progress func(done, total int))
 	r.Requests = served
 	r.PerSecond = float64(served) / took.Seconds()
 	r.PerRequest = (readMetric("/gc/heap/allocs:bytes") - allocated) / float64(served)
+	time.Sleep(rest)
 	r.Rate = cmp.Or(s.Rate, utilisation*r.PerSecond)
 	h, err := crew.serve(r.Rate, int(r.Rate*(1-saturation)*s.Load.Seconds())+1, progress)
 	if err != nil {

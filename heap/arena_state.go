@@ -110,6 +110,7 @@ func (*CappedGC) freshChunk() int { return firstChunk }
 // nothing of its own. Any number of them may exist and be copied; all act on
 // the state.
 type PromotedArena struct {
+	// State is where it allocates.
 	State *ArenaState
 	child mem.Allocator
 }

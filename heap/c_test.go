@@ -214,3 +214,16 @@ func BenchmarkC(b *testing.B) {
 		})
 	}
 }
+
+// RawC is for memory that C will free, or that C allocated: what it hands out is
+// what malloc returned.
+func ExampleRawC() {
+	b, err := mem.DupeZ(heap.RawC{}, "for C")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%q\n", b[:cap(b)])
+	mem.Free(heap.RawC{}, b)
+	// Output: "for C\x00"
+}

@@ -58,3 +58,22 @@ func ExampleFailing_Arm() {
 	fmt.Println(len(index), failed)
 	// Output: 1000 8
 }
+
+// A rule may look at the request; here, only large blocks are refused.
+func ExampleFailOp() {
+	a := heap.NewFailing(heap.GC{}, heap.FailingOptions{Alloc: heap.FailRule{
+		If: func(op heap.FailOp, size int, l mem.Layout) bool {
+			fmt.Println(op, size, l.Type)
+			return size > 100
+		},
+	}})
+	_, err := mem.Alloc[int32](a, 10)
+	fmt.Println(err)
+	_, err = mem.Alloc[int32](a, 100)
+	fmt.Println(err)
+	// Output:
+	// Alloc 40 int32
+	// <nil>
+	// Alloc 400 int32
+	// heap: Failing: induced failure
+}

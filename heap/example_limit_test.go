@@ -32,3 +32,15 @@ func ExampleLimit() {
 	// heap: Limit "all caches": 102400 bytes reached true
 	// 40960 <nil> 61440
 }
+
+// Among nested limits, the error tells which one was reached.
+func ExampleLimitError() {
+	process := heap.NewLimit(heap.Page{}, 1<<20)
+	request := heap.NewLimit(process, 1<<10)
+	_, err := mem.Alloc[byte](request, 2<<10)
+	var full *heap.LimitError
+	if errors.As(err, &full) {
+		fmt.Println(full.Limit == request, full.Limit.Limit())
+	}
+	// Output: true 1024
+}

@@ -1,6 +1,7 @@
 package heap_test
 
 import (
+	"errors"
 	"fmt"
 	"log"
 
@@ -66,4 +67,37 @@ func ExampleNewPoolWith() {
 	// <nil>
 	// <nil>
 	// mem: memory limit reached
+}
+
+// Trim gives slabs back that no object is in.
+func ExamplePool_Trim() {
+	pool := heap.NewPool[[64]byte](heap.GC{})
+	defer pool.Close()
+	v, err := pool.Create()
+	if err != nil {
+		log.Fatal(err)
+	}
+	stats := pool.Stats()
+	fmt.Println(stats.Live, stats.Slabs, pool.Trim())
+	pool.Destroy(v)
+	fmt.Println(pool.Len(), pool.Trim() == stats.Bytes, pool.Stats().Slabs)
+	// Output:
+	// 1 1 0
+	// 0 true 0
+}
+
+// The error of Close has the blocks in groups.
+func ExampleLeakGroup() {
+	pool := heap.NewPool[uint64](heap.Page{})
+	for range 3 {
+		if _, err := pool.Create(); err != nil {
+			log.Fatal(err)
+		}
+	}
+	var leak *heap.LeakError
+	if errors.As(pool.Close(), &leak) {
+		var group heap.LeakGroup = leak.Groups[0]
+		fmt.Println(group.Blocks, group.Bytes, group.Type)
+	}
+	// Output: 3 24 uint64
 }

@@ -3,10 +3,11 @@ package heap_test
 import (
 	"errors"
 	"math"
-	"reflect"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/mem"
@@ -87,8 +88,8 @@ func TestFailingRules(t *testing.T) {
 					if other == op {
 						want = row.want
 					}
-					if got := failures(t, f, other, 12); !reflect.DeepEqual(got, want) {
-						t.Errorf("rule for %v: %v failed %v times, want %v", op, other, got, want)
+					if diff := cmp.Diff(want, failures(t, f, other, 12)); diff != "" {
+						t.Errorf("rule for %v: which %vs failed (-want +got):\n%s", op, other, diff)
 					}
 				}
 				if got, want := f.Failed(), row.want != nil; got != want {
@@ -132,8 +133,8 @@ func TestFailingSeed(t *testing.T) {
 		{1, heap.FailResize, []int{18, 21, 27}},
 		{1, heap.FailRemap, []int{17, 21, 42, 57}},
 	} {
-		if got := run(row.seed, row.op); !reflect.DeepEqual(got, row.want) {
-			t.Errorf("seed %d, %v: %v failed, want %v", row.seed, row.op, got, row.want)
+		if diff := cmp.Diff(row.want, run(row.seed, row.op)); diff != "" {
+			t.Errorf("seed %d: which %vs failed (-want +got):\n%s", row.seed, row.op, diff)
 		}
 	}
 }

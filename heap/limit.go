@@ -46,6 +46,7 @@ var _ mem.Allocator = (*Limit)(nil)
 // [mem.ErrLimit]. There is one per Limit, so that reporting it allocates
 // nothing; among nested limits it tells which one it was.
 type LimitError struct {
+	// Limit is the one that had no room.
 	Limit *Limit
 }
 

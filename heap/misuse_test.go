@@ -14,7 +14,7 @@ import (
 func reported(t *testing.T, call func()) (got []*heap.Misuse) {
 	t.Helper()
 	before := heap.OnMisuse(func(m *heap.Misuse) { got = append(got, m) })
-	defer heap.OnMisuse(before)
+	defer func() { heap.OnMisuse(before) }()
 	call()
 	return got
 }
@@ -81,7 +81,7 @@ func ExampleOnMisuse() {
 		fmt.Println(m.Kind, "in", m.Op)
 		_ = m.Here.String() // where: symbolised only now
 	})
-	defer heap.OnMisuse(before)
+	defer func() { heap.OnMisuse(before) }()
 
 	pages := heap.Page{}
 	block, err := mem.Alloc[byte](pages, 4096)

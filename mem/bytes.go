@@ -84,6 +84,7 @@ func CopyForwards[T any](dst, src []T) {
 	if len(dst) < len(src) {
 		panicShort("mem: CopyForwards", len(dst), len(src))
 	}
+	//lint:ignore S1001 copy would not overwrite what it has yet to copy
 	for i := range src {
 		dst[i] = src[i]
 	}

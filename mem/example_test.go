@@ -77,8 +77,8 @@ func ExampleCreate() {
 	}
 	defer mem.Destroy(a, p)
 	p.x = 3
-	fmt.Println(*p)
-	// Output: {3 0}
+	fmt.Println(p.x, p.y)
+	// Output: 3 0
 }
 
 // Realloc keeps the old slice when there is no memory for the new one.

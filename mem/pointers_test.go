@@ -12,6 +12,8 @@ import (
 	"github.com/allod-dev/allod/mem"
 )
 
+//lint:file-ignore U1000 these types are only looked at
+
 type inner struct {
 	n    int
 	name string

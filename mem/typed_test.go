@@ -17,7 +17,7 @@ type node struct {
 	next  *node
 }
 type flags struct {
-	n  uint32
+	_  uint32
 	on bool
 }
 

@@ -133,7 +133,7 @@ func (id ID) Descriptor() unsafe.Pointer { return unsafe.Pointer(id.d) }
 func verify() bool {
 	type tail struct {
 		_ [3]uint16
-		p *int
+		_ *int
 	}
 	type none struct {
 		_ bool

@@ -8,6 +8,8 @@ import (
 	"github.com/allod-dev/allod/internal/rtype"
 )
 
+//lint:file-ignore U1000 these types are only looked at
+
 type tree struct {
 	key         uint64
 	left, right *tree

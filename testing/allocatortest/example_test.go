@@ -204,3 +204,32 @@ func ExamplePlay() {
 		})
 	}
 }
+
+// What a test has used so far, leaks apart.
+func ExampleAllocator() {
+	t := &printer{}
+	defer t.end()
+
+	a := allocatortest.New(t)
+	s := mem.Must(mem.Alloc[int32](a, 100))
+	mem.Free(a, s)
+	var stats allocatortest.Stats = a.Stats()
+	fmt.Println(stats.Allocs, stats.Frees, stats.PeakBytes, stats.Blocks)
+	// Output: 1 1 400 0
+}
+
+// An arena that is refused a chunk asks for a smaller one: the failure is
+// swallowed, and rightly so.
+func ExampleCheckFailures() {
+	t := &printer{}
+	defer t.end()
+
+	allocatortest.CheckFailures(t, allocatortest.FailureOptions{MaySwallow: true}, func(a mem.Allocator) error {
+		arena := heap.NewArena(a)
+		defer arena.Close()
+		_, err := mem.Alloc[int32](arena, 100)
+		return err
+	})
+	fmt.Println("no leak")
+	// Output: no leak
+}

@@ -1,0 +1,169 @@
+package allod_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+)
+
+// rooms are the packages whose exported names are what users program against.
+var rooms = []string{"mem", "heap", "generic", "testing/allocatortest"}
+
+// shownBy names, for exported types that no example names, the example in which
+// a value of the type is used.
+var shownBy = map[string]string{
+	"allocatortest.Option": "Child",
+	"allocatortest.TB":     "New",
+	"generic.Slot":         "HashMap",
+	"heap.ArenaStats":      "Arena",
+	"heap.BufferMark":      "FixedBuffer",
+	"heap.CappedGC":        "NewGC",
+	"heap.CountingStats":   "Counting",
+	"heap.FailingCount":    "Failing",
+	"heap.FailingStats":    "Failing",
+	"heap.LoggingStats":    "Logging",
+	"heap.PageStats":       "NewPages",
+	"heap.Pages":           "NewPages",
+	"heap.PoolStats":       "Pool",
+	"heap.PromotedArena":   "ArenaState",
+	"heap.SharedBuffer":    "FixedBuffer",
+	"mem.GoodSizer":        "As",
+	"mem.Trimmer":          "As",
+	"mem.Unwrapper":        "As",
+	"mem.UsableSizer":      "As",
+}
+
+// TestDocs wants a comment on every exported name, and for every exported type
+// an example that is about it or names it.
+func TestDocs(t *testing.T) {
+	names := 0
+	for _, room := range rooms {
+		pkgs, err := parser.ParseDir(token.NewFileSet(), room, func(fs.FileInfo) bool { return true }, parser.ParseComments)
+		if os.IsNotExist(err) {
+			t.Errorf("%s: no such room", room)
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		examples := map[string]bool{}
+		types := map[string]bool{}
+		for name, pkg := range pkgs {
+			for file, f := range pkg.Files {
+				test := strings.HasSuffix(file, "_test.go")
+				for _, decl := range f.Decls {
+					if fn, ok := decl.(*ast.FuncDecl); ok && test && strings.HasPrefix(fn.Name.Name, "Example") {
+						shown, _, _ := strings.Cut(strings.TrimPrefix(fn.Name.Name, "Example"), "_")
+						examples[shown] = true
+						ast.Inspect(fn.Body, func(n ast.Node) bool {
+							if sel, ok := n.(*ast.SelectorExpr); ok {
+								examples[sel.Sel.Name] = true
+							}
+							return true
+						})
+					}
+					if !test {
+						names += documented(t, name, file, decl, types)
+					}
+				}
+			}
+		}
+		short := room[strings.LastIndex(room, "/")+1:]
+		for typ := range types {
+			by, listed := shownBy[short+"."+typ]
+			switch {
+			case examples[typ] && listed:
+				t.Errorf("%s.%s has an example and need not be listed here", short, typ)
+			case !examples[typ] && !examples[by]:
+				t.Errorf("%s.%s has no example", short, typ)
+			}
+		}
+	}
+	if names < 100 {
+		t.Fatalf("found %d exported names: the walk has lost its way", names)
+	}
+}
+
+// documented reports what decl exports without a comment, adds the types to
+// types, and returns how many names it exports.
+func documented(t *testing.T, pkg, file string, decl ast.Decl, types map[string]bool) (names int) {
+	t.Helper()
+	want := func(name string, doc ...*ast.CommentGroup) {
+		names++
+		for _, d := range doc {
+			if d != nil && strings.TrimSpace(d.Text()) != "" {
+				return
+			}
+		}
+		t.Errorf("%s: %s.%s has no comment", file, pkg, name)
+	}
+	switch d := decl.(type) {
+	case *ast.FuncDecl:
+		if d.Name.IsExported() && (d.Recv == nil || ast.IsExported(receiver(d))) {
+			want(receiver(d)+"."+d.Name.Name, d.Doc)
+		}
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			switch s := spec.(type) {
+			case *ast.TypeSpec:
+				if !s.Name.IsExported() {
+					continue
+				}
+				types[s.Name.Name] = true
+				want(s.Name.Name, d.Doc, s.Doc)
+				if st, ok := s.Type.(*ast.StructType); ok {
+					for i, f := range st.Fields.List {
+						for _, n := range f.Names {
+							if n.IsExported() { // one comment may speak for the fields above or below it
+								want(s.Name.Name+"."+n.Name, f.Doc, f.Comment, neighbour(st.Fields.List, i))
+							}
+						}
+					}
+				}
+			case *ast.ValueSpec:
+				for _, n := range s.Names {
+					if n.IsExported() {
+						want(n.Name, d.Doc, s.Doc, s.Comment)
+					}
+				}
+			}
+		}
+	}
+	return names
+}
+
+// neighbour returns the comment of the field before fields[i], where the two
+// stand in one paragraph.
+func neighbour(fields []*ast.Field, i int) *ast.CommentGroup {
+	for ; i > 0; i-- {
+		if fields[i].Doc != nil {
+			return fields[i].Doc
+		}
+	}
+	return fields[0].Doc
+}
+
+func receiver(d *ast.FuncDecl) string {
+	if d.Recv == nil {
+		return ""
+	}
+	e := d.Recv.List[0].Type
+	for {
+		switch x := e.(type) {
+		case *ast.StarExpr:
+			e = x.X
+		case *ast.IndexExpr:
+			e = x.X
+		case *ast.IndexListExpr:
+			e = x.X
+		case *ast.Ident:
+			return x.Name
+		default:
+			return ""
+		}
+	}
+}

@@ -518,6 +518,17 @@ func TestChecksFail(t *testing.T) {
 	}
 }
 
+func TestWarning(t *testing.T) {
+	r := &Report{Variants: []*Result{{Title: "a", Got: 0.97}, {Title: "b"}}}
+	if w := r.warning(); w != "" {
+		t.Errorf("a quiet machine: %q", w)
+	}
+	r.Variants[1].Got = 0.5
+	if w := r.warning(); !strings.Contains(w, "b got 50 %") || strings.Contains(w, "a got") {
+		t.Errorf("a busy machine: %q", w)
+	}
+}
+
 // The hidden command says what went wrong, and with which exit code.
 func TestRunVariantErrors(t *testing.T) {
 	if err := RunVariant("{", new(bytes.Buffer)); err == nil {

@@ -81,7 +81,7 @@ func (r *Report) barCharts() []barChart {
 		{"The slowest 1 in 1,000 requests", "Latency under load, 99.9th percentile. Shorter is better.",
 			func(v *Result) float64 { return float64(v.Latency(0.999)) },
 			func(v *Result) string { return duration(v.Latency(0.999)) }},
-		{"Full collection, index live", "Time of runtime.GC(). Shorter is better.",
+		{"Full collection, index live", "Time of runtime.GC(), the shortest of nine. Shorter is better.",
 			func(v *Result) float64 { return float64(v.FullGC) },
 			func(v *Result) string { return duration(v.FullGC) }},
 		{"CPU time spent collecting", "While building and serving. Shorter is better.",

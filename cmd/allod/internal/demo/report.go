@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -134,6 +135,24 @@ func (r *Report) legend() []string {
 	}
 }
 
+// A variant that gets less of the processors than this shares them.
+const alone = 0.85
+
+// warning says whether other programs disturbed the measurement, or nothing.
+func (r *Report) warning() string {
+	var disturbed []string
+	for _, v := range r.Variants {
+		if v.Got > 0 && v.Got < alone {
+			disturbed = append(disturbed, fmt.Sprintf("%s got %.0f %%", v.Title, 100*v.Got))
+		}
+	}
+	if len(disturbed) == 0 {
+		return ""
+	}
+	return "Other programs were busy meanwhile: of the processors, " + strings.Join(disturbed, ", ") +
+		". Times and latencies are theirs, too; run it again when they are quiet."
+}
+
 // sentences says what a newcomer should see.
 func (r *Report) sentences() []string {
 	p, b := r.plain(), r.best()
@@ -157,6 +176,9 @@ func (r *Report) sentences() []string {
 	}
 	if len(r.Failed) == 0 {
 		s = append(s, fmt.Sprintf("All variants gave the same answers (%s), and every byte went back.", p.Answers))
+	}
+	if w := r.warning(); w != "" {
+		s = append(s, w)
 	}
 	return s
 }

@@ -19,9 +19,10 @@ import (
 // the promise of [mem.NoGoPointers].
 //
 // Free takes back the most recent block, and a block so large that it got a
-// chunk of its own; freeing any other is a no-op. In every build Free, Resize
-// and Remap report a block from elsewhere, and the most recent block freed
-// twice, as a [Misuse].
+// chunk of its own; freeing any other is a no-op, and what its pointers refer to
+// stays alive until its memory is given up. In every build Free, Resize and
+// Remap report a block from elsewhere, and the most recent block freed twice, as
+// a [Misuse].
 //
 // Reset, ResetTo, Release and Close invalidate every block, Rewind and Scoped
 // those allocated since the mark. Close need not be preceded by freeing: an
@@ -144,9 +145,9 @@ func (a *Arena) Pointers() mem.Pointers { return a.pointers }
 
 // Reset invalidates every block and keeps the memory for the next phase, in one
 // chunk if the child can give one (per type, for types with pointers), so that
-// phases of about one size ask the child for nothing. It takes constant time,
-// but for blocks with pointers, whose memory is cleared at once, so that
-// nothing they referred to is kept alive. A mark that was not undone is
+// phases of about one size ask the child for nothing, and resetting takes
+// constant time. Only the memory of blocks with pointers is cleared at once, so
+// that nothing they referred to is kept alive. A mark that was not undone is
 // reported as a [Misuse].
 func (a *Arena) Reset() { a.resetTo(math.MaxInt, "heap: Arena.Reset") }
 

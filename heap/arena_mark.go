@@ -1,6 +1,9 @@
 package heap
 
-import "github.com/allod-dev/allod/mem"
+import (
+	"github.com/allod-dev/allod/internal/invariant"
+	"github.com/allod-dev/allod/mem"
+)
 
 // A Mark is a moment in the life of an arena: [Arena.Rewind] gives back
 // everything that was allocated since, [Arena.Keep] keeps it. Every mark is
@@ -59,6 +62,10 @@ func (a *Arena) Scoped(f func() error) error {
 
 // Mark is [Arena.Mark].
 func (s *ArenaState) Mark() Mark {
+	if invariant.Enabled {
+		s.enter("heap: Arena.Mark")
+		defer s.leave()
+	}
 	s.markIDs++
 	s.marks = append(s.marks, mark{s.markIDs, s.ids, len(s.positions)})
 	s.positions = append(s.positions, position{s.id, s.off})
@@ -86,12 +93,20 @@ func (s *ArenaState) Scoped(child mem.Allocator, f func() error) error {
 }
 
 func (s *ArenaState) undo(child mem.Allocator, m Mark, op string) {
+	if invariant.Enabled {
+		s.enter(op)
+		defer s.leave()
+	}
 	if s.newestIs(m, op) {
 		s.rewind(child, len(s.marks)-1)
 	}
 }
 
 func (s *ArenaState) keep(m Mark, op string) {
+	if invariant.Enabled {
+		s.enter(op)
+		defer s.leave()
+	}
 	if s.newestIs(m, op) {
 		s.endMark(len(s.marks) - 1)
 	}

@@ -18,9 +18,9 @@ import (
 // in chunks. A request that does not fit the newest chunk makes the arena ask
 // the child to extend that chunk, then for a new one of about what the arena
 // holds already, from 4 KiB (over pages 64 KiB) up to 64 MiB: past the first
-// chunk, what is held but not used stays below half. If the child has less, the arena asks for less. A request of more than
-// half a new chunk gets a chunk of exactly its size, and the newest chunk stays
-// in use.
+// chunk, what is held but not used stays below half. If the child has less, the
+// arena asks for less. A request of more than half a new chunk gets a chunk of
+// exactly its size, and the newest chunk stays in use.
 //
 // Free, what ends a block's life and concurrency are as for [Arena]. There is
 // no Close: Release gives everything back. An ArenaState must not be copied

@@ -8,16 +8,17 @@ import (
 	"github.com/allod-dev/allod/mem"
 )
 
-// A gigabyte costs nothing before it is touched, and is gone when it is freed.
+// A large block costs nothing before it is touched, and is gone when it is
+// freed.
 func ExamplePage() {
 	var a heap.Page
-	counts, err := mem.Alloc[uint32](a, 1<<28)
+	counts, err := mem.Alloc[uint32](a, 1<<24)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer mem.Free(a, counts)
-	counts[123456789]++
-	fmt.Println(counts[123456789], counts[0])
+	counts[12345678]++
+	fmt.Println(counts[12345678], counts[0])
 	// Output: 1 0
 }
 

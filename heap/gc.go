@@ -69,12 +69,13 @@ var (
 // a span of its own, as every block above largeBlock bytes has.
 
 const (
-	spanAlign  = 13        // log2 of the runtime's page
-	largeBlock = 32 << 10  // larger blocks have pages of their own
-	surelyFits = 1 << 20   // no machine that runs Go is too small for this
-	unknownCap = 64 << 30  // for a machine that does not tell its memory
-	smallCap   = 512 << 20 // where the address space is the bound: see narrow
-	narrow     = bits.UintSize == 32 || runtime.GOARCH == "wasm"
+	spanAlign   = 13        // log2 of the runtime's page
+	largeBlock  = 32 << 10  // larger blocks have pages of their own
+	mostPadding = 8 << 20   // what aligning a typed block beyond the page may cost
+	surelyFits  = 1 << 20   // no machine that runs Go is too small for this
+	unknownCap  = 64 << 30  // for a machine that does not tell its memory
+	smallCap    = 512 << 20 // where the address space is the bound: see narrow
+	narrow      = bits.UintSize == 32 || runtime.GOARCH == "wasm"
 )
 
 // gcReach is less than the runtime can address: past that make panics.
@@ -254,7 +255,7 @@ func gcTypedAligned(size, n, elem int, t reflect.Type, align mem.Alignment, limi
 		}
 	}
 	// More than a page, or a runtime that lays out large blocks otherwise.
-	if period-1 > math.MaxInt/elem {
+	if period-1 > mostPadding/elem {
 		return nil, mem.ErrTooLarge
 	}
 	if _, ok := padded(size, (period-1)*elem, limit); !ok {

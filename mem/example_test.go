@@ -12,13 +12,13 @@ import (
 )
 
 // A function that needs memory is handed an allocator.
-func squares(a mem.Allocator, n int) ([]int, error) {
-	s, err := mem.Alloc[int](a, n)
+func squares(a mem.Allocator, n int) ([]int64, error) {
+	s, err := mem.Alloc[int64](a, n)
 	if err != nil {
 		return nil, err
 	}
 	for i := range s {
-		s[i] = i * i
+		s[i] = int64(i) * int64(i)
 	}
 	return s, nil
 }

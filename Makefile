@@ -24,9 +24,10 @@ test: ## all that CI checks: vet, staticcheck, tests in every build, other platf
 	@$(MAKE) --no-print-directory test-modules platforms
 	@echo "make test: everything passed"
 
+# An older gofmt cannot read generic methods: files named for go1.27 are left out.
 .PHONY: fmt
 fmt:
-	@bad=$$(gofmt -l . ); test -z "$$bad" || { echo "gofmt these files:"; echo "$$bad"; exit 1; }
+	@bad=$$(find . -name '*.go' ! -name '*_go127*.go' -exec gofmt -l {} +); test -z "$$bad" || { echo "gofmt these files:"; echo "$$bad"; exit 1; }
 
 .PHONY: vet
 vet: ## go vet, in every build

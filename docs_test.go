@@ -48,6 +48,9 @@ func TestDocs(t *testing.T) {
 		examples := map[string]bool{}
 		types := map[string]bool{}
 		for _, file := range files {
+			if strings.Contains(file, "_go127") {
+				continue // an older parser cannot read methods with type parameters
+			}
 			f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 			if err != nil {
 				t.Fatal(err)

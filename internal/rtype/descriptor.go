@@ -64,6 +64,10 @@ func descriptorOf[T any]() *descriptor {
 // HasPointers tells whether a T holds pointers.
 func HasPointers[T any]() bool { return For[T]().HasPointers() }
 
+// Plain tells whether it is certain at a glance that a T holds no pointers. It
+// is false where only a walk would tell; in return it is always inlined.
+func Plain[T any]() bool { return trusted && descriptorOf[T]().ptrBytes == 0 }
+
 // HasBools tells whether a T holds a bool.
 func HasBools[T any]() bool {
 	if trusted {

@@ -23,6 +23,10 @@ var descriptors sync.Map // reflect.Type -> *descriptor
 // For returns the ID of T.
 func For[T any]() ID { return Of(reflect.TypeFor[T]()) }
 
+// Plain tells whether it is certain at a glance that a T holds no pointers. It
+// is false where only a walk would tell.
+func Plain[T any]() bool { return !HasPointers[T]() }
+
 // HasPointers tells whether a T holds pointers.
 func HasPointers[T any]() bool { return For[T]().HasPointers() }
 

@@ -4,6 +4,7 @@ package rt
 
 import (
 	"reflect"
+	"sync"
 	"unsafe"
 
 	"github.com/allod-dev/allod/internal/rtype"
@@ -14,17 +15,28 @@ const Linked = false
 
 func goMemory(uintptr) (is, known bool) { return false, false }
 
+// block is how many elements are cleared at once. Clearing a slice would take
+// any number, but allocates its header.
+const block = 64
+
+var blocks sync.Map // reflect.Type -> reflect.Type, the array of block elements
+
 func clearArray(id rtype.ID, p unsafe.Pointer, n int) {
-	// Few elements are cleared one by one, which allocates nothing. For many the
-	// slice header that reflect allocates is cheaper.
-	const few = 16
-	t := id.Reflect()
-	if n > few {
-		reflect.SliceAt(t, p, n).Clear()
-		return
+	t, size := id.Reflect(), id.Size()
+	if n >= block && size <= 1<<20 {
+		array, ok := blocks.Load(t)
+		if !ok {
+			array, _ = blocks.LoadOrStore(t, reflect.ArrayOf(block, t))
+		}
+		for ; n >= block; n -= block {
+			reflect.NewAt(array.(reflect.Type), p).Elem().SetZero()
+			if n > block {
+				p = unsafe.Add(p, block*size)
+			}
+		}
 	}
 	for i := range n {
-		reflect.NewAt(t, unsafe.Add(p, i*id.Size())).Elem().SetZero()
+		reflect.NewAt(t, unsafe.Add(p, i*size)).Elem().SetZero()
 	}
 }
 

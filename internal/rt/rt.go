@@ -34,7 +34,7 @@ var heldPages func(addr uintptr) bool
 func HeldPages(f func(addr uintptr) bool) { heldPages = f }
 
 // ClearArray sets n values of the type named by id, the first at p, to zero with
-// write barriers. It allocates nothing where the hooks are linked.
+// write barriers. It allocates nothing.
 func ClearArray(id rtype.ID, p unsafe.Pointer, n int) { clearArray(id, p, n) }
 
 // NewArray returns the address of n zero values of the type named by id, which

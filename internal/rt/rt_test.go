@@ -48,7 +48,7 @@ func TestClearArray(t *testing.T) {
 		s string
 		p *int
 	}
-	for _, n := range []int{0, 1, 2, 16, 17, 1000} {
+	for _, n := range []int{0, 1, 2, 63, 64, 65, 127, 128, 1000} {
 		s := make([]pair, n+2)
 		for i := range s {
 			s[i] = pair{"x", new(int)}
@@ -60,9 +60,6 @@ func TestClearArray(t *testing.T) {
 				t.Fatalf("n %d: element %d cleared: %t, want %t", n, i, cleared, want)
 			}
 		}
-	}
-	if !rt.Linked {
-		return
 	}
 	s := make([]pair, 1000)
 	if n := testing.AllocsPerRun(100, func() {

@@ -1,0 +1,5 @@
+//go:build purego
+
+package generic_test
+
+const maphashAllocates = true

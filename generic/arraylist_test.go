@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/allod-dev/allod/generic"
+	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/mem"
 	"github.com/allod-dev/allod/testing/allocatortest"
 )
@@ -46,9 +47,13 @@ type link struct {
 	name string
 }
 
-var links = func() (s [256]link) {
+// links are values with pointers that keep nothing alive: all that they point to
+// is memory of an allocator, so that they may go wherever the promise is given.
+var links = func() []link {
+	a := mem.NoGoPointers(heap.Page{})
+	s := mem.Must(mem.Alloc[link](a, 256))
 	for i := range s {
-		s[i] = link{&s[(i+1)%256], fmt.Sprint(i)}
+		s[i] = link{&s[(i+1)%len(s)], mem.Must(mem.DupeString(a, fmt.Sprint(i)))}
 	}
 	return s
 }()

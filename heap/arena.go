@@ -64,6 +64,7 @@ func (a *Arena) Init(child mem.Allocator) {
 		panic("heap: Arena.Init: the arena holds memory; Close it first")
 	}
 	a.child, a.pointers, a.closed = child, child.Pointers(), false
+	a.state.kinds = mem.Plain
 }
 
 // Alloc implements [mem.Allocator].

@@ -108,7 +108,7 @@ func (*CappedGC) freshChunk() int { return firstChunk }
 
 // A PromotedArena is an [ArenaState] with its child: an allocator. It holds
 // nothing of its own. Any number of them may exist and be copied; all act on
-// the state.
+// the state. The zero PromotedArena serves nothing; call [ArenaState.Promote].
 type PromotedArena struct {
 	// State is where it allocates.
 	State *ArenaState
@@ -126,24 +126,49 @@ func (s *ArenaState) Promote(child mem.Allocator) PromotedArena {
 
 // Alloc implements [mem.Allocator].
 func (p PromotedArena) Alloc(size int, l mem.Layout) ([]byte, error) {
+	if p.unusable() {
+		return nil, zeroValue("heap: PromotedArena.Alloc", "ArenaState.Promote")
+	}
 	return p.State.Alloc(p.child, size, l)
 }
 
 // Resize implements [mem.Allocator].
 func (p PromotedArena) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	if p.unusable() {
+		_ = zeroValue("heap: PromotedArena.Resize", "ArenaState.Promote")
+		return b, false
+	}
 	return p.State.Resize(p.child, b, l, size)
 }
 
 // Remap implements [mem.Allocator].
 func (p PromotedArena) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	if p.unusable() {
+		_ = zeroValue("heap: PromotedArena.Remap", "ArenaState.Promote")
+		return b, false
+	}
 	return p.State.Remap(p.child, b, l, size)
 }
 
 // Free implements [mem.Allocator].
-func (p PromotedArena) Free(b []byte, l mem.Layout) { p.State.Free(p.child, b, l) }
+func (p PromotedArena) Free(b []byte, l mem.Layout) {
+	if p.unusable() {
+		_ = zeroValue("heap: PromotedArena.Free", "ArenaState.Promote")
+		return
+	}
+	p.State.Free(p.child, b, l)
+}
 
 // Pointers implements [mem.Allocator]: the answer of the child.
-func (p PromotedArena) Pointers() mem.Pointers { return p.child.Pointers() }
+func (p PromotedArena) Pointers() mem.Pointers {
+	if p.unusable() {
+		return mem.PlainOnly
+	}
+	return p.child.Pointers()
+}
+
+// unusable tells whether p did not come from Promote.
+func (p PromotedArena) unusable() bool { return p.State == nil || p.child == nil }
 
 // Alloc is [Arena.Alloc].
 func (s *ArenaState) Alloc(child mem.Allocator, size int, l mem.Layout) ([]byte, error) {
@@ -346,15 +371,21 @@ func (s *ArenaState) grow(child mem.Allocator, size int, l mem.Layout) ([]byte, 
 	return nil, nil
 }
 
-// wish is the size of the next regular chunk. Exact chunks count an eighth: one
-// large block does not make the arena large, many make it pack them. What a
-// mark's stretch needed, the next one gets at once.
+// wish is the size of the next regular chunk. What a mark's stretch needed, the
+// next one gets at once.
 func (s *ArenaState) wish(child mem.Allocator) int {
+	return chunkWish(child, max(s.regular+s.exact/8, s.phase))
+}
+
+// chunkWish is the size of the next regular chunk of an arena that holds so many
+// bytes. Exact chunks count an eighth of that: one large block does not make the
+// arena large, many make it pack them.
+func chunkWish(child mem.Allocator, held int) int {
 	first := firstChunk
 	if f, ok := mem.As[freshSource](child); ok {
 		first = f.freshChunk()
 	}
-	n := min(max(first, s.regular+s.exact/8, s.phase), mostChunk)
+	n := min(max(first, held), mostChunk)
 	if n >= hugePage {
 		n &^= hugePage - 1 // whole huge pages, should the child have them
 	}

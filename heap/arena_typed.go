@@ -110,7 +110,7 @@ func (s *ArenaState) growLane(child mem.Allocator, t *lane, size int, align mem.
 	if s.useLaneSpare(t, size, align) {
 		return nil, nil
 	}
-	wish := max(firstSlab, min(8*t.size, fewSlab), min(t.held+t.exact/8, mostSlab))
+	wish := slabWish(t.size, t.held, t.exact)
 	if size > wish/2 || align.Compare(natural(t.size)) > 0 {
 		c := chunk{lane: t, used: size, align: align, exact: true}
 		b, err := s.ask(child, size, c.layout(true))
@@ -137,6 +137,12 @@ func (s *ArenaState) growLane(child mem.Allocator, t *lane, size int, align mem.
 	return nil, nil
 }
 
+// slabWish is the size of the next regular chunk of a lane that holds so many
+// bytes in chunks of the two kinds.
+func slabWish(elem, held, exact int) int {
+	return max(firstSlab, min(8*elem, fewSlab), min(held+exact/8, mostSlab))
+}
+
 // useLaneSpare makes the spare chunk of t its newest, if the request fits.
 func (s *ArenaState) useLaneSpare(t *lane, size int, align mem.Alignment) bool {
 	if t.spare == 0 {
@@ -159,7 +165,7 @@ func (s *ArenaState) enterLane(t *lane, i int) {
 	s.leaveLane(t)
 	c := &s.chunks[i]
 	t.cur, t.off, t.floor, t.id = c.mem, c.used, 0, c.id
-	t.align = c.align
+	t.align = c.align.Min(natural(t.size)) // of the first element alone, it may be more
 	s.check()
 }
 
@@ -206,6 +212,8 @@ func (ls *lanes) verify(s *ArenaState) {
 		invariant.Check(*ls.slot(t.typ) == t, "heap: Arena: %v is not in the table", t.typ)
 		invariant.Check(0 <= t.off && t.off <= len(t.cur) && 0 <= t.floor && t.floor <= t.off && t.off%t.size == 0,
 			"heap: Arena: lane of %v: off %d, floor %d in a chunk of %d", t.typ, t.off, t.floor, len(t.cur))
+		invariant.Check(t.align.Compare(natural(t.size)) <= 0 && t.align.Check(address(t.cur)),
+			"heap: Arena: lane of %v: aligned to %v at %#x", t.typ, t.align, address(t.cur))
 		invariant.Check((t.cur == nil) == (t.id == 0), "heap: Arena: lane of %v: chunk %d is %p", t.typ, t.id, t.cur)
 		held, exact := 0, 0
 		for i := range s.chunks {

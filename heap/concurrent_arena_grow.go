@@ -37,7 +37,7 @@ func (a *ConcurrentArena) growLocked(n *sharedLane, size int, l mem.Layout) (c *
 	if c, start = n.take(size, l.Align); c != nil {
 		return c, start, nil
 	}
-	wish := n.wish()
+	wish := n.wish(a.child)
 	if size > wish/2 || n.typed() && l.Align.Compare(natural(n.elem)) > 0 {
 		zero := n.typed() || l.Zero || l.Kind != mem.Plain
 		if c, err = a.ask(n, size, l.Align, zero); err != nil {
@@ -75,16 +75,12 @@ func (a *ConcurrentArena) growLocked(n *sharedLane, size int, l mem.Layout) (c *
 	return c, 0, nil
 }
 
-// wish is the size of the next regular chunk; see ArenaState.
-func (n *sharedLane) wish() int {
+// wish is the size of the next regular chunk, as an Arena's.
+func (n *sharedLane) wish(child mem.Allocator) int {
 	if n.typed() {
-		return max(firstSlab, min(8*n.elem, fewSlab), min(n.regular+n.exact/8, mostSlab))
+		return slabWish(n.elem, n.regular, n.exact)
 	}
-	wish := min(max(firstChunk, n.regular+n.exact/8), mostChunk)
-	if wish >= hugePage {
-		wish &^= hugePage - 1
-	}
-	return wish
+	return chunkWish(child, n.regular+n.exact/8)
 }
 
 // A lieError is how a broken child gets past the lock.
@@ -168,7 +164,7 @@ func (a *ConcurrentArena) extendFor(p place, old, size int) bool {
 	}
 	if left := len(c.mem) - p.start; size > left {
 		need := size - left
-		if !a.extend(&a.raw, max(need, a.raw.wish())) && !a.extend(&a.raw, need) {
+		if !a.extend(&a.raw, max(need, a.raw.wish(a.child))) && !a.extend(&a.raw, need) {
 			return false
 		}
 	}
@@ -233,6 +229,7 @@ func (a *ConcurrentArena) resizeExactLocked(p place, b []byte, l mem.Layout, siz
 	if typed {
 		c.lane.typ.Clear(c.mem[size:old])
 	}
+	lift(&c.soiled, uintptr(old)) // the chunk keeps what the block gives up
 	c.off.Store(uintptr(size))
 	return c.mem[:size:size], true, true
 }

@@ -24,9 +24,11 @@
 // under the race detector they report a second one inside.
 //
 // A call that no correct program makes (a block freed twice, a block of somebody
-// else, a mark that is out of date) is a [Misuse]. It is found before anything is
-// damaged, in every build where the allocator reuses or unmaps memory, and goes
-// to the handler set with [OnMisuse], which panics unless told otherwise.
+// else, a mark that is out of date) is a [Misuse]. What is found is found before
+// anything is damaged, and goes to the handler set with [OnMisuse], which panics
+// unless told otherwise. In every build an allocator that reuses or unmaps
+// memory tells blocks of its own from foreign ones; what else it can tell, its
+// documentation says.
 //
 // With the build tag invariants every allocator checks its own bookkeeping after
 // each change, and fills memory that is given back with 0xAA where it may. The

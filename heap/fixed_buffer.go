@@ -63,7 +63,7 @@ var (
 // beyond the mark, and Rewind would cut a live block.
 //
 // The offset is a plain word here and an atomic one in SharedBuffer. Which of
-// the two it is at a time is up to the caller, and checked with users.
+// the two it is at a time is up to the caller, and checked with crowd.
 
 // A savepoint is an open mark: what off was.
 type savepoint struct {

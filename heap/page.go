@@ -38,7 +38,7 @@ func (Page) Alloc(size int, l mem.Layout) ([]byte, error) {
 }
 
 // Resize implements [mem.Allocator]. It succeeds whenever the number of pages
-// stays the same or falls.
+// stays the same or falls; a block made of the Go heap keeps half its pages.
 func (Page) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
 	return page.resize("heap: Page.Resize", b, l, size, false)
 }

@@ -96,8 +96,7 @@ func (p *Pages) Alloc(size int, l mem.Layout) ([]byte, error) {
 	return p.alloc("heap: Pages.Alloc", size, l)
 }
 
-// Resize implements [mem.Allocator]. It succeeds whenever the number of pages
-// stays the same or falls.
+// Resize implements [mem.Allocator]; see [Page.Resize].
 func (p *Pages) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
 	return p.resize("heap: Pages.Resize", b, l, size, false)
 }

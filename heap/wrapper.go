@@ -3,9 +3,9 @@ package heap
 import (
 	"errors"
 	"fmt"
-	"reflect"
 
 	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/internal/rtype"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -21,7 +21,7 @@ func mustChild(function string, child mem.Allocator) {
 	if child == nil {
 		panic(function + ": nil Allocator")
 	}
-	if v := reflect.ValueOf(child); v.Kind() == reflect.Pointer && v.IsNil() {
+	if rtype.IsNilPointer(child) {
 		panic(fmt.Sprintf("%s: nil %T as Allocator", function, child))
 	}
 }

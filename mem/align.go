@@ -37,14 +37,15 @@ func AlignForward[T constraints.Integer](n, align T) T {
 
 // AlignForwardAny is [AlignForward] to a multiple of any positive number.
 func AlignForwardAny[T constraints.Integer](n, align T) T {
-	r := AlignBackwardAny(n, align)
-	if r == n {
-		return n
+	checkPositive("mem: AlignForwardAny", align)
+	over := n % align
+	if over > 0 {
+		over -= align
 	}
-	if r+align < n {
+	if n-over < n {
 		panic("mem: AlignForwardAny: the result does not fit")
 	}
-	return r + align
+	return n - over
 }
 
 // AlignBackward returns the last multiple of align at or before n. It panics

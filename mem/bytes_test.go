@@ -167,6 +167,9 @@ func TestAlignIntegers(t *testing.T) {
 			t.Errorf("IsAligned(%d, %d) = %t", c.n, c.align, got)
 		}
 	}
+	if f := mem.AlignForwardAny(int8(-127), 100); f != -100 {
+		t.Errorf("AlignForwardAny(-127, 100) = %d, want -100", f)
+	}
 	if f, b := mem.AlignForwardAny(uint8(250), 7), mem.AlignBackwardAny(-1, 7); f != 252 || b != -7 {
 		t.Errorf("any alignment: %d, %d", f, b)
 	}

@@ -60,6 +60,8 @@
 //	alloc                            AllocUninit, or Alloc for zeroes
 //	alignedAlloc, allocAdvanced…     AllocAligned, FreeAligned
 //	allocWithOptions, allocSentinel  Alloc of n+1; DupeZ and JoinZ for strings
+//	absorbSentinel                   s[:len(s)+1]
+//	alignAllocLen                    GoodSize
 //	allocWithOptionsRetAddr, …       (stacks are found without being passed)
 //	resize, remap                    Resize, Remap
 //	realloc, reallocAdvanced         Realloc, ReallocAligned

@@ -20,12 +20,12 @@ import (
 // [*PointerError]. If T has no size, the result is not nil, may equal other
 // such pointers, and a is not asked.
 func Create[T any](a Allocator) (*T, error) {
-	return create[T](a, true)
+	return create[T](a, true, "mem: Create")
 }
 
 // New returns a copy of v in memory of a. The errors are those of [Create].
 func New[T any](a Allocator, v T) (*T, error) {
-	p, err := create[T](a, false)
+	p, err := create[T](a, false, "mem: New")
 	if err != nil {
 		return nil, err
 	}
@@ -34,9 +34,9 @@ func New[T any](a Allocator, v T) (*T, error) {
 }
 
 // create returns a T, zero if asked for or if T holds pointers.
-func create[T any](a Allocator, zero bool) (*T, error) {
+func create[T any](a Allocator, zero bool, name string) (*T, error) {
 	if isNil(a) {
-		panicNil("mem: Create", a)
+		panicNil(name, a)
 	}
 	var v T
 	if unsafe.Sizeof(v) == 0 {
@@ -353,10 +353,15 @@ func typedLayout[T any](a Allocator, align Alignment) Layout {
 // Allocators see to that themselves for a T that holds pointers.
 func mustZero[T any]() bool { return rtype.HasBools[T]() }
 
+// panicNil panics if a is nil or a nil pointer. It is called where [isNil] says
+// that it might be.
+//
 //go:noinline
 func panicNil(name string, a Allocator) {
 	if a == nil {
 		panic(name + ": nil Allocator")
 	}
-	panic(fmt.Sprintf("%s: nil %T as Allocator", name, a))
+	if rtype.IsNilPointer(a) {
+		panic(fmt.Sprintf("%s: nil %T as Allocator", name, a))
+	}
 }

@@ -38,10 +38,12 @@ func bytesAt[T any](p *T) []byte {
 // addrOf returns the address of b's first byte. The number keeps nothing alive.
 func addrOf[T any](s []T) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(s))) }
 
-// isNil tells whether a is nil or holds a nil pointer, in one comparison.
+// isNil tells, in one comparison, whether a may be nil or hold a nil pointer. It
+// is never wrong in saying no; panicNil makes sure of a yes.
 func isNil(a Allocator) bool {
 	// Valid: an interface is two words, and the second is the pointer it holds
-	// or the address of the value it holds, which is never nil.
+	// or the address of the value it holds. Values that are one pointer inside,
+	// such as a struct of one pointer field, are held like pointers.
 	return (*[2]unsafe.Pointer)(unsafe.Pointer(&a))[1] == nil
 }
 

@@ -35,6 +35,12 @@ type Facts struct {
 	OpaqueField reflect.Type
 }
 
+// IsNilPointer tells whether v holds a nil pointer.
+func IsNilPointer(v any) bool {
+	r := reflect.ValueOf(v)
+	return r.Kind() == reflect.Pointer && r.IsNil()
+}
+
 var facts sync.Map // reflect.Type -> *Facts
 
 // FactsOf walks t, or recalls an earlier walk.

@@ -48,6 +48,10 @@ const (
 	Copied                               // allocator was copied after first use
 	Uninitialised                        // allocator without a child
 	ChildLied                            // child broke the contract
+	UseAfterFree                         // block to resize is free already
+	Overflow                             // bytes after a block were written
+	Underflow                            // bytes before a block were written
+	WriteAfterFree                       // bytes of a free block were written
 )
 
 var misuseNames = [...]string{
@@ -65,6 +69,10 @@ var misuseNames = [...]string{
 	Copied:         "allocator was copied",
 	Uninitialised:  "allocator is not initialised",
 	ChildLied:      "child broke the contract",
+	UseAfterFree:   "use after free",
+	Overflow:       "write past the end",
+	Underflow:      "write before the start",
+	WriteAfterFree: "write after free",
 }
 
 // String names the kind: "double free".
@@ -117,7 +125,9 @@ func OnMisuse(handler func(*Misuse)) (before func(*Misuse)) {
 // report hands m to the handler. Its caller then leaves everything as it is and
 // returns.
 func report(m *Misuse) {
-	m.Here = callers(2)
+	if m.Here == nil {
+		m.Here = callers(2)
+	}
 	reports.Add(1)
 	if h := misuseHandler.Load(); h != nil {
 		(*h)(m)

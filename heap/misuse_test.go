@@ -63,7 +63,7 @@ func TestOnMisuseReturnsTheOneBefore(t *testing.T) {
 
 func TestMisuseKindString(t *testing.T) {
 	seen := map[string]bool{}
-	for k := heap.ForeignFree; k <= heap.ChildLied; k++ {
+	for k := heap.ForeignFree; k <= heap.WriteAfterFree; k++ {
 		name := k.String()
 		if name == "" || strings.HasPrefix(name, "MisuseKind") || seen[name] {
 			t.Errorf("kind %d is called %q", k, name)

@@ -1,0 +1,636 @@
+package heap
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"os"
+	"sync/atomic"
+
+	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/internal/stack"
+	"github.com/allod-dev/allod/mem"
+)
+
+// Debug wraps an allocator and tells the truth about what a program does with
+// its memory: what it forgot to free, freed twice, freed with the wrong size,
+// alignment or type, or through the wrong allocator, and where it wrote past
+// the end of a block, before its start, or after it was freed. Every report has
+// the stacks of the allocation, of the free if there was one, and of the call
+// that found out. Want it while testing and while hunting a bug.
+//
+// Memory comes from the child, which is asked for more than the program asks
+// for: each block lies between two zones that nobody may write to. The child may
+// be any allocator, and a Debug serves every kind of block that its child does.
+//
+// Free checks the block, fills it, and keeps it in quarantine for a while before
+// the child gets it back, so that a write to it in the meantime is found when it
+// leaves. When the child has no memory left, the quarantine is given up first.
+//
+// Blocks live until they are freed. Close frees what is in quarantine, and
+// reports what is live as a leak but leaves it alone.
+//
+// A Debug is safe for concurrent use if its child is. It must not be copied. The
+// zero Debug has no child; call [NewDebug].
+//
+// What is found goes to the handler in [DebugOptions]. When a call is wrong and
+// the handler returns, the call returns as if nothing had happened. When a block
+// is found to be damaged, the call that found it does its work all the same; the
+// damage is repaired, so that it is reported once.
+//
+// An overflow or underflow is found in Free, Resize, Remap, [Debug.Check] and
+// Close, if it changed a byte within the zone. The zones begin right at the
+// block, for any size. Blocks that the collector scans, which are those with
+// pointers over a child that answers [mem.Scanned], can have no other zones than
+// elements that are zero, and are zero in quarantine: writing a zero there is
+// not found. Blocks of elements larger than 64 KiB have no zones, and blocks
+// aligned to more than 4 MiB none before them. A read is never found.
+//
+// An operation costs O(log n) in the number of live blocks, a frame-pointer walk
+// or [runtime.Callers] for its stack, and one pass over the block to fill and
+// one to check it. Each live block costs the zones and less than 96 bytes of the
+// Go heap. Stacks are kept once each, for as long as the process runs, up to 64
+// MiB of them; what comes later has none.
+type Debug struct {
+	_        noCopy
+	child    mem.Allocator
+	pointers mem.Pointers // the child's
+	o        DebugOptions // with the defaults put in
+	depth    int          // addresses per stack, 0 for none
+	zone     int          // bytes that a zone has at least, 0 for none
+	verbose  *Logging     // logs every call, or nil
+	id       uint64
+
+	table   debugTable
+	calls   atomic.Uint64 // for CheckEvery
+	reports atomic.Int64
+	failed  atomic.Uint64
+}
+
+var _ mem.Allocator = (*Debug)(nil)
+
+// Everything that is known of a block is out of line (debug_table.go): nothing
+// that the program writes can damage it, and a pointer is never followed to find
+// out whose it is. Zones and fills are in debug_zones.go, reports in
+// debug_report.go.
+//
+// A call marks its block busy, works on it without the lock, and says what
+// became of it. No lock is held when the child is asked, or the handler told;
+// and a handler that panics finds the block, and the Debug, as they should be.
+//
+// A block passes from the goroutine that frees it to the one that evicts it from
+// quarantine, and on to the child: the race detector is told, since the table's
+// lock does not tell it.
+
+// DebugOptions are the settings of [NewDebug]. The zero value is the one to want
+// at first.
+type DebugOptions struct {
+	// StackDepth is how many frames are kept of each stack: 0 for 16, at most 64,
+	// negative for none. Functions that are inlined into others do not count.
+	StackDepth int
+	// ResizeStacks makes the stack of the last Resize or Remap stand for that of
+	// the allocation in reports.
+	ResizeStacks bool
+	// MemoryLimit is how many bytes may be live, as asked for: beyond it Alloc
+	// returns [mem.ErrLimit], and Resize and Remap refuse. 0 is no limit.
+	MemoryLimit int
+	// QuarantineBytes and QuarantineBlocks bound what is kept of freed memory, by
+	// the bytes that it takes in the child and by the number of blocks: 0 for 1
+	// MiB and 4096 blocks, negative for no quarantine. The oldest blocks leave
+	// first, and a block larger than all of QuarantineBytes is not kept.
+	QuarantineBytes  int
+	QuarantineBlocks int
+	// Redzone is how many bytes on either side of a block are watched: 0 for 32,
+	// negative for none. Blocks with pointers have as many elements as it takes.
+	Redzone int
+	// Fresh fills blocks that are not asked to be zero, 0 standing for 0xAA, and
+	// Freed those in quarantine, 0 standing for 0xDD. NoFill leaves both alone,
+	// and so finds no write after free.
+	Fresh, Freed byte
+	NoFill       bool
+	// CheckEvery makes every n-th call check all blocks, as [Debug.Check] does,
+	// and report what is found. 0 is never.
+	CheckEvery int
+	// MaxReports is how many reports of misuse are handed over in all, 0 for 1000,
+	// negative for as many as there are. The rest is counted.
+	MaxReports int
+	// OnMisuse is told of misuse and damage. Nil means the handler set with the
+	// function [OnMisuse], which panics unless told otherwise. It may be called from
+	// any goroutine, and may use the Debug.
+	OnMisuse func(*Misuse)
+	// OnLeak is told of the leak that Close finds. Nil means to print it to
+	// standard error.
+	OnLeak func(*LeakError)
+	// Logger, if not nil, gets a record of every call, at debug level, and at
+	// error level if memory ran out. A call that is logged allocates.
+	Logger *slog.Logger
+}
+
+// DebugStats are the counters of a [Debug].
+type DebugStats struct {
+	Blocks    int // live
+	Bytes     int // in live blocks, as asked for
+	PeakBytes int // the most that were live at a time
+
+	Quarantined      int // freed blocks that are kept
+	QuarantinedBytes int // of the child's memory
+
+	Allocs   uint64 // that were served
+	Frees    uint64 // that were not refused
+	Failures uint64 // Allocs that returned an error
+
+	Reports    int    // of misuse and damage, those beyond MaxReports among them
+	StacksLost uint64 // by all Debugs, because there were too many
+}
+
+const (
+	debugStacksKept = 64 << 20
+	debugDepth      = 64
+)
+
+// NewDebug returns child with the program's use of it watched. It panics if a
+// limit in o is negative that has no meaning.
+func NewDebug(child mem.Allocator, o DebugOptions) *Debug {
+	const op = "heap: NewDebug"
+	mustChild(op, child)
+	if o.MemoryLimit < 0 || o.CheckEvery < 0 {
+		panic(op + ": negative limit")
+	}
+	d := &Debug{child: child, pointers: child.Pointers()}
+	d.depth = min(orDefault(o.StackDepth, 16), debugDepth)
+	d.zone = min(orDefault(o.Redzone, 32), maxZone)
+	o.QuarantineBytes = orDefault(o.QuarantineBytes, 1<<20)
+	o.QuarantineBlocks = orDefault(o.QuarantineBlocks, 4096)
+	if o.QuarantineBytes == 0 || o.QuarantineBlocks == 0 {
+		o.QuarantineBytes, o.QuarantineBlocks = 0, 0
+	}
+	if o.Fresh == 0 {
+		o.Fresh = 0xAA
+	}
+	if o.Freed == 0 {
+		o.Freed = 0xDD
+	}
+	switch {
+	case o.MaxReports == 0:
+		o.MaxReports = 1000
+	case o.MaxReports < 0:
+		o.MaxReports = math.MaxInt
+	}
+	d.o = o
+	if o.Logger != nil {
+		d.verbose = NewLogging(child, LoggingOptions{Logger: o.Logger, Name: "debug"})
+	}
+	debugs.add(d)
+	return d
+}
+
+// orDefault returns n, the default if n is 0, and 0 if n is negative.
+func orDefault(n, otherwise int) int {
+	if n == 0 {
+		return otherwise
+	}
+	return max(n, 0)
+}
+
+// Alloc implements [mem.Allocator]. After Close the error is [mem.ErrClosed].
+func (d *Debug) Alloc(size int, l mem.Layout) ([]byte, error) {
+	const op = "heap: Debug.Alloc"
+	mem.CheckSize(op, size)
+	if d.child == nil {
+		return nil, zeroValue(op, "NewDebug")
+	}
+	d.tick()
+	b, err := d.alloc(op, size, l, d.here())
+	if err != nil {
+		hiddenAdd(&d.failed)
+	}
+	if d.verbose != nil {
+		if err != nil {
+			d.verbose.log(&event{msg: "alloc failed", size: size, layout: l, err: err}, slog.LevelError)
+		} else {
+			d.verbose.log(&event{msg: "alloc", size: size, layout: l, addr: address(b)}, slog.LevelDebug)
+		}
+	}
+	return b, err
+}
+
+func (d *Debug) alloc(op string, size int, l mem.Layout, here stack.ID) ([]byte, error) {
+	if hint := unfit(size, l.Kind, l.Type); hint != "" {
+		d.misuse(&Misuse{Kind: TypeMismatch, Op: op, Size: size, Hint: hint}, nil)
+		return nil, errMisusedDebug
+	}
+	if l.Kind == mem.Managed && d.pointers != mem.Scanned {
+		return nil, mem.Refuse(l)
+	}
+	k := d.plan(size, l)
+	total, ok := k.total(size, d.zone)
+	if !ok {
+		return nil, mem.ErrTooLarge
+	}
+	k.alloc = here
+	switch d.table.reserve(size, d.o.MemoryLimit) {
+	case debugClosed:
+		return nil, mem.ErrClosed
+	case debugLimit:
+		return nil, mem.ErrLimit
+	}
+	admitted := false
+	defer func() {
+		if !admitted { // the child refused, lied or panicked
+			d.table.release(size)
+		}
+	}()
+	base, err := d.child.Alloc(total, l)
+	if err != nil && errors.Is(err, mem.ErrOutOfMemory) && !errors.Is(err, mem.ErrTooLarge) && d.flush() > 0 {
+		base, err = d.child.Alloc(total, l)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if hint := lied(base, total, l); hint != "" {
+		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(base), Size: len(base), Hint: hint}, nil)
+		return nil, errLiedDebug
+	}
+	k.base = base
+	i, other := d.table.admit(&k)
+	if i == 0 {
+		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(base), Size: len(base), Hint: other.overlapped()}, &other)
+		return nil, errLiedDebug
+	}
+	admitted = true
+	notZero := (l.Zero || l.Kind != mem.Plain) && total <= zeroLooked && !isZero(base)
+	if !notZero {
+		d.dress(&k, 0, l.Zero)
+		d.table.publish(i)
+		return k.block(), nil
+	}
+	d.table.die(i, 0, false)
+	d.child.Free(base, l)
+	d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(base), Size: len(base), Hint: "the block is not zero, as was asked"}, nil)
+	return nil, errLiedDebug
+}
+
+// zeroLooked is how large a block is that is looked at whether it is zero: to
+// look at a larger one would make the system find memory for it.
+const zeroLooked = 16 << 10
+
+// Resize implements [mem.Allocator].
+func (d *Debug) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	const op = "heap: Debug.Resize"
+	mem.CheckSize(op, size)
+	if d.child == nil {
+		zeroValue(op, "NewDebug")
+		return b, false
+	}
+	d.tick()
+	r, ok := d.resize(op, false, b, l, size, d.here())
+	if d.verbose != nil {
+		d.verbose.log(&event{msg: verb("resize", ok), old: len(b), size: size, layout: l, addr: address(r)}, slog.LevelDebug)
+	}
+	return r, ok
+}
+
+// Remap implements [mem.Allocator].
+func (d *Debug) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	const op = "heap: Debug.Remap"
+	mem.CheckSize(op, size)
+	if d.child == nil {
+		zeroValue(op, "NewDebug")
+		return b, false
+	}
+	d.tick()
+	r, ok := d.resize(op, true, b, l, size, d.here())
+	if d.verbose != nil {
+		d.verbose.log(&event{msg: verb("remap", ok), old: len(b), size: size, layout: l, addr: address(r)}, slog.LevelDebug)
+	}
+	return r, ok
+}
+
+func verb(did string, ok bool) string {
+	switch {
+	case ok:
+		return did
+	case did == "resize":
+		return "resize refused"
+	}
+	return "remap refused"
+}
+
+func (d *Debug) resize(op string, move bool, b []byte, l mem.Layout, size int, here stack.ID) ([]byte, bool) {
+	grow := size - len(b)
+	i, k, f, no := d.table.hold(b, l, true, grow, d.o.MemoryLimit)
+	if f.kind != 0 {
+		if f.kind == DoubleFree {
+			f.kind = UseAfterFree
+		}
+		d.found(op, b, l, &k, f)
+		return b, false
+	}
+	if no != 0 {
+		return b, false
+	}
+	// From here on k is the block as it is, and goes back to the table whatever
+	// happens.
+	var (
+		ok   bool
+		hurt damage
+		lie  *Misuse
+		old  = k.size
+	)
+	landed := false
+	defer func() {
+		if !landed { // the child panicked
+			d.table.land(i, &k, grow)
+		}
+	}()
+	hint := unfit(size, k.kind, k.typ)
+	if hint == "" {
+		hurt = d.inspect(&k, true)
+		ok, lie = d.change(op, move, &k, l, size)
+		if ok && d.o.ResizeStacks {
+			k.alloc = here
+		}
+	}
+	landed = true
+	other := d.table.land(i, &k, grow)
+	switch {
+	case hint != "":
+		d.misuse(&Misuse{Kind: TypeMismatch, Op: op, Addr: address(b), Size: size, Hint: hint}, &k)
+	case other.base != nil:
+		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(k.base), Size: len(k.base), Hint: other.overlapped()}, &other)
+	case lie != nil:
+		d.misuse(lie, &k)
+	}
+	d.hurt(op, address(b), old, &k, hurt)
+	if !ok {
+		return b, false
+	}
+	return k.block(), true
+}
+
+// change asks the child to make k, which belongs to this call, a block of size
+// bytes, and changes k accordingly.
+func (d *Debug) change(op string, move bool, k *debugNode, l mem.Layout, size int) (ok bool, lie *Misuse) {
+	total, ok := k.total(size, d.zone)
+	if !ok {
+		return false, nil
+	}
+	asked := mem.Layout{Align: k.align, Zero: l.Zero || l.Kind != mem.Plain || k.kind != mem.Plain, Kind: k.kind, Type: k.typ}
+	base := k.base
+	if total != len(base) {
+		if move {
+			base, ok = d.child.Remap(base, asked, total)
+		} else {
+			base, ok = d.child.Resize(base, asked, total)
+		}
+	}
+	if !ok {
+		return false, nil
+	}
+	hint := lied(base, total, asked)
+	moved := address(base) != address(k.base)
+	if hint == "" && moved && !move {
+		hint = "the child moved the block in Resize"
+	}
+	if hint == "" && moved && k.scans {
+		hint = "the child moved a block with pointers, which only the typed layer may copy"
+	}
+	if hint != "" {
+		return false, &Misuse{Kind: ChildLied, Op: op, Addr: address(base), Size: len(base), Hint: hint}
+	}
+	old := k.size
+	k.base, k.size = base, size
+	d.dress(k, old, asked.Zero)
+	return true, nil
+}
+
+// Free implements [mem.Allocator].
+func (d *Debug) Free(b []byte, l mem.Layout) {
+	const op = "heap: Debug.Free"
+	if d.child == nil {
+		zeroValue(op, "NewDebug")
+		return
+	}
+	if d.verbose != nil {
+		d.verbose.log(&event{msg: "free", size: len(b), layout: l, addr: address(b)}, slog.LevelDebug)
+	}
+	d.tick()
+	here := d.here()
+	i, k, f, _ := d.table.hold(b, l, false, 0, 0)
+	if f.kind != 0 {
+		d.found(op, b, l, &k, f)
+		return
+	}
+	hurt := d.inspect(&k, true)
+	d.undress(&k)
+	keep := len(k.base) <= d.o.QuarantineBytes
+	if keep {
+		race.Free(k.base)
+	}
+	if d.table.die(i, here, keep) {
+		d.evict(op, d.o.QuarantineBlocks, d.o.QuarantineBytes)
+	} else {
+		d.child.Free(k.base, k.layout())
+	}
+	k.free = 0 // it was live when it was hurt
+	d.hurt(op, k.addr(), k.size, &k, hurt)
+}
+
+// Pointers returns the child's answer.
+func (d *Debug) Pointers() mem.Pointers { return d.pointers }
+
+// Unwrap returns the child.
+func (d *Debug) Unwrap() mem.Allocator { return d.child }
+
+// Owns implements [mem.Owner]: it tells whether b starts in a live block.
+func (d *Debug) Owns(b []byte) bool { return d.table.owns(address(b)) }
+
+// UsableSize implements [mem.UsableSizer]: it is the size that was asked for.
+func (d *Debug) UsableSize(b []byte) int { return len(b) }
+
+// GoodSize implements [mem.GoodSizer]: it is size, since every byte past it is
+// watched.
+func (d *Debug) GoodSize(size int, _ mem.Layout) int { return size }
+
+// Trim implements [mem.Trimmer]: the quarantine goes back to the child, which is
+// then told to trim.
+func (d *Debug) Trim() int {
+	if d.child == nil {
+		return 0
+	}
+	return d.flush() + mem.Trim(d.child)
+}
+
+// Stats returns the counters.
+func (d *Debug) Stats() DebugStats {
+	s := DebugStats{Failures: d.failed.Load(), Reports: int(d.reports.Load())}
+	d.table.count(&s)
+	_, _, s.StacksLost = debugStacks().Stats()
+	return s
+}
+
+// Check looks at the zones of every live block and the contents of every block
+// in quarantine, and returns what is wrong with them, at most MaxReports, or nil.
+// Blocks that another call is at work on are left out. What it returns is not
+// reported, and is found once.
+func (d *Debug) Check() []*Misuse {
+	const op = "heap: Debug.Check"
+	var found []*Misuse
+	for i := int32(1); ; i++ {
+		var (
+			k debugNode
+			h damage
+		)
+		if k, h, i = d.next(i); i == 0 {
+			break
+		}
+		d.collect(op, k.addr(), k.size, &k, h, func(m *Misuse) {
+			if len(found) < d.o.MaxReports {
+				m.Here = trimmed(callers(1))
+				found = append(found, m)
+			}
+		})
+	}
+	return found
+}
+
+// next returns the next block from i on that is damaged, with its damage.
+//
+//go:norace
+func (d *Debug) next(i int32) (k debugNode, h damage, at int32) {
+	for {
+		i = d.table.visit(i)
+		if i == 0 {
+			return k, h, 0
+		}
+		n := d.table.node(i)
+		if n.state == debugLive {
+			h = d.inspect(n, true)
+		} else {
+			h = d.autopsy(n, true)
+		}
+		k = *n
+		d.table.unlock()
+		if h.any() {
+			return k, h, i
+		}
+		i++
+	}
+}
+
+// Leaks returns the blocks that are live as Close would report them, or nil.
+func (d *Debug) Leaks() *LeakError { return d.leaks("heap: Debug.Leaks", 0) }
+
+// A DebugSnapshot is a moment in the life of a [Debug].
+type DebugSnapshot struct{ births uint64 }
+
+// Snapshot returns the present moment, for LeaksSince.
+func (d *Debug) Snapshot() DebugSnapshot { return DebugSnapshot{d.Stats().Allocs} }
+
+// LeaksSince returns the blocks that were allocated after s and are live, or
+// nil.
+func (d *Debug) LeaksSince(s DebugSnapshot) *LeakError {
+	return d.leaks("heap: Debug.LeaksSince", s.births)
+}
+
+// Close ends the Debug. It checks all blocks, as [Debug.Check] does, and reports
+// what it finds; gives what is in quarantine back to the child; and returns a
+// [*LeakError] if blocks are live, which it hands to OnLeak as well, so that a
+// bare
+//
+//	defer d.Close()
+//
+// tells of them. The blocks that leaked stay as they are. Every later Free,
+// Resize and Remap is reported as [UseAfterClose], and Alloc returns
+// [mem.ErrClosed]. Close of a Debug that is closed returns nil.
+func (d *Debug) Close() error {
+	const op = "heap: Debug.Close"
+	if d.child == nil || !d.table.shut() {
+		return nil
+	}
+	debugs.remove(d)
+	found := d.Check()
+	leaks := d.leaks(op, 0)
+	d.flush()
+	if leaks != nil {
+		if d.o.OnLeak != nil {
+			d.o.OnLeak(leaks)
+		} else {
+			printLeak(os.Stderr, leaks)
+		}
+	}
+	for _, m := range found {
+		m.Op = op
+		d.deliver(m)
+	}
+	if leaks != nil {
+		return leaks
+	}
+	return nil
+}
+
+// printLeak writes e in one piece, so that it is not mixed with other output.
+func printLeak(w io.Writer, e *LeakError) {
+	var b bytes.Buffer
+	fmt.Fprintln(&b, e)
+	w.Write(b.Bytes()) // there is nobody to tell of an error
+}
+
+// tick counts a call, and makes every CheckEvery-th check all blocks.
+func (d *Debug) tick() {
+	n := d.o.CheckEvery
+	if n == 0 || hiddenAdd(&d.calls)%uint64(n) != 0 {
+		return
+	}
+	for _, m := range d.Check() {
+		d.deliver(m)
+	}
+}
+
+// hiddenAdd adds 1 to n and does not order the goroutines that do so in the race
+// detector's eyes.
+func hiddenAdd(n *atomic.Uint64) uint64 {
+	race.Disable()
+	defer race.Enable()
+	return n.Add(1)
+}
+
+// flush gives everything in quarantine to the child, and returns how many bytes.
+func (d *Debug) flush() int { return d.evict("heap: Debug.Free", 0, 0) }
+
+// evict gives blocks in quarantine back to the child until no more than that
+// many blocks and bytes are left, and returns how many bytes it gave.
+func (d *Debug) evict(op string, blocks, most int) (given int) {
+	for {
+		k, ok := d.table.evict(blocks, most)
+		if !ok {
+			return given
+		}
+		race.Alloc(k.base)
+		h := d.autopsy(&k, false)
+		d.child.Free(k.base, k.layout())
+		given += len(k.base)
+		d.hurt(op, k.addr(), k.size, &k, h)
+	}
+}
+
+// layout is that of the request to the child.
+func (n *debugNode) layout() mem.Layout {
+	return mem.Layout{Align: n.align, Kind: n.kind, Type: n.typ}
+}
+
+// here returns the stack of the caller of the method that calls it.
+//
+//go:noinline
+//go:norace
+func (d *Debug) here() stack.ID {
+	if d.depth == 0 {
+		return 0
+	}
+	var pcs [debugDepth]uintptr
+	n := stack.Callers(2, pcs[:d.depth])
+	return debugStacks().Intern(pcs[:n])
+}

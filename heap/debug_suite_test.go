@@ -1,0 +1,62 @@
+package heap_test
+
+import (
+	"io"
+	"log/slog"
+	"testing"
+
+	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/invariant"
+	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
+)
+
+// closing returns d, which must be closed without a leak at the end of the test.
+func closing(t *testing.T, d *heap.Debug) *heap.Debug {
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// A Debug keeps the contract over every kind of child, with every kind of
+// settings.
+func TestDebugContract(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		child func(t *testing.T) mem.Allocator
+		o     heap.DebugOptions
+		p     allocatortest.Promises
+	}{
+		{"page", func(*testing.T) mem.Allocator { return heap.Page{} },
+			heap.DebugOptions{}, allocatortest.Promises{Concurrent: true, NoGarbage: !invariant.Enabled}},
+		{"page, small quarantine", func(*testing.T) mem.Allocator { return heap.Page{} },
+			heap.DebugOptions{QuarantineBlocks: 5, StackDepth: 2, Redzone: 1}, allocatortest.Promises{Concurrent: true, ReusesFreed: !race.Enabled}},
+		{"page, all off", func(*testing.T) mem.Allocator { return heap.Page{} },
+			heap.DebugOptions{QuarantineBlocks: -1, StackDepth: -1, Redzone: -1, NoFill: true}, allocatortest.Promises{Concurrent: true, ReusesFreed: true, NoGarbage: !invariant.Enabled}},
+		{"collected heap", func(*testing.T) mem.Allocator { return heap.GC{} },
+			heap.DebugOptions{}, allocatortest.Promises{Concurrent: true}},
+		{"hybrid, checked and logged", func(*testing.T) mem.Allocator { return heap.NewHybrid(heap.Page{}) },
+			heap.DebugOptions{CheckEvery: 50, ResizeStacks: true, Redzone: 100, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))},
+			allocatortest.Promises{Concurrent: true}},
+		{"promised", func(*testing.T) mem.Allocator { return mem.NoGoPointers(heap.Page{}) },
+			heap.DebugOptions{QuarantineBytes: 64 << 10}, allocatortest.Promises{Concurrent: true}},
+		{"strict", func(t *testing.T) mem.Allocator { return allocatortest.New(t) },
+			heap.DebugOptions{}, allocatortest.Promises{Concurrent: true}},
+		{"failing now and then", func(t *testing.T) mem.Allocator {
+			return heap.NewFailing(allocatortest.New(t), heap.FailingOptions{})
+		}, heap.DebugOptions{}, allocatortest.Promises{Concurrent: true}},
+		{"debug", func(t *testing.T) mem.Allocator {
+			return closing(t, heap.NewDebug(heap.Page{}, heap.DebugOptions{Redzone: 7}))
+		}, heap.DebugOptions{}, allocatortest.Promises{Concurrent: true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			allocatortest.RunWith(t, c.p, func(t *testing.T) mem.Allocator {
+				return closing(t, heap.NewDebug(c.child(t), c.o))
+			})
+		})
+	}
+}

@@ -1,0 +1,307 @@
+package heap
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/bits"
+
+	"github.com/allod-dev/allod/internal/rtype"
+	"github.com/allod-dev/allod/mem"
+)
+
+// What a Debug does to memory, and finds in it.
+//
+// Around a block are two zones. In memory that the collector does not look at
+// they hold zoneByte; in memory that is typed they are whole elements, which
+// stay as zero as the child served them. Nothing of these is written to, unless
+// damage is repaired, by Type.Clear.
+//
+// The functions that read and write memory are not instrumented: the race
+// detector would take Check for a reader of what a block's owner has written.
+// That the block itself is written when it dies is told by race.Free.
+
+const (
+	zoneByte     = 0xBD
+	maxZone      = 64 << 10
+	maxZoneUnit  = 64 << 10 // elements larger than this have no zones
+	maxZoneAlign = 22       // log2 of the largest alignment with a zone in front
+)
+
+// plan returns a node for a request of size bytes, without its memory.
+func (d *Debug) plan(size int, l mem.Layout) debugNode {
+	k := debugNode{size: size, typ: l.Type, align: l.Align, kind: l.Kind}
+	pointers := l.Kind != mem.Plain || l.Type.HasPointers()
+	k.scans = pointers && d.pointers == mem.Scanned
+	unit := 1
+	if pointers {
+		unit = l.Type.Size()
+		k.opaque = unit == 0 || size%unit != 0
+	}
+	if d.zone == 0 || k.opaque || unit > maxZoneUnit || l.Align.Log2() > maxZoneAlign {
+		return k
+	}
+	// Elements of an odd multiple of 2^n bytes are aligned to 2^m every 2^(m-n).
+	shift := max(0, l.Align.Log2()-bits.TrailingZeros(uint(unit)))
+	if step := unit << shift; unit <= 1<<maxZoneAlign>>shift {
+		k.front = uint32((d.zone + step - 1) / step * step)
+	}
+	return k
+}
+
+// unit returns what the size of a request for k's memory is a multiple of.
+func (n *debugNode) unit() int {
+	if n.kind != mem.Plain || n.typ.HasPointers() {
+		return n.typ.Size()
+	}
+	return 1
+}
+
+// total returns how many bytes the child is asked for so that the block has size
+// of them.
+func (n *debugNode) total(size, zone int) (total int, ok bool) {
+	back := 0
+	if unit := n.unit(); zone > 0 && !n.opaque && unit <= maxZoneUnit {
+		back = (zone + unit - 1) / unit * unit
+	}
+	extra := int(n.front) + back
+	if size > math.MaxInt-extra {
+		return 0, false
+	}
+	return size + extra, true
+}
+
+// zones returns what is watched in front of the block and behind it.
+//
+//go:norace
+func (d *Debug) zones(n *debugNode) (before, after []byte) {
+	front, end := int(n.front), int(n.front)+n.size
+	return n.base[max(0, front-max(d.zone, n.watched())):front], n.base[end:]
+}
+
+// watched is how many bytes a zone has at least if there is one.
+//
+//go:norace
+func (n *debugNode) watched() int {
+	if n.scans {
+		return min(int(n.front), maxZoneUnit)
+	}
+	return 0
+}
+
+// dress prepares the memory of a block that had old bytes, or 0 if it is new,
+// for its owner: zones around it, and what it grew by as a new block has it.
+func (d *Debug) dress(n *debugNode, old int, zero bool) {
+	b := n.block()
+	switch {
+	case n.scans:
+		// What is new is zero: the child made it so, or it was a zone. What was cut
+		// off and is a zone now is not.
+		if old > n.size {
+			rest := n.base[int(n.front)+n.size:]
+			n.clear(rest[:min(len(rest), old-n.size)])
+		}
+		return
+	case n.size > old && (zero || n.kind != mem.Plain || !fillable(n.typ)):
+		if old > 0 {
+			clearRaw(b[old:min(n.size, old+d.zone+maxZoneUnit)]) // it was a zone
+		}
+	case n.size > old && !d.o.NoFill:
+		fillRaw(b[old:], d.o.Fresh)
+	}
+	before, after := d.zones(n)
+	if old == 0 {
+		fillRaw(before, zoneByte)
+	}
+	if !n.opaque && d.zone > 0 {
+		fillRaw(after, zoneByte)
+	}
+}
+
+// fillable tells whether a block of plain values of type t may hold anything: a
+// bool must not.
+func fillable(t mem.Type) bool {
+	r := t.Reflect()
+	return r == nil || !rtype.FactsOf(r).Bools && !t.HasPointers()
+}
+
+// undress clears or fills the memory of a block that dies.
+func (d *Debug) undress(n *debugNode) {
+	switch {
+	case n.scans:
+		n.clear(n.block())
+	case !d.o.NoFill:
+		fillRaw(n.block(), d.freed(n))
+	}
+}
+
+// freed returns what a dead block is filled with. A pointer made of it must not
+// lead anywhere; on 32 bits there is no address that surely does not but 0.
+//
+//go:norace
+func (d *Debug) freed(n *debugNode) byte {
+	if n.scans || n.kind != mem.Plain && bits.UintSize == 32 {
+		return 0
+	}
+	return d.o.Freed
+}
+
+// clear zeroes elements in memory that the collector sees as typed.
+func (n *debugNode) clear(b []byte) {
+	if !n.opaque {
+		n.typ.Clear(b)
+	}
+}
+
+// damage is what is wrong with a block; positions count from its start.
+type damage struct {
+	under, over, dead    bool
+	underAt, overAt      int // the byte next to the block that was written
+	deadAt               int // the first
+	underN, overN, deadN int // bytes that were written
+}
+
+func (h *damage) any() bool { return h.under || h.over || h.dead }
+
+// inspect looks at the zones of a live block, and repairs them if told to.
+//
+//go:norace
+func (d *Debug) inspect(n *debugNode, repair bool) (h damage) {
+	if d.zone == 0 || n.opaque {
+		return h
+	}
+	before, after := d.zones(n)
+	want := byte(zoneByte)
+	if n.scans {
+		want = 0
+	}
+	if i := differs(before, want); i >= 0 {
+		h.under = true
+		for ; i < len(before); i++ {
+			if before[i] != want {
+				h.underAt = i - len(before)
+				h.underN++
+			}
+		}
+		if repair {
+			d.repair(n, before)
+		}
+	}
+	if i := differs(after, want); i >= 0 {
+		h.over, h.overAt = true, n.size+i
+		for ; i < len(after); i++ {
+			if after[i] != want {
+				h.overN++
+			}
+		}
+		if repair {
+			d.repair(n, after)
+		}
+	}
+	return h
+}
+
+// autopsy looks at a block in quarantine, and repairs it if told to.
+//
+//go:norace
+func (d *Debug) autopsy(n *debugNode, repair bool) (h damage) {
+	h = d.inspect(n, repair)
+	if n.opaque || d.o.NoFill && !n.scans {
+		return h
+	}
+	b, want := n.block(), d.freed(n)
+	if i := differs(b, want); i >= 0 {
+		h.dead, h.deadAt = true, i
+		for ; i < len(b); i++ {
+			if b[i] != want {
+				h.deadN++
+			}
+		}
+		if repair && n.scans {
+			n.clear(b)
+		} else if repair {
+			fillRaw(b, want)
+		}
+	}
+	return h
+}
+
+// repair makes a zone, or what is watched of it, what it was.
+//
+//go:norace
+func (d *Debug) repair(n *debugNode, zone []byte) {
+	if n.scans {
+		n.clear(zone)
+		return
+	}
+	fillRaw(zone, zoneByte)
+}
+
+// differs returns the position of the first byte of b that is not want, or -1.
+//
+//go:norace
+func differs(b []byte, want byte) int {
+	i := 0
+	for words := uint64(want) * 0x0101010101010101; len(b)-i >= 8; i += 8 {
+		if binary.NativeEndian.Uint64(b[i:]) != words {
+			break
+		}
+	}
+	for ; i < len(b); i++ {
+		if b[i] != want {
+			return i
+		}
+	}
+	return -1
+}
+
+// fillRaw sets every byte of b, which the collector does not look at, to v.
+//
+//go:norace
+func fillRaw(b []byte, v byte) {
+	i := 0
+	for words := uint64(v) * 0x0101010101010101; len(b)-i >= 8; i += 8 {
+		binary.NativeEndian.PutUint64(b[i:], words)
+	}
+	for ; i < len(b); i++ {
+		b[i] = v
+	}
+}
+
+// clearRaw zeroes b, which the collector does not look at.
+//
+//go:norace
+func clearRaw(b []byte) { fillRaw(b, 0) }
+
+// lied tells what the child got wrong in a block, or nothing.
+func lied(b []byte, size int, l mem.Layout) string {
+	switch {
+	case len(b) == 0:
+		return "the child returned neither a block nor an error"
+	case len(b) != size || cap(b) != size:
+		return fmt.Sprintf("the child returned %d bytes with room for %d, not %d", len(b), cap(b), size)
+	case !l.Align.Check(address(b)):
+		return fmt.Sprintf("the block is not aligned to %v bytes", l.Align)
+	}
+	return ""
+}
+
+// unfit tells why a request for a block that is not plain is not for whole
+// elements of a type, or nothing.
+func unfit(size int, kind mem.Kind, t mem.Type) string {
+	switch {
+	case kind == mem.Plain:
+		return ""
+	case kind > mem.Managed:
+		return kind.String() + " is none"
+	case t == mem.Type{}:
+		return "a " + kind.String() + " block must have a type"
+	case t.Size() == 0 || size%t.Size() != 0:
+		return fmt.Sprintf("%d bytes are not a whole number of %v, of %d bytes each", size, t, t.Size())
+	}
+	return ""
+}
+
+func (n *debugNode) overlapped() string {
+	return fmt.Sprintf("the block overlaps one of %d bytes at %#x", n.size, n.addr())
+}

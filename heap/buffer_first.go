@@ -19,9 +19,9 @@ import "github.com/allod-dev/allod/mem"
 // A BufferFirst is for one goroutine at a time, whatever the child is. It must
 // not be copied. The zero BufferFirst has no child; call [NewBufferFirst].
 type BufferFirst struct {
-	_     noCopy
-	buf   FixedBuffer
-	child mem.Allocator
+	copies noCopy
+	buf    FixedBuffer
+	child  mem.Allocator
 }
 
 var (
@@ -60,6 +60,7 @@ func NewBufferFirst(buf []byte, child mem.Allocator) *BufferFirst {
 // Alloc implements [mem.Allocator]. The errors are the child's.
 func (f *BufferFirst) Alloc(size int, l mem.Layout) ([]byte, error) {
 	mem.CheckSize("heap: BufferFirst.Alloc", size)
+	f.copies.check("heap: BufferFirst.Alloc")
 	if f.child == nil {
 		return nil, zeroValue("heap: BufferFirst.Alloc", "NewBufferFirst")
 	}

@@ -36,7 +36,7 @@ import (
 // The zero ConcurrentArena has no child; call [NewConcurrentArena]. It must not
 // be copied after first use.
 type ConcurrentArena struct {
-	_        noCopy
+	copies   noCopy
 	solo     solo  // for the calls that must be alone
 	crowd    crowd // for all calls
 	child    mem.Allocator
@@ -106,6 +106,7 @@ const hintAlone = "Reset, ResetTo, Release and Close must wait until all other c
 // Alloc implements [mem.Allocator].
 func (a *ConcurrentArena) Alloc(size int, l mem.Layout) ([]byte, error) {
 	mem.CheckSize("heap: ConcurrentArena.Alloc", size)
+	a.copies.check("heap: ConcurrentArena.Alloc")
 	if invariant.Enabled {
 		a.crowd.enter("heap: ConcurrentArena.Alloc", many, hintAlone)
 		defer a.crowd.leave(many)

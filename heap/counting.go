@@ -22,8 +22,8 @@ import (
 // [Counting.ResetPeak] always are. It must not be copied. The zero Counting has
 // no child; call [NewCounting].
 type Counting struct {
-	_     noCopy
-	child mem.Allocator
+	copies noCopy
+	child  mem.Allocator
 
 	liveBlocks, liveBytes   atomic.Int64 // < 0 only while a foreign block is being refused
 	peakBlocks, peakBytes   atomic.Int64 // >= live, once every call has returned
@@ -97,6 +97,7 @@ func NewCounting(child mem.Allocator) *Counting {
 // Alloc implements [mem.Allocator].
 func (c *Counting) Alloc(size int, l mem.Layout) ([]byte, error) {
 	mem.CheckSize("heap: Counting.Alloc", size)
+	c.copies.check("heap: Counting.Alloc")
 	if c.child == nil {
 		return nil, zeroValue("heap: Counting.Alloc", "NewCounting")
 	}

@@ -24,10 +24,10 @@ import (
 // its rules are; [Failing.Arm] and all else that reads or sets it always is. It
 // must not be copied. The zero Failing has no child; call [NewFailing].
 type Failing struct {
-	_     noCopy
-	child mem.Allocator
-	plan  atomic.Pointer[failPlan]
-	first atomic.Pointer[Stack] // of the first induced failure
+	copies noCopy
+	child  mem.Allocator
+	plan   atomic.Pointer[failPlan]
+	first  atomic.Pointer[Stack] // of the first induced failure
 
 	ops            [numFailOps]failCounters
 	frees          atomic.Int64
@@ -181,6 +181,7 @@ func (f *Failing) Arm(o FailingOptions) {
 // Alloc implements [mem.Allocator].
 func (f *Failing) Alloc(size int, l mem.Layout) ([]byte, error) {
 	mem.CheckSize("heap: Failing.Alloc", size)
+	f.copies.check("heap: Failing.Alloc")
 	if f.child == nil {
 		return nil, zeroValue("heap: Failing.Alloc", "NewFailing")
 	}

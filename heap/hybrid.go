@@ -19,7 +19,7 @@ import "github.com/allod-dev/allod/mem"
 // ones. What the child promised, by [mem.NoGoPointers] for instance, is not
 // asked for.
 type Hybrid struct {
-	_       noCopy
+	copies  noCopy
 	child   mem.Allocator // blocks of types without pointers
 	managed mem.Allocator // blocks of types with them; answers Scanned
 }
@@ -61,6 +61,7 @@ func NewHybridWith(child, managed mem.Allocator) *Hybrid {
 // Alloc implements [mem.Allocator].
 func (h *Hybrid) Alloc(size int, l mem.Layout) ([]byte, error) {
 	mem.CheckSize("heap: Hybrid.Alloc", size)
+	h.copies.check("heap: Hybrid.Alloc")
 	if h.child == nil {
 		return nil, zeroValue("heap: Hybrid.Alloc", "NewHybrid")
 	}

@@ -28,11 +28,11 @@ type Limit struct {
 	// the first use, or not at all.
 	Name string
 
-	_     noCopy
-	child mem.Allocator
-	limit atomic.Int64 // >= 0
-	used  atomic.Int64 // >= 0; above limit only after SetLimit lowered that
-	err   LimitError   // the only one, made in advance
+	copies noCopy
+	child  mem.Allocator
+	limit  atomic.Int64 // >= 0
+	used   atomic.Int64 // >= 0; above limit only after SetLimit lowered that
+	err    LimitError   // the only one, made in advance
 }
 
 var _ mem.Allocator = (*Limit)(nil)
@@ -79,6 +79,7 @@ func NewLimit(child mem.Allocator, bytes int) *Limit {
 // [*LimitError].
 func (m *Limit) Alloc(size int, l mem.Layout) (b []byte, err error) {
 	mem.CheckSize("heap: Limit.Alloc", size)
+	m.copies.check("heap: Limit.Alloc")
 	if m.child == nil {
 		return nil, zeroValue("heap: Limit.Alloc", "NewLimit")
 	}

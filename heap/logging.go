@@ -30,9 +30,9 @@ import (
 // goes wrong in the handler never changes the result of an allocation: errors
 // and panics of the handler end in [Logging.Stats].
 type Logging struct {
-	_     noCopy
-	child mem.Allocator
-	o     LoggingOptions
+	copies noCopy
+	child  mem.Allocator
+	o      LoggingOptions
 
 	records, failed, nested atomic.Int64
 }
@@ -101,6 +101,7 @@ func NewLogging(child mem.Allocator, o LoggingOptions) *Logging {
 // Alloc implements [mem.Allocator]. The messages are "alloc" and "alloc failed".
 func (g *Logging) Alloc(size int, l mem.Layout) ([]byte, error) {
 	mem.CheckSize("heap: Logging.Alloc", size)
+	g.copies.check("heap: Logging.Alloc")
 	if g.child == nil {
 		return nil, zeroValue("heap: Logging.Alloc", "NewLogging")
 	}

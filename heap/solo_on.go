@@ -17,7 +17,7 @@ import (
 //		defer a.solo.leave()
 //	}
 type solo struct {
-	self atomic.Pointer[solo] // itself, since the first use; also keeps it off stacks, which move
+	self self
 	busy atomic.Bool
 }
 
@@ -25,8 +25,8 @@ type solo struct {
 func (s *solo) enter(op string) {
 	// The flag must not order the two goroutines that it watches: the race
 	// detector would then overlook the race that it is here to name.
+	copied := s.self.moved()
 	race.Disable()
-	copied := !s.self.CompareAndSwap(nil, s) && s.self.Load() != s
 	entered := s.busy.CompareAndSwap(false, true)
 	race.Enable()
 	if copied {

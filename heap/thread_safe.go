@@ -26,7 +26,7 @@ import (
 // race of the program's own may go unseen if its two sides happen to allocate
 // in between.
 type ThreadSafe struct {
-	_        noCopy
+	copies   noCopy
 	mu       sync.Mutex
 	child    mem.Allocator // used under mu
 	pointers mem.Pointers  // the child's answer, which never changes
@@ -57,6 +57,7 @@ func NewThreadSafe(child mem.Allocator) *ThreadSafe {
 // Alloc implements [mem.Allocator].
 func (t *ThreadSafe) Alloc(size int, l mem.Layout) ([]byte, error) {
 	mem.CheckSize("heap: ThreadSafe.Alloc", size)
+	t.copies.check("heap: ThreadSafe.Alloc")
 	if t.child == nil {
 		return nil, zeroValue("heap: ThreadSafe.Alloc", "NewThreadSafe")
 	}

@@ -35,7 +35,7 @@ import (
 // number of live blocks, and their table is memory of the Go heap, as large as
 // the most that were live at a time.
 type Validation struct {
-	_        noCopy
+	copies   noCopy
 	child    mem.Allocator
 	pointers mem.Pointers // child's first answer
 	table    blockTable
@@ -66,6 +66,7 @@ func NewValidation(child mem.Allocator) *Validation {
 // Alloc implements [mem.Allocator].
 func (v *Validation) Alloc(size int, l mem.Layout) ([]byte, error) {
 	const op = "heap: Validation.Alloc"
+	v.copies.check("heap: Validation.Alloc")
 	mem.CheckSize(op, size)
 	if v.child == nil {
 		return nil, zeroValue(op, "NewValidation")

@@ -1,0 +1,272 @@
+package heap_test
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"unsafe"
+
+	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/invariant"
+	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
+)
+
+// firstMiddleLast are the objects that misuse is tried on: at both ends of the
+// pool and in the current slab as well as in others.
+func firstMiddleLast[T any](objects []*T) map[string]*T {
+	return map[string]*T{"first": objects[0], "middle": objects[len(objects)/2], "last": objects[len(objects)-1]}
+}
+
+func TestPoolDoubleDestroy(t *testing.T) {
+	doubleDestroy[poolPlain16](t, unscanned(t))
+	doubleDestroy[poolOdd](t, unscanned(t))
+	doubleDestroy[poolNode](t, scanned(t))
+	doubleDestroy[poolBig](t, promised(t))
+}
+
+func doubleDestroy[T any](t *testing.T, child mem.Allocator) {
+	p, objects := poolOf[T](t, child, 1000)
+	for name, v := range firstMiddleLast(objects) {
+		allocatortest.NoMisuse(t, func() { p.Destroy(v) })
+		for range 2 {
+			m := allocatortest.ExpectMisuse(t, heap.DoubleFree, func() { p.Destroy(v) })
+			if m == nil || m.Addr != uintptr(unsafe.Pointer(v)) || len(m.Here) == 0 || m.Op != "heap: Pool.Destroy" {
+				t.Errorf("%s: report %+v", name, m)
+			}
+		}
+		if p.Owns(v) {
+			t.Errorf("%s: a dead object is owned", name)
+		}
+	}
+	if p.Len() != 997 {
+		t.Errorf("Len %d, want 997", p.Len())
+	}
+	seen := map[*T]bool{}
+	for v := range p.All() {
+		seen[v] = true
+	}
+	for range 3 { // each slot is handed out once
+		v, err := p.Create()
+		if err != nil || seen[v] {
+			t.Errorf("Create: %p, %v", v, err)
+		}
+		seen[v] = true
+	}
+}
+
+// A slot that was never used is as dead as one that was.
+func TestPoolDestroyNeverCreated(t *testing.T) {
+	p, objects := poolOf[poolPlain16](t, unscanned(t), 1)
+	never := (*poolPlain16)(unsafe.Add(unsafe.Pointer(objects[0]), 200*unsafe.Sizeof(poolPlain16{})))
+	allocatortest.ExpectMisuse(t, heap.DoubleFree, func() { p.Destroy(never) })
+	allocatortest.NoMisuse(t, func() { p.Destroy(objects[0]) })
+}
+
+func TestPoolDestroyInterior(t *testing.T) {
+	p, objects := poolOf[poolPlain64](t, unscanned(t), 1000)
+	for name, v := range firstMiddleLast(objects) {
+		for _, off := range []uintptr{1, 8, 16, unsafe.Sizeof(*v) - 1} {
+			inside := uintptr(unsafe.Pointer(v)) + off
+			m := allocatortest.ExpectMisuse(t, heap.InteriorFree, func() {
+				p.Destroy((*poolPlain64)(unsafe.Add(unsafe.Pointer(v), off)))
+			})
+			if m == nil || m.Addr != inside {
+				t.Errorf("%s+%d: report %+v", name, off, m)
+			}
+		}
+		if !p.Owns(v) {
+			t.Errorf("%s: no longer owned", name)
+		}
+		allocatortest.NoMisuse(t, func() { p.Destroy(v) })
+	}
+}
+
+var globalPlain poolPlain16
+
+func TestPoolDestroyForeign(t *testing.T) {
+	child := unscanned(t)
+	p, objects := poolOf[poolPlain16](t, child, 300)
+	_, others := poolOf[poolPlain16](t, child, 300)
+	var local poolPlain16
+	own, err := mem.Create[poolPlain16](child)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mem.Destroy(child, own)
+	for name, v := range map[string]*poolPlain16{
+		"another pool's": others[0], "another pool's last": others[299], "the Go heap's": new(poolPlain16),
+		"a global": &globalPlain, "a local": &local, "the child's": own,
+	} {
+		if allocatortest.ExpectMisuse(t, heap.ForeignFree, func() { p.Destroy(v) }) == nil {
+			t.Errorf("%s object", name)
+		}
+		if p.Owns(v) {
+			t.Errorf("%s object is owned", name)
+		}
+	}
+	allocatortest.NoMisuse(t, func() {
+		p.Destroy(nil)
+		p.Destroy(objects[0])
+	})
+	if p.Owns(nil) {
+		t.Error("nil is owned")
+	}
+	if p.Len() != 299 {
+		t.Errorf("Len %d, want 299", p.Len())
+	}
+}
+
+// An empty pool owns nothing, so it knows that everything is foreign.
+func TestPoolDestroyForeignEmpty(t *testing.T) {
+	p := heap.NewPool[int](heap.GC{})
+	defer p.Close()
+	allocatortest.ExpectMisuse(t, heap.ForeignFree, func() { p.Destroy(new(int)) })
+	allocatortest.NoMisuse(t, func() { p.Destroy(nil) })
+}
+
+func TestPoolUseAfterClose(t *testing.T) {
+	p, objects := poolOf[poolPlain16](t, unscanned(t), 10)
+	for _, v := range objects[1:] {
+		p.Destroy(v)
+	}
+	var leak *heap.LeakError
+	if err := p.Close(); !errors.As(err, &leak) || leak.Blocks != 1 || leak.Bytes != 16 {
+		t.Fatalf("Close: %v", err)
+	}
+	allocatortest.ExpectMisuse(t, heap.UseAfterClose, func() { p.Destroy(objects[0]) })
+	if v, err := p.Create(); err != mem.ErrClosed || v != nil {
+		t.Errorf("Create: %v, %v, want ErrClosed", v, err)
+	}
+	if v, err := p.New(poolPlain16{}); err != mem.ErrClosed || v != nil {
+		t.Errorf("New: %v, %v, want ErrClosed", v, err)
+	}
+	if err := p.Preheat(1); err != mem.ErrClosed {
+		t.Errorf("Preheat: %v, want ErrClosed", err)
+	}
+	p.Reset()
+	p.ResetTo(0)
+	p.Release()
+	if freed := p.Trim(); freed != 0 {
+		t.Errorf("Trim: %d", freed)
+	}
+	for range p.All() {
+		t.Error("All yields an object")
+	}
+	for range 2 {
+		if err := p.Close(); err != nil {
+			t.Errorf("Close again: %v", err)
+		}
+	}
+}
+
+func TestPoolZeroValue(t *testing.T) {
+	var p heap.Pool[int]
+	allocatortest.ExpectMisuse(t, heap.Uninitialised, func() {
+		if v, err := p.Create(); err == nil || v != nil {
+			t.Errorf("Create: %v, %v", v, err)
+		}
+	})
+	allocatortest.ExpectMisuse(t, heap.Uninitialised, func() { p.New(1) })
+	allocatortest.ExpectMisuse(t, heap.Uninitialised, func() { p.Destroy(new(int)) })
+	allocatortest.ExpectMisuse(t, heap.Uninitialised, func() { p.Preheat(1) })
+	allocatortest.NoMisuse(t, func() {
+		p.Destroy(nil)
+		p.Reset()
+		p.ResetTo(1)
+		p.Trim()
+		p.Release()
+		if err := p.Close(); err != nil || p.Len() != 0 {
+			t.Errorf("Close: %v, Len %d", err, p.Len())
+		}
+	})
+}
+
+func TestPoolNonsense(t *testing.T) {
+	for want, f := range map[string]func(){
+		"heap: NewPool: nil Allocator":                func() { heap.NewPool[int](nil) },
+		"heap: NewPoolWith: nil Allocator":            func() { heap.NewPoolWith[int](nil, heap.PoolOptions{}) },
+		"heap: NewPoolWith: negative option":          func() { heap.NewPoolWith[int](heap.GC{}, heap.PoolOptions{Max: -1}) },
+		"heap: Pool.Preheat: negative count":          func() { heap.NewPool[int](heap.GC{}).Preheat(-1) },
+		"heap: Pool.ResetTo: negative limit":          func() { heap.NewPool[int](heap.GC{}).ResetTo(-1) },
+		"heap: NewPool: nil *heap.Limit as Allocator": func() { heap.NewPool[int]((*heap.Limit)(nil)) },
+	} {
+		mustPanic(t, want, f)
+	}
+}
+
+func TestPoolCopied(t *testing.T) {
+	if !invariant.Enabled {
+		t.Skip("found in builds with invariants")
+	}
+	p, _ := poolOf[int](t, heap.GC{}, 1)
+	q := new(heap.Pool[int])
+	memcpy(unsafe.Pointer(q), unsafe.Pointer(p), unsafe.Sizeof(*p)) // as *q = *p, which vet refuses
+	allocatortest.ExpectMisuse(t, heap.Copied, func() { q.Create() })
+	allocatortest.NoMisuse(t, func() { p.Create() })
+}
+
+func memcpy(to, from unsafe.Pointer, n uintptr) {
+	copy(unsafe.Slice((*uintptr)(to), n/unsafe.Sizeof(n)), unsafe.Slice((*uintptr)(from), n/unsafe.Sizeof(n)))
+}
+
+// inside is an allocator that calls a function while it is asked.
+type insideAlloc struct {
+	mem.Allocator
+	during func()
+}
+
+func (a *insideAlloc) Alloc(size int, l mem.Layout) ([]byte, error) {
+	if a.during != nil {
+		a.during()
+	}
+	return a.Allocator.Alloc(size, l)
+}
+
+func TestPoolConcurrentUse(t *testing.T) {
+	if !invariant.Enabled {
+		t.Skip("found in builds with invariants")
+	}
+	a := &insideAlloc{Allocator: heap.GC{}}
+	p := heap.NewPool[int](a)
+	defer p.Close()
+	a.during = func() {
+		a.during = nil
+		var wg sync.WaitGroup
+		wg.Go(func() { p.Owns(new(int)) }) // while Create is under way
+		wg.Wait()
+	}
+	allocatortest.ExpectMisuse(t, heap.ConcurrentUse, func() { p.Create() })
+	allocatortest.NoMisuse(t, func() { p.Create() })
+}
+
+// shortChild breaks the contract in one way or another.
+type shortChild struct {
+	mem.Allocator
+	skip, less int
+}
+
+func (c shortChild) Alloc(size int, l mem.Layout) ([]byte, error) {
+	b, err := c.Allocator.Alloc(size+c.skip, l)
+	if err != nil {
+		return nil, err
+	}
+	return b[c.skip : len(b)-c.less], nil
+}
+
+func TestPoolChildLied(t *testing.T) {
+	for name, c := range map[string]shortChild{"short": {heap.GC{}, 0, 8}, "unaligned": {heap.GC{}, 1, 0}} {
+		p := heap.NewPool[poolPlain16](c)
+		if allocatortest.ExpectMisuse(t, heap.ChildLied, func() {
+			if _, err := p.Create(); !errors.Is(err, mem.ErrOutOfMemory) {
+				t.Errorf("%s: Create: %v", name, err)
+			}
+		}) == nil {
+			t.Error(name)
+		}
+		if s := p.Stats(); s != (heap.PoolStats{}) {
+			t.Errorf("%s: Stats %+v", name, s)
+		}
+		p.Close()
+	}
+}

@@ -70,6 +70,18 @@ func TestDemo(t *testing.T) {
 	}
 }
 
+// A folder of one file is a folder: whatever the limit is, it must not fit.
+func TestDemoOneFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "f"), []byte("a rose is a rose"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, code := allod(t, "demo", "--load=100ms", dir)
+	if code != 0 || stderr != "" || !strings.Contains(stdout, "exit code is 3") {
+		t.Errorf("exit code %d, stderr %q\n%s", code, stderr, stdout)
+	}
+}
+
 func TestDemoJSON(t *testing.T) {
 	stdout, stderr, code := allod(t, "demo", "--json", "--load=200ms", "--scale=0.5", folder(t))
 	var r struct {

@@ -26,6 +26,10 @@ var errNoCorpus = errors.New("nothing to index")
 // to make of them: 1 is every file once, 0.1 every tenth file, 2 every file
 // twice.
 func openCorpus(root string, scale float64) (*corpus, error) {
+	root, err := filepath.EvalSymlinks(root) // WalkDir does not follow a link
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoCorpus, err)
+	}
 	info, err := os.Stat(root)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNoCorpus, err)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -148,16 +149,24 @@ func TestIndexesAgree(t *testing.T) {
 		if queries, err = chooseQueries(ix, c, 200, true); err != nil {
 			t.Fatal(err)
 		}
-		if digests[name], err = digest(ix, queries); err != nil {
+		if digests[name], err = digest(ix, queries, new(scratch)); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if digests["go"] != digests["arena"] {
-		t.Errorf("answers differ: %v", digests)
+		pages := heap.NewCounting(heap.Page{})
+		s := newArenaScratch(pages)
+		if digests[name+"+scratch"], err = digest(ix, queries, s); err != nil {
+			t.Fatal(err)
+		}
+		if pages.Stats().Bytes == 0 {
+			t.Errorf("%s: the answers were not in the scratch arena", name)
+		}
+		s.close()
 	}
 	const want = "cb7f700d70044129"
-	if digests["go"] != want {
-		t.Errorf("answers are %s, want %s", digests["go"], want)
+	for name, got := range digests {
+		if got != want {
+			t.Errorf("%s: answers are %s, want %s", name, got, want)
+		}
 	}
 	g, a := all["go"], all["arena"]
 	if !slices.Equal(g.dictionary(), a.dictionary()) {
@@ -253,6 +262,53 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// Memory can also run out when all documents are in the index and only the
+// dictionary remains to be sorted. Of one file of many different words no limit
+// is without an answer.
+func TestLimitSweep(t *testing.T) {
+	dir := t.TempDir()
+	var text []byte
+	for i := range 6000 {
+		text = fmt.Appendf(text, "word%d ", i)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "words"), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := openCorpus(dir, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	atFile, atDictionary := 0, 0
+	for limit := int64(16 << 10); ; limit += 16 << 10 {
+		r, err := buildWithin(c, limit, quiet)
+		if err != nil {
+			t.Fatalf("limit %d: %v", limit, err)
+		}
+		if !r.Intact || r.Lost != 0 {
+			t.Errorf("limit %d: %+v", limit, r)
+		}
+		if r.Error == "" {
+			break
+		}
+		want := "at file 1 of 1"
+		if r.File == "" {
+			want = "at sorting the dictionary, after all 1 file"
+			atDictionary++
+			if r.Indexed != 1 || r.Words != 6000 || r.Queries == 0 {
+				t.Errorf("limit %d: %+v", limit, r)
+			}
+		} else {
+			atFile++
+		}
+		if ExitCode(r.failure()) != ExitOutOfMemory || !strings.Contains(r.String(), want) {
+			t.Errorf("limit %d: exit code %d, want %q in\n%s", limit, ExitCode(r.failure()), want, r)
+		}
+	}
+	if atFile == 0 || atDictionary == 0 {
+		t.Errorf("memory ran out %d times at the file and %d times at the dictionary", atFile, atDictionary)
+	}
+}
+
 // Documents of one word hold no phrase to ask for; running out is the same error
 // all the same.
 func TestLimitOneWord(t *testing.T) {
@@ -306,6 +362,12 @@ func TestUnreadableFile(t *testing.T) {
 
 func TestOpenCorpus(t *testing.T) {
 	c := smallCorpus(t, 30)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(c.root, link); err != nil {
+		t.Log(err) // Windows does not let everybody
+	} else if l, err := openCorpus(link, 1); err != nil || !slices.Equal(l.docs, c.docs) {
+		t.Errorf("through a link: %v", err)
+	}
 	for scale, want := range map[float64]int{0.1: 3, 0.5: 15, 1: 30, 2: 60, 2.5: 75} {
 		s, err := openCorpus(c.root, scale)
 		if err != nil || len(s.docs) != want {
@@ -456,11 +518,16 @@ func TestVariants(t *testing.T) {
 		r.Variants = append(r.Variants, result)
 		s.Budget, s.Requests, s.Rate = 64<<20, result.Requests, min(result.Rate, 1000)
 	}
-	var err error
-	if r.Limited, err = buildWithin(c, r.limit(), quiet); err != nil {
+	err := r.limited(func(limit int64) (*LimitResult, error) {
+		l, err := buildWithin(c, limit, quiet)
+		if err == nil {
+			l.ExitCode = ExitCode(l.failure())
+		}
+		return l, err
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	r.Limited.ExitCode = ExitCode(r.Limited.failure())
 	r.check()
 	if len(r.Failed) > 0 {
 		t.Errorf("checks failed: %q", r.Failed)
@@ -515,6 +582,71 @@ func TestChecksFail(t *testing.T) {
 		if err := r.write(&out, 80); err != nil || !strings.Contains(out.String(), "CHECK FAILED") {
 			t.Errorf("%s: %v\n%s", name, err, &out)
 		}
+	}
+}
+
+// What a variant answers is in its own kind of scratch memory: without any, it
+// has no answers.
+func TestAnswersInScratch(t *testing.T) {
+	c := smallCorpus(t, 30)
+	ix := newGoIndex()
+	if err := build(ix, c, new(scratch), quiet); err != nil {
+		t.Fatal(err)
+	}
+	var r Result
+	err := r.measureLoad(ix, c, spec{Requests: 1, Rate: 1, Load: time.Millisecond}, func() *scratch {
+		return newArenaScratch(heap.NewLimit(heap.Page{}, 1))
+	}, quiet)
+	if !isOutOfMemory(err) || r.Answers != "" {
+		t.Errorf("answers %q, %v", r.Answers, err)
+	}
+}
+
+// The old page stays until there is a new one.
+func TestPageFile(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "x.html")
+	if err := os.WriteFile(name, []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	holds := func(want string) {
+		t.Helper()
+		got, err := os.ReadFile(name)
+		entries, _ := os.ReadDir(dir)
+		if err != nil || string(got) != want || len(entries) != 1 {
+			t.Errorf("%q, %v, beside %v; want only %q", got, err, entries, want)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	o := Options{Root: smallCorpus(t, 3).root, Scale: 1, Load: time.Millisecond, HTML: name}
+	if err := Run(ctx, o, io.Discard, os.Stderr); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	holds("old")
+
+	p, err := createPage(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.WriteString("new"); err != nil {
+		t.Error(err)
+	}
+	if err := p.keep(); err != nil {
+		t.Error(err)
+	}
+	p.discard()
+	holds("new")
+
+	p, err = createPage(os.DevNull) // replaced by nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Name() != os.DevNull {
+		t.Errorf("writing to %s", p.Name())
+	}
+	if err := p.keep(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -89,7 +89,8 @@ type chunk struct {
 }
 
 // A buildError says at which document building an index ended. The index holds
-// all documents before that one, and nothing of it.
+// all documents before that one, and nothing of it. After the last document it
+// is the dictionary that could not be sorted, and path is empty.
 type buildError struct {
 	doc  int
 	path string
@@ -97,6 +98,9 @@ type buildError struct {
 }
 
 func (e *buildError) Error() string {
+	if e.path == "" {
+		return fmt.Sprintf("sorting the dictionary, after all %s: %v", plural(e.doc, "file"), e.err)
+	}
 	return fmt.Sprintf("file %d, %s: %v", e.doc+1, e.path, e.err)
 }
 
@@ -111,7 +115,10 @@ func build(ix index, c *corpus, s *scratch, progress func(done, total int)) erro
 		s.reset()
 		progress(doc+1, len(c.docs))
 	}
-	return ix.seal()
+	if err := ix.seal(); err != nil {
+		return &buildError{len(c.docs), "", err}
+	}
+	return nil
 }
 
 // addDocument adds one document to ix, whole or not at all.

@@ -15,7 +15,7 @@ type LimitResult struct {
 	Indexed   int    `json:"indexed"`   // in the index
 	Words     int    `json:"words"`
 	Postings  int    `json:"postings"`
-	File      string `json:"file,omitempty"`  // that did not fit
+	File      string `json:"file,omitempty"`  // that did not fit; none: the sorted dictionary
 	Error     string `json:"error,omitempty"` // why
 	Queries   int    `json:"queries"`         // asked of the index afterwards
 	Intact    bool   `json:"intact"`          // it answers as one that never failed
@@ -25,8 +25,8 @@ type LimitResult struct {
 
 // buildWithin builds the index of c in an arena that gets no more than limit
 // bytes. If that is not enough, it verifies that the index is as good as before
-// the document that did not fit: it must answer as an index of just the
-// documents before.
+// the document, or the sorted dictionary, that did not fit: it must answer as an
+// index of just the documents before.
 func buildWithin(c *corpus, limit int64, progress func(done, total int)) (_ *LimitResult, err error) {
 	r := &LimitResult{Limit: limit, Documents: len(c.docs), Indexed: len(c.docs), Intact: true}
 	limited := heap.NewLimit(heap.Page{}, int(limit))
@@ -65,11 +65,11 @@ func buildWithin(c *corpus, limit int64, progress func(done, total int)) (_ *Lim
 	if err != nil && !errors.Is(err, errNoCorpus) { // too few words: nothing to ask
 		return nil, err
 	}
-	want, err := digest(before, queries)
+	want, err := digest(before, queries, &s)
 	if err != nil {
 		return nil, err
 	}
-	got, err := digest(ix, queries)
+	got, err := digest(ix, queries, &s)
 	if err != nil {
 		return nil, err
 	}
@@ -91,14 +91,24 @@ func (r *LimitResult) failure() error {
 	return &exitError{code, errors.New(r.String())}
 }
 
+// where says at what memory ran out.
+func (r *LimitResult) where() string {
+	if r.File == "" {
+		return "at sorting the dictionary, after all " + plural(r.Documents, "file")
+	}
+	return fmt.Sprintf("at file %s of %s", count(r.Indexed+1), count(r.Documents))
+}
+
 // String says in a few lines what happened.
 func (r *LimitResult) String() string {
 	var b strings.Builder
 	if r.Error == "" {
 		fmt.Fprintf(&b, "the index fits into %s\n", flagSize(r.Limit))
 	} else {
-		fmt.Fprintf(&b, "out of memory at file %s of %s\n", count(r.Indexed+1), count(r.Documents))
-		fmt.Fprintf(&b, "  file    %s\n", r.File)
+		fmt.Fprintf(&b, "out of memory %s\n", r.where())
+		if r.File != "" {
+			fmt.Fprintf(&b, "  file    %s\n", r.File)
+		}
 		fmt.Fprintf(&b, "  reason  %s\n", r.Error)
 	}
 	fmt.Fprintf(&b, "  index   %s: %s files, %s words, %s postings", pick(r.Intact, "intact", "DAMAGED"),

@@ -28,11 +28,22 @@ type Report struct {
 func (r *Report) plain() *Result { return r.Variants[0] }
 func (r *Report) best() *Result  { return r.Variants[len(r.Variants)-1] }
 
-// limit returns a limit that the index cannot fit in: 64 MiB for the source
+// limit returns a limit that the index will hardly fit in: 64 MiB for the source
 // tree of Go.
 func (r *Report) limit() int64 {
 	const usual = 64 << 20
-	return min(usual, r.best().OffHeap/3)
+	return min(usual, max(r.best().OffHeap/3, 1))
+}
+
+// limited runs the build within a limit that the index does not fit in. How
+// little that is cannot be known: an arena has room to spare.
+func (r *Report) limited(run func(limit int64) (*LimitResult, error)) (err error) {
+	for limit := r.limit(); limit > 0; limit /= 2 {
+		if r.Limited, err = run(limit); err != nil || r.Limited.ExitCode != ExitOK {
+			return err
+		}
+	}
+	return nil
 }
 
 // check lists what is wrong, if anything is.
@@ -170,9 +181,9 @@ func (r *Report) sentences() []string {
 	}
 	if l := r.Limited; l.Error != "" {
 		s = append(s, fmt.Sprintf("Memory can run out, and that is an error like any other: with "+
-			"--limit %s the build stops at file %s of %s (%s: %s), the index of the files before is "+
-			"%s, %s bytes are lost, and the exit code is %d.", flagSize(l.Limit), count(l.Indexed+1),
-			count(l.Documents), l.File, l.Error, pick(l.Intact, "intact", "DAMAGED"), count(l.Lost), l.ExitCode))
+			"--limit %s the build stops %s (%s%s), the index of the files before is "+
+			"%s, %s are lost, and the exit code is %d.", flagSize(l.Limit), l.where(),
+			pick(l.File == "", "", l.File+": "), l.Error, pick(l.Intact, "intact", "DAMAGED"), plural(l.Lost, "byte"), l.ExitCode))
 	}
 	if len(r.Failed) == 0 {
 		s = append(s, fmt.Sprintf("All variants gave the same answers (%s), and every byte went back.", p.Answers))

@@ -42,12 +42,12 @@ func Run(ctx context.Context, o Options, stdout io.Writer, stderr *os.File) erro
 		return runLimited(c, o, bar, stdout)
 	}
 
-	var page *os.File
+	var page *pageFile
 	if o.HTML != "" { // before the work: a wrong name should not cost a minute
-		if page, err = os.Create(o.HTML); err != nil {
+		if page, err = createPage(o.HTML); err != nil {
 			return UsageError(err)
 		}
-		defer page.Close()
+		defer page.discard()
 	}
 	report, err := measure(ctx, c, o, bar, stdout)
 	if err != nil {
@@ -60,7 +60,9 @@ func Run(ctx context.Context, o Options, stdout io.Writer, stderr *os.File) erro
 		err = report.write(stdout, width(stdout))
 	}
 	if page != nil {
-		err = errors.Join(err, report.writeHTML(page), page.Close())
+		if err = errors.Join(err, report.writeHTML(page)); err == nil {
+			err = page.keep()
+		}
 		if err == nil && !o.JSON {
 			fmt.Fprintf(stdout, "\nThe charts are in %s.\n", o.HTML)
 		}
@@ -99,7 +101,8 @@ func measure(ctx context.Context, c *corpus, o Options, bar *bar, stdout io.Writ
 		}
 	}
 	bar.share("with a limit")(0)
-	if r.Limited, err = limitInProcess(ctx, o, r.limit()); err != nil {
+	err = r.limited(func(limit int64) (*LimitResult, error) { return limitInProcess(ctx, o, limit) })
+	if err != nil {
 		return nil, err
 	}
 	r.check()

@@ -87,17 +87,18 @@ func (s *service) handle(body []byte, memory *scratch) ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// digest returns a hash over the complete answers to queries: equal in two
-// variants if and only if they answer alike.
-func digest(ix index, queries []query) (string, error) {
-	var s scratch
+// digest returns a hash over the complete answers to queries, which are in
+// memory of s in turn. Variants that answer alike have the same; that others
+// have it, too, is as unlikely as a hash of 64 bits makes it.
+func digest(ix index, queries []query, s *scratch) (string, error) {
 	h := fnv.New64a()
 	for _, q := range queries {
-		matches, err := answer(ix, q, &s)
+		matches, err := answer(ix, q, s)
 		if err != nil {
 			return "", err
 		}
 		writeMatches(h, matches)
+		s.reset()
 	}
 	return fmt.Sprintf("%016x", h.Sum64()), nil
 }

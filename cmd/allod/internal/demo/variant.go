@@ -197,7 +197,9 @@ func (r *Result) measureLoad(ix index, c *corpus, s spec, newScratch func() *scr
 	if err != nil {
 		return err
 	}
-	if r.Answers, err = digest(ix, queries); err != nil {
+	scratch := newScratch()
+	r.Answers, err = digest(ix, queries, scratch)
+	if err = errors.Join(err, scratch.close()); err != nil {
 		return err
 	}
 	service, err := newService(ix, c.docs, queries)

@@ -22,6 +22,11 @@ func count[N int | int64 | uint64](n N) string {
 	return b.String()
 }
 
+// plural writes n of what: 1 file, 11,500 files.
+func plural[N int | int64](n N, what string) string {
+	return count(n) + " " + what + pick(n == 1, "", "s")
+}
+
 // duration writes d with three digits: 57.4 ms.
 func duration(d time.Duration) string {
 	switch {

@@ -32,7 +32,10 @@ func TestRawC(t *testing.T) {
 func FuzzC(f *testing.F) {
 	f.Add([]byte("malloc, realloc, posix_memalign, free"))
 	f.Add([]byte{255, 3, 1, 0, 9, 200, 17, 4, 4, 4, 250, 250, 250, 0, 0, 1})
-	f.Fuzz(func(t *testing.T, program []byte) { allocatortest.Play(t, heap.C{}, program) })
+	f.Fuzz(func(t *testing.T, program []byte) {
+		allocatortest.Play(t, heap.C{}, program)
+		allocatortest.Play(t, heap.RawC{}, program)
+	})
 }
 
 func TestCAlignment(t *testing.T) {

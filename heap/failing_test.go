@@ -319,6 +319,14 @@ func TestFailingArmConcurrent(t *testing.T) {
 		}
 	})
 	wg.Wait()
+	// The child refuses nothing, so that no call is missing.
+	s := f.Stats()
+	if n := s.Alloc; n.Attempts != 4*200 || n.Induced+n.Successes != n.Attempts {
+		t.Errorf("%+v, want %d attempts, each induced or a success", n, 4*200)
+	}
+	if s.Live() != 0 || s.AllocatedBytes != s.FreedBytes {
+		t.Errorf("%+v, want nothing outstanding", s)
+	}
 }
 
 // FuzzFailing compares the verdicts with a plain reading of the documentation.

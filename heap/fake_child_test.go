@@ -8,10 +8,6 @@ import (
 	"github.com/allod-dev/allod/mem"
 )
 
-// What the tests of the wrappers share: a strict child that can be told to
-// fail or to lie, a program of random operations with a model, and the tests
-// that every wrapper passes.
-
 // A fakeChild serves plain and local blocks from the Go heap, each with room to
 // grow in place, and keeps a table of them. It is safe for concurrent use.
 type fakeChild struct {

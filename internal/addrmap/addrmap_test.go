@@ -148,6 +148,16 @@ func TestMapUnderRace(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	// All of 1 to 8000 were put, once each; of them the odd ones below 4000 were
+	// deleted by the goroutine that had put them, at the latest.
+	if got, want := m.Len(), 8000-2000; got != want {
+		t.Errorf("Len = %d, want %d", got, want)
+	}
+	for k := uintptr(1); k <= 8000; k++ {
+		if _, ok := m.Get(k << 12); ok != (k%2 == 0 || k > 4000) {
+			t.Errorf("Get(%d<<12): %v", k, ok)
+		}
+	}
 }
 
 func BenchmarkPutDelete(b *testing.B) {

@@ -1,0 +1,275 @@
+package generic
+
+import (
+	"slices"
+
+	"github.com/allod-dev/allod/mem"
+)
+
+// Append adds v at the end.
+func (l *ArrayListUnmanaged[T]) Append(a mem.Allocator, v T) error {
+	if n := len(l.items); n < cap(l.items) {
+		l.items = l.items[:n+1]
+		l.items[n] = v
+		return nil
+	}
+	return l.appendGrow(a, v)
+}
+
+// appendGrow is the part of Append that is not worth inlining.
+func (l *ArrayListUnmanaged[T]) appendGrow(a mem.Allocator, v T) error {
+	if err := l.ensureUnused(a, 1, "generic: ArrayList.Append"); err != nil {
+		return err
+	}
+	l.AppendAssumeCapacity(v)
+	return nil
+}
+
+// AppendAssumeCapacity is Append into spare capacity. It panics if there is
+// none.
+func (l *ArrayListUnmanaged[T]) AppendAssumeCapacity(v T) {
+	n := len(l.items)
+	l.items = l.items[:n+1]
+	l.items[n] = v
+}
+
+// AppendBounded is Append into spare capacity.
+func (l *ArrayListUnmanaged[T]) AppendBounded(v T) error {
+	if len(l.items) == cap(l.items) {
+		return mem.ErrLimit
+	}
+	l.AppendAssumeCapacity(v)
+	return nil
+}
+
+// AppendSlice adds the elements of v at the end. v may be part of the list.
+func (l *ArrayListUnmanaged[T]) AppendSlice(a mem.Allocator, v []T) error {
+	old, err := l.take(a, v, "generic: ArrayList.AppendSlice")
+	if err != nil {
+		return err
+	}
+	l.AppendSliceAssumeCapacity(v)
+	mem.Free(a, old)
+	return nil
+}
+
+// AppendSliceAssumeCapacity is AppendSlice into spare capacity. It panics if
+// that is too small.
+func (l *ArrayListUnmanaged[T]) AppendSliceAssumeCapacity(v []T) {
+	n := len(l.items)
+	l.items = l.items[:n+len(v)]
+	copy(l.items[n:], v)
+}
+
+// AppendSliceBounded is AppendSlice into spare capacity.
+func (l *ArrayListUnmanaged[T]) AppendSliceBounded(v []T) error {
+	if len(v) > cap(l.items)-len(l.items) {
+		return mem.ErrLimit
+	}
+	l.AppendSliceAssumeCapacity(v)
+	return nil
+}
+
+// AppendN adds n elements equal to v at the end. It panics if n is negative.
+func (l *ArrayListUnmanaged[T]) AppendN(a mem.Allocator, v T, n int) error {
+	if err := l.ensureUnused(a, n, "generic: ArrayList.AppendN"); err != nil {
+		return err
+	}
+	for s := l.extend(n); len(s) > 0; s = s[1:] {
+		s[0] = v
+	}
+	return nil
+}
+
+// AddOne adds a zero element at the end and returns a pointer to it.
+func (l *ArrayListUnmanaged[T]) AddOne(a mem.Allocator) (*T, error) {
+	if err := l.ensureUnused(a, 1, "generic: ArrayList.AddOne"); err != nil {
+		return nil, err
+	}
+	return l.AddOneAssumeCapacity(), nil
+}
+
+// AddOneAssumeCapacity is AddOne in spare capacity. It panics if there is none.
+func (l *ArrayListUnmanaged[T]) AddOneAssumeCapacity() *T {
+	var zero T
+	l.AppendAssumeCapacity(zero)
+	return &l.items[len(l.items)-1]
+}
+
+// AddOneBounded is AddOne in spare capacity.
+func (l *ArrayListUnmanaged[T]) AddOneBounded() (*T, error) {
+	if len(l.items) == cap(l.items) {
+		return nil, mem.ErrLimit
+	}
+	return l.AddOneAssumeCapacity(), nil
+}
+
+// AddMany adds n zero elements at the end and returns them. It panics if n is
+// negative.
+func (l *ArrayListUnmanaged[T]) AddMany(a mem.Allocator, n int) ([]T, error) {
+	s, err := l.AddManyUninit(a, n)
+	clear(s)
+	return s, err
+}
+
+// AddManyUninit is AddMany without the promise of zeroes, to be written by the
+// caller. Elements that hold pointers are zero even so.
+func (l *ArrayListUnmanaged[T]) AddManyUninit(a mem.Allocator, n int) ([]T, error) {
+	if err := l.ensureUnused(a, n, "generic: ArrayList.AddMany"); err != nil {
+		return nil, err
+	}
+	return l.extend(n), nil
+}
+
+// AddManyAssumeCapacity is AddMany in spare capacity. It panics if that is too
+// small.
+func (l *ArrayListUnmanaged[T]) AddManyAssumeCapacity(n int) []T {
+	s := l.extend(n)
+	clear(s)
+	return s
+}
+
+// AddManyBounded is AddMany in spare capacity.
+func (l *ArrayListUnmanaged[T]) AddManyBounded(n int) ([]T, error) {
+	if n > cap(l.items)-len(l.items) {
+		return nil, mem.ErrLimit
+	}
+	return l.AddManyAssumeCapacity(n), nil
+}
+
+// extend adds n elements from spare capacity as they are. It panics if that is
+// too small, or n negative.
+func (l *ArrayListUnmanaged[T]) extend(n int) []T {
+	if n < 0 {
+		panic("generic: ArrayList: negative count")
+	}
+	k := len(l.items)
+	l.items = l.items[:k+n]
+	return l.items[k : k+n : k+n]
+}
+
+// Insert adds v before element i, or at the end if i is Len. It moves the
+// elements from i on. It panics unless 0 <= i <= Len.
+func (l *ArrayListUnmanaged[T]) Insert(a mem.Allocator, i int, v T) error {
+	_ = l.items[i:]
+	if err := l.ensureUnused(a, 1, "generic: ArrayList.Insert"); err != nil {
+		return err
+	}
+	l.InsertAssumeCapacity(i, v)
+	return nil
+}
+
+// InsertAssumeCapacity is Insert into spare capacity. It panics if there is
+// none.
+func (l *ArrayListUnmanaged[T]) InsertAssumeCapacity(i int, v T) {
+	_ = l.items[i:]
+	l.extend(1)
+	copy(l.items[i+1:], l.items[i:])
+	l.items[i] = v
+}
+
+// InsertBounded is Insert into spare capacity.
+func (l *ArrayListUnmanaged[T]) InsertBounded(i int, v T) error {
+	_ = l.items[i:]
+	if len(l.items) == cap(l.items) {
+		return mem.ErrLimit
+	}
+	l.InsertAssumeCapacity(i, v)
+	return nil
+}
+
+// InsertSlice adds the elements of v before element i, or at the end if i is
+// Len. v may be part of the list. It panics unless 0 <= i <= Len.
+func (l *ArrayListUnmanaged[T]) InsertSlice(a mem.Allocator, i int, v []T) error {
+	_ = l.items[i:]
+	old, err := l.take(a, v, "generic: ArrayList.InsertSlice")
+	if err != nil {
+		return err
+	}
+	l.InsertSliceAssumeCapacity(i, v)
+	mem.Free(a, old)
+	return nil
+}
+
+// InsertSliceAssumeCapacity is InsertSlice into spare capacity. It panics if
+// that is too small.
+func (l *ArrayListUnmanaged[T]) InsertSliceAssumeCapacity(i int, v []T) {
+	n := len(l.items)
+	tail := l.items[i:n]
+	if overlap(l.items, v) {
+		// Moving the tail would move v as well. Put v behind the tail, then
+		// let the two change places.
+		l.AppendSliceAssumeCapacity(v)
+		rotate(l.items[i:], len(tail))
+		return
+	}
+	l.extend(len(v))
+	copy(l.items[i+len(v):], tail)
+	copy(l.items[i:], v)
+}
+
+// InsertSliceBounded is InsertSlice into spare capacity.
+func (l *ArrayListUnmanaged[T]) InsertSliceBounded(i int, v []T) error {
+	_ = l.items[i:]
+	if len(v) > cap(l.items)-len(l.items) {
+		return mem.ErrLimit
+	}
+	l.InsertSliceAssumeCapacity(i, v)
+	return nil
+}
+
+// rotate moves s[k:] in front of s[:k], by three reversals.
+func rotate[T any](s []T, k int) {
+	slices.Reverse(s[:k])
+	slices.Reverse(s[k:])
+	slices.Reverse(s)
+}
+
+// ReplaceRange replaces elements i to j-1 by those of v, of any number. v may be
+// part of the list. It panics unless 0 <= i <= j <= Len.
+func (l *ArrayListUnmanaged[T]) ReplaceRange(a mem.Allocator, i, j int, v []T) error {
+	gone := l.items[i:j:len(l.items)]
+	if len(v) <= len(gone) {
+		copy(gone, v)
+		l.RemoveRange(i+len(v), j)
+		return nil
+	}
+	if overlap(l.items, v) {
+		if err := l.InsertSlice(a, j, v); err != nil {
+			return err
+		}
+		l.RemoveRange(i, j)
+		return nil
+	}
+	more := len(v) - len(gone)
+	if err := l.ensureUnused(a, more, "generic: ArrayList.ReplaceRange"); err != nil {
+		return err
+	}
+	tail := l.items[j:]
+	l.extend(more)
+	copy(l.items[j+more:], tail)
+	copy(l.items[i:], v)
+	return nil
+}
+
+// Resize sets the length to n. Elements that are added are zero. It panics if n
+// is negative.
+func (l *ArrayListUnmanaged[T]) Resize(a mem.Allocator, n int) error {
+	const method = "generic: ArrayList.Resize"
+	if n <= len(l.items) {
+		l.ShrinkRetainingCapacity(n)
+		return nil
+	}
+	stale := min(n, cap(l.items)) // the allocator zeroes what is beyond, if it must grow
+	if n > cap(l.items) {
+		if err := l.grow(a, growth[T](cap(l.items), n), n, true, method); err != nil {
+			return err
+		}
+	}
+	if !hasPointers[T]() {
+		clear(l.items[len(l.items):stale])
+	}
+	l.items = l.items[:n]
+	l.check()
+	return nil
+}

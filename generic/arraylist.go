@@ -139,14 +139,15 @@ func (l *ArrayList[T]) AddOneBounded() (*T, error) { return l.u.AddOneBounded() 
 func (l *ArrayList[T]) AddMany(n int) ([]T, error) { return l.u.AddMany(l.a, n) }
 
 // AddManyUninit is AddMany without the promise of zeroes, to be written by the
-// caller. Elements that hold pointers are zero even so.
+// caller. Elements that hold pointers are zero even so. It panics if n is
+// negative.
 func (l *ArrayList[T]) AddManyUninit(n int) ([]T, error) { return l.u.AddManyUninit(l.a, n) }
 
 // AddManyAssumeCapacity is AddMany in spare capacity. It panics if that is too
-// small.
+// small, or n negative.
 func (l *ArrayList[T]) AddManyAssumeCapacity(n int) []T { return l.u.AddManyAssumeCapacity(n) }
 
-// AddManyBounded is AddMany in spare capacity.
+// AddManyBounded is AddMany in spare capacity. It panics if n is negative.
 func (l *ArrayList[T]) AddManyBounded(n int) ([]T, error) { return l.u.AddManyBounded(n) }
 
 // Insert adds v before element i, or at the end if i is Len. It moves the
@@ -215,11 +216,11 @@ func (l *ArrayList[T]) ClearRetainingCapacity() { l.u.ClearRetainingCapacity() }
 func (l *ArrayList[T]) ClearAndFree() { l.u.ClearAndFree(l.a) }
 
 // EnsureTotalCapacity makes room for n elements in all, and for more, so that
-// many calls with a growing n cost little.
+// many calls with a growing n cost little. It panics if n is negative.
 func (l *ArrayList[T]) EnsureTotalCapacity(n int) error { return l.u.EnsureTotalCapacity(l.a, n) }
 
 // EnsureTotalCapacityPrecise makes room for n elements in all, and for no more
-// than these.
+// than these. It panics if n is negative.
 func (l *ArrayList[T]) EnsureTotalCapacityPrecise(n int) error {
 	return l.u.EnsureTotalCapacityPrecise(l.a, n)
 }

@@ -80,6 +80,7 @@ func (l *ArrayListUnmanaged[T]) ToOwnedSlice(a mem.Allocator) ([]T, error) {
 	const method = "generic: ArrayList.ToOwnedSlice"
 	s := l.items
 	if l.from == borrowed {
+		origin(0).check(a, method)
 		r, err := mem.Dupe(a, s)
 		if err != nil {
 			return nil, err

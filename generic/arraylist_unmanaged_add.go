@@ -113,7 +113,8 @@ func (l *ArrayListUnmanaged[T]) AddMany(a mem.Allocator, n int) ([]T, error) {
 }
 
 // AddManyUninit is AddMany without the promise of zeroes, to be written by the
-// caller. Elements that hold pointers are zero even so.
+// caller. Elements that hold pointers are zero even so. It panics if n is
+// negative.
 func (l *ArrayListUnmanaged[T]) AddManyUninit(a mem.Allocator, n int) ([]T, error) {
 	if err := l.ensureUnused(a, n, "generic: ArrayList.AddMany"); err != nil {
 		return nil, err
@@ -122,14 +123,14 @@ func (l *ArrayListUnmanaged[T]) AddManyUninit(a mem.Allocator, n int) ([]T, erro
 }
 
 // AddManyAssumeCapacity is AddMany in spare capacity. It panics if that is too
-// small.
+// small, or n negative.
 func (l *ArrayListUnmanaged[T]) AddManyAssumeCapacity(n int) []T {
 	s := l.extend(n)
 	clear(s)
 	return s
 }
 
-// AddManyBounded is AddMany in spare capacity.
+// AddManyBounded is AddMany in spare capacity. It panics if n is negative.
 func (l *ArrayListUnmanaged[T]) AddManyBounded(n int) ([]T, error) {
 	if n > cap(l.items)-len(l.items) {
 		return nil, mem.ErrLimit
@@ -256,6 +257,9 @@ func (l *ArrayListUnmanaged[T]) ReplaceRange(a mem.Allocator, i, j int, v []T) e
 // is negative.
 func (l *ArrayListUnmanaged[T]) Resize(a mem.Allocator, n int) error {
 	const method = "generic: ArrayList.Resize"
+	if n < 0 {
+		panic(method + ": negative length")
+	}
 	if n <= len(l.items) {
 		l.ShrinkRetainingCapacity(n)
 		return nil

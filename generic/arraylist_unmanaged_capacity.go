@@ -7,21 +7,29 @@ import (
 )
 
 // EnsureTotalCapacity makes room for n elements in all, and for more, so that
-// many calls with a growing n cost little.
+// many calls with a growing n cost little. It panics if n is negative.
 func (l *ArrayListUnmanaged[T]) EnsureTotalCapacity(a mem.Allocator, n int) error {
+	const method = "generic: ArrayList.EnsureTotalCapacity"
+	if n < 0 {
+		panic(method + ": negative capacity")
+	}
 	if n <= cap(l.items) {
 		return nil
 	}
-	return l.grow(a, growth[T](cap(l.items), n), n, false, "generic: ArrayList.EnsureTotalCapacity")
+	return l.grow(a, growth[T](cap(l.items), n), n, false, method)
 }
 
 // EnsureTotalCapacityPrecise makes room for n elements in all, and for no more
-// than these.
+// than these. It panics if n is negative.
 func (l *ArrayListUnmanaged[T]) EnsureTotalCapacityPrecise(a mem.Allocator, n int) error {
+	const method = "generic: ArrayList.EnsureTotalCapacityPrecise"
+	if n < 0 {
+		panic(method + ": negative capacity")
+	}
 	if n <= cap(l.items) {
 		return nil
 	}
-	return l.grow(a, n, n, false, "generic: ArrayList.EnsureTotalCapacityPrecise")
+	return l.grow(a, n, n, false, method)
 }
 
 // EnsureUnusedCapacity makes room for n elements more. It panics if n is

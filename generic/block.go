@@ -3,6 +3,7 @@ package generic
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/allod-dev/allod/internal/rtype"
 	"github.com/allod-dev/allod/mem"
@@ -31,7 +32,13 @@ func (o origin) check(a mem.Allocator, method string) {
 //go:noinline
 func panicNil(a mem.Allocator, method string) {
 	if a == nil {
-		panic(method + ": nil Allocator")
+		s := method + ": nil Allocator"
+		// A method of a managed form has none to hand on if no constructor made
+		// the container.
+		if c, _, ok := strings.Cut(strings.TrimPrefix(method, "generic: "), "."); ok {
+			s += " (the zero " + c + " has no allocator; call New" + c + ")"
+		}
+		panic(s)
 	}
 	panic(fmt.Sprintf("%s: nil %T as Allocator", method, a))
 }

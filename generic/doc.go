@@ -14,12 +14,16 @@
 //
 // An operation that fails returns an error and leaves the container exactly as
 // it was; nothing is lost, and a later attempt may succeed. An operation that
-// cannot fail says so by returning no error, and Close is one of them.
+// cannot fail says so by returning no error. Close cannot fail either: that of
+// an unmanaged form returns nothing, that of a managed form an error that is
+// always nil, so that it is an [io.Closer].
 //
 // Elements without Go pointers live in memory of any allocator. Elements with
 // Go pointers need one whose memory the collector scans, such as heap.GC;
 // others are refused with a [*mem.PointerError], unless the owner of the
-// memory gave the promise of [mem.NoGoPointers]. A container as the element of
+// memory gave the promise of [mem.NoGoPointers]. Strings are such elements:
+// what maps them off the Go heap is StringHashMap, and not HashMap with string
+// keys. A container as the element of
 // a container off the Go heap holds such pointers, and takes the promise.
 //
 // Pointers and slices into a container stay valid until it grows, shrinks,

@@ -13,6 +13,10 @@ import (
 // Memory comes from the allocator given to [NewHashMap]. Removing entries keeps
 // it for later; ShrinkAndFree, ClearAndFree and Close give it back.
 //
+// Strings as keys are Go pointers, which memory off the Go heap must not hold:
+// for them there is [StringHashMap], which keeps copies of its keys in its own
+// memory.
+//
 // Keys are compared with ==, as in a Go map; the order of entries is undefined.
 // Pointers into the map end their life when their entry is removed, and when
 // the map grows, gives back memory, or is closed.
@@ -101,7 +105,8 @@ func (m *HashMap[K, V]) Len() int { return m.u.Len() }
 // Cap returns how many entries fit without another call to the allocator.
 func (m *HashMap[K, V]) Cap() int { return m.u.Cap() }
 
-// EnsureTotalCapacity makes room for n entries in all.
+// EnsureTotalCapacity makes room for n entries in all. It panics if n is
+// negative.
 func (m *HashMap[K, V]) EnsureTotalCapacity(n int) error { return m.u.EnsureTotalCapacity(m.a, n) }
 
 // EnsureUnusedCapacity makes room for n entries more. It panics if n is

@@ -17,6 +17,10 @@ import (
 // ShrinkAndFree, ClearAndFree and Close give it back. Keys and values are not
 // closed or freed by anything here.
 //
+// Strings as keys are Go pointers, which memory off the Go heap must not hold:
+// for them there is [StringHashMapUnmanaged], which keeps copies of its keys in
+// its own memory.
+//
 // Keys are compared with ==, so that, as in a Go map, a NaN is equal to no key,
 // not even itself: it can be put, and seen in an iteration, and is never found.
 // A key that is an interface panics if what it holds is not comparable. Each
@@ -196,7 +200,8 @@ func (m *HashMapUnmanaged[K, V]) Len() int { return m.t.n }
 // Cap returns how many entries fit without another call to the allocator.
 func (m *HashMapUnmanaged[K, V]) Cap() int { return m.t.n + m.t.room }
 
-// EnsureTotalCapacity makes room for n entries in all.
+// EnsureTotalCapacity makes room for n entries in all. It panics if n is
+// negative.
 func (m *HashMapUnmanaged[K, V]) EnsureTotalCapacity(a mem.Allocator, n int) error {
 	if err := m.t.ensure(a, n, false, "generic: HashMap.EnsureTotalCapacity"); err != nil {
 		return err

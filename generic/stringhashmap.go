@@ -102,7 +102,8 @@ func (m *StringHashMap[V]) Len() int { return m.u.Len() }
 // Cap returns how many entries fit into the block that there is.
 func (m *StringHashMap[V]) Cap() int { return m.u.Cap() }
 
-// EnsureTotalCapacity makes room for n entries in all, save for their keys.
+// EnsureTotalCapacity makes room for n entries in all, save for their keys. It
+// panics if n is negative.
 func (m *StringHashMap[V]) EnsureTotalCapacity(n int) error { return m.u.EnsureTotalCapacity(m.a, n) }
 
 // EnsureUnusedCapacity makes room for n entries more, save for their keys. It

@@ -165,7 +165,8 @@ func (m *StringHashMapUnmanaged[V]) Len() int { return m.t.n }
 // Cap returns how many entries fit into the block that there is.
 func (m *StringHashMapUnmanaged[V]) Cap() int { return m.t.n + m.t.room }
 
-// EnsureTotalCapacity makes room for n entries in all, save for their keys.
+// EnsureTotalCapacity makes room for n entries in all, save for their keys. It
+// panics if n is negative.
 func (m *StringHashMapUnmanaged[V]) EnsureTotalCapacity(a mem.Allocator, n int) error {
 	if err := m.t.ensure(a, n, owned, "generic: StringHashMap.EnsureTotalCapacity"); err != nil {
 		return err

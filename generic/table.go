@@ -199,8 +199,11 @@ func groupsFor(n int) (int, bool) {
 	return 1 << bits.Len(uint(least-1)), true
 }
 
-// ensure makes room for n entries in all.
+// ensure makes room for n entries in all. It panics if n is negative.
 func (t *table[K, V]) ensure(a mem.Allocator, n int, ownedKeys bool, method string) error {
+	if n < 0 {
+		panic(method + ": negative capacity")
+	}
 	if n <= t.n+t.room {
 		return nil
 	}

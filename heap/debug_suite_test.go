@@ -30,30 +30,34 @@ func TestDebugContract(t *testing.T) {
 		child func(t *testing.T) mem.Allocator
 		o     heap.DebugOptions
 		p     allocatortest.Promises
+		race  bool // worth the time under the race detector
 	}{
 		{"page", func(*testing.T) mem.Allocator { return heap.Page{} },
-			heap.DebugOptions{}, allocatortest.Promises{Concurrent: true, NoGarbage: !invariant.Enabled}},
+			heap.DebugOptions{}, allocatortest.Promises{Concurrent: true, NoGarbage: !invariant.Enabled}, true},
 		{"page, small quarantine", func(*testing.T) mem.Allocator { return heap.Page{} },
-			heap.DebugOptions{QuarantineBlocks: 5, StackDepth: 2, Redzone: 1}, allocatortest.Promises{Concurrent: true, ReusesFreed: !race.Enabled}},
+			heap.DebugOptions{QuarantineBlocks: 5, StackDepth: 2, Redzone: 1}, allocatortest.Promises{Concurrent: true, ReusesFreed: !race.Enabled}, false},
 		{"page, all off", func(*testing.T) mem.Allocator { return heap.Page{} },
-			heap.DebugOptions{QuarantineBlocks: -1, StackDepth: -1, Redzone: -1, NoFill: true}, allocatortest.Promises{Concurrent: true, ReusesFreed: true, NoGarbage: !invariant.Enabled}},
+			heap.DebugOptions{QuarantineBlocks: -1, StackDepth: -1, Redzone: -1, NoFill: true}, allocatortest.Promises{Concurrent: true, ReusesFreed: true, NoGarbage: !invariant.Enabled}, false},
 		{"collected heap", func(*testing.T) mem.Allocator { return heap.GC{} },
-			heap.DebugOptions{}, allocatortest.Promises{Concurrent: true}},
+			heap.DebugOptions{}, allocatortest.Promises{Concurrent: true}, false},
 		{"hybrid, checked and logged", func(*testing.T) mem.Allocator { return heap.NewHybrid(heap.Page{}) },
 			heap.DebugOptions{CheckEvery: 50, ResizeStacks: true, Redzone: 100, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))},
-			allocatortest.Promises{Concurrent: true}},
+			allocatortest.Promises{Concurrent: true}, true},
 		{"promised", func(*testing.T) mem.Allocator { return mem.NoGoPointers(heap.Page{}) },
-			heap.DebugOptions{QuarantineBytes: 64 << 10}, allocatortest.Promises{Concurrent: true}},
+			heap.DebugOptions{QuarantineBytes: 64 << 10}, allocatortest.Promises{Concurrent: true}, false},
 		{"strict", func(t *testing.T) mem.Allocator { return allocatortest.New(t) },
-			heap.DebugOptions{}, allocatortest.Promises{Concurrent: true}},
+			heap.DebugOptions{}, allocatortest.Promises{Concurrent: true}, false},
 		{"failing now and then", func(t *testing.T) mem.Allocator {
 			return heap.NewFailing(allocatortest.New(t), heap.FailingOptions{})
-		}, heap.DebugOptions{}, allocatortest.Promises{Concurrent: true}},
+		}, heap.DebugOptions{}, allocatortest.Promises{Concurrent: true}, false},
 		{"debug", func(t *testing.T) mem.Allocator {
 			return closing(t, heap.NewDebug(heap.Page{}, heap.DebugOptions{Redzone: 7}))
-		}, heap.DebugOptions{}, allocatortest.Promises{Concurrent: true}},
+		}, heap.DebugOptions{}, allocatortest.Promises{Concurrent: true}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if race.Enabled && !c.race {
+				t.Skip("the others tell the race detector as much")
+			}
 			allocatortest.RunWith(t, c.p, func(t *testing.T) mem.Allocator {
 				return closing(t, heap.NewDebug(c.child(t), c.o))
 			})

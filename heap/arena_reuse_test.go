@@ -127,7 +127,7 @@ func TestPoolUsesWhatThereIs(t *testing.T) {
 
 // onePointer is a struct of one pointer, which an interface holds as it holds a
 // pointer. The field is nil, and the allocator is there all the same.
-type onePointer struct{ buf *[64]byte }
+type onePointer struct{ _ *[64]byte }
 
 func (a onePointer) Alloc(size int, l mem.Layout) ([]byte, error)        { return heap.GC{}.Alloc(size, l) }
 func (a onePointer) Resize(b []byte, _ mem.Layout, _ int) ([]byte, bool) { return b, false }

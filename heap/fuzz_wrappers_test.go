@@ -40,7 +40,8 @@ func FuzzWrappers(f *testing.F) {
 		2, 8, 0, 7, 5, 3, 3, 0, 3, 2, 1, 11, 0, 0,
 	}
 	for i := range makers {
-		f.Add(append([]byte{byte(i), byte(i % 4)}, seed...))
+		f.Add(append([]byte{byte(i), 0}, seed...))
+		f.Add(append([]byte{byte(i), 3}, seed...))
 	}
 	f.Add(append([]byte{6, plain | 3}, seed...)) // Hybrid makes up for the child
 	f.Add(append([]byte{5, unmoving | 2}, seed...))

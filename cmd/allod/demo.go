@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,7 +25,8 @@ func demoCommand() *cobra.Command {
 folder, in plain Go and in an arena off the Go heap. It answers phrase and
 prefix queries under the load of a service, tears the index down, and compares.
 
-Exit codes: 0 all is well, 1 a check failed, 2 usage, 3 out of memory.`,
+Exit codes: 0 all is well, 1 a check failed or a file could not be read, 2 usage,
+3 out of memory.`,
 		Example: `  allod demo
   allod demo --html demo.html ~/src
   allod demo --limit 64MiB`,
@@ -36,6 +38,9 @@ Exit codes: 0 all is well, 1 a check failed, 2 usage, 3 out of memory.`,
 				if o.Limit, err = demo.ParseSize(limit); err != nil {
 					return demo.UsageError(fmt.Errorf("--limit: %w", err))
 				}
+			}
+			if limit != "" && o.HTML != "" {
+				return demo.UsageError(errors.New("--html: there are no charts with --limit"))
 			}
 			if !(o.Scale > 0 && o.Scale <= 1000) {
 				return demo.UsageError(fmt.Errorf("--scale: %g is not between 0 and 1000", o.Scale))

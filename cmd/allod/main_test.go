@@ -77,7 +77,8 @@ func TestDemoOneFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	stdout, stderr, code := allod(t, "demo", "--load=100ms", dir)
-	if code != 0 || stderr != "" || !strings.Contains(stdout, "exit code is 3") {
+	if code != 0 || stderr != "" || !strings.Contains(stdout, "exit code is 3") ||
+		!strings.Contains(stdout, ": 1 file, 16 bytes,") {
 		t.Errorf("exit code %d, stderr %q\n%s", code, stderr, stdout)
 	}
 }
@@ -107,7 +108,8 @@ func TestExitCodes(t *testing.T) {
 		want string // in stdout or stderr
 	}{
 		"fits":           {[]string{"demo", "--limit=64MiB", dir}, 0, "fits into"},
-		"help":           {[]string{"demo", "--help"}, 0, "--limit"},
+		"html and limit": {[]string{"demo", "--limit=64MiB", "--html", filepath.Join(dir, "x.html"), dir}, 2, "--html"},
+		"help":           {[]string{"demo", "--help"}, 0, "or a file could not be read"},
 		"no folder":      {[]string{"demo", filepath.Join(dir, "absent")}, 2, "no such file"},
 		"a file":         {[]string{"demo", filepath.Join(dir, "faa")}, 2, "not a folder"},
 		"empty":          {[]string{"demo", t.TempDir()}, 2, "nothing to index"},
@@ -142,7 +144,7 @@ func TestDemoUnreadable(t *testing.T) {
 		t.Skip("this user may read everything")
 	}
 	for _, args := range [][]string{{"demo", dir}, {"demo", "--limit=64MiB", dir}} {
-		if _, stderr, code := allod(t, args...); code != 1 || !strings.Contains(stderr, "faa: permission denied") {
+		if _, stderr, code := allod(t, args...); code != 1 || !strings.Contains(stderr, "file 1, faa: ") || !strings.Contains(stderr, "permission denied") {
 			t.Errorf("%q: exit code %d, %s", args, code, stderr)
 		}
 	}

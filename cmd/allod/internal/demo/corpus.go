@@ -56,8 +56,8 @@ func openCorpus(root string, scale float64) (*corpus, error) {
 	}
 	n := int(float64(len(files))*scale + 0.5)
 	if n == 0 {
-		return nil, fmt.Errorf("%w: %s holds %d files, of which a scale of %g leaves none",
-			errNoCorpus, root, len(files), scale)
+		return nil, fmt.Errorf("%w: %s holds %s, of which a scale of %g leaves none",
+			errNoCorpus, root, plural(len(files), "file"), scale)
 	}
 	docs := make([]string, n)
 	for i := range docs {
@@ -102,7 +102,7 @@ func (c *corpus) warm(progress func(done, total int)) (size int64, err error) {
 	for doc := range c.docs {
 		content, err := c.read(doc, &s)
 		if err != nil {
-			return 0, err
+			return 0, &buildError{doc, c.docs[doc], err}
 		}
 		size += int64(len(content))
 		progress(doc+1, len(c.docs))

@@ -10,8 +10,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -260,6 +262,9 @@ func TestLimit(t *testing.T) {
 	if err != nil || r.Error != "" || r.Indexed != 300 || r.Lost != 0 || r.failure() != nil {
 		t.Errorf("limit 64 MiB: %+v, %v", r, err)
 	}
+	if strings.Contains(r.String(), "intact") { // nothing was put to a test
+		t.Errorf("limit 64 MiB: %s", r)
+	}
 }
 
 // Memory can also run out when all documents are in the index and only the
@@ -333,9 +338,15 @@ func TestLimitOneWord(t *testing.T) {
 // be read.
 func TestUnreadableFile(t *testing.T) {
 	c := smallCorpus(t, 30)
+	if size, err := c.warm(quiet); err != nil || size < 1000 {
+		t.Errorf("warm: %d bytes, %v", size, err)
+	}
 	lost := c.docs[20]
 	if err := os.Remove(filepath.Join(c.root, lost)); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := c.warm(quiet); !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(err.Error(), "file 21, "+lost) {
+		t.Errorf("warm: %v", err)
 	}
 	all, off := indexes(t)
 	for name, ix := range all {
@@ -474,8 +485,15 @@ func TestWords(t *testing.T) {
 		{count(0), "0"}, {count(999), "999"}, {count(16872401), "16,872,401"},
 		{duration(2351 * time.Millisecond), "2.35 s"}, {duration(57449 * time.Microsecond), "57.4 ms"},
 		{duration(210 * time.Nanosecond), "0.21 µs"}, {duration(0), "0.00 µs"},
-		{size(0), "0"}, {size(661_000_000), "661 MB"}, {size(12_300), "12.3 kB"}, {size(3_450_000_000), "3.45 GB"},
-		{flagSize(64 << 20), "64MiB"}, {flagSize(1000), "1000B"},
+		{size(0), "0"}, {size(1), "1 byte"}, {size(30), "30 bytes"}, {size(1000), "1.00 kB"},
+		{size(661_000_000), "661 MB"}, {size(12_300), "12.3 kB"}, {size(3_450_000_000), "3.45 GB"},
+		{flagSize(64 << 20), "64MiB"}, {flagSize(1000), "1000B"}, {flagSize(40 << 10), "40KiB"},
+		{flagSize(round(22369621)), "21MiB"}, {flagSize(round(21800)), "21KiB"}, {flagSize(round(999)), "999B"},
+		{plural(0, "file"), "0 files"}, {plural(1, "file"), "1 file"}, {plural(11500, "file"), "11,500 files"},
+		{(&Report{Bytes: 120e6}).about(7 * time.Second), "about a minute"},
+		{(&Report{Bytes: 12e6}).about(time.Second), "some seconds"},
+		{(&Report{Bytes: 30e6}).about(7 * time.Second), "less than a minute"},
+		{(&Report{Bytes: 240e6}).about(14 * time.Second), "some minutes"},
 		{compare(100, 10, "shorter", "longer"), "10 times shorter"},
 		{compare(10, 25, "shorter", "longer"), "2.5 times longer"},
 		{compare(10, 10, "shorter", "longer"), "about the same"},
@@ -486,7 +504,7 @@ func TestWords(t *testing.T) {
 			t.Errorf("got %q, want %q", test.got, test.want)
 		}
 	}
-	for s, want := range map[string]int64{"1": 1, "64MiB": 64 << 20, "1.5GB": 1.5e9, "10k": 10 << 10, "7B": 7, "2g": 2 << 30} {
+	for s, want := range map[string]int64{"1": 1, "64MiB": 64 << 20, "1.5GB": 1.5e9, "10k": 10 << 10, "21KiB": 21 << 10, "7B": 7, "2g": 2 << 30} {
 		if got, err := ParseSize(s); got != want || err != nil {
 			t.Errorf("ParseSize(%q) = %d, %v, want %d", s, got, err, want)
 		}
@@ -541,7 +559,8 @@ func TestVariants(t *testing.T) {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
-	for _, want := range []string{"p99.9", "full collection", "slowest 1 in 1,000", "exit code is 3", r.plain().Answers} {
+	for _, want := range []string{"p99.9", "full collection", "slowest 1 in 1,000", "exit code is 3",
+		"the same answers (" + r.plain().Answers + "), and the arenas gave every byte back"} {
 		if !strings.Contains(wrap(out.String(), 1e6), want) {
 			t.Errorf("the report does not say %q:\n%s", want, &out)
 		}
@@ -658,6 +677,57 @@ func TestWarning(t *testing.T) {
 	r.Variants[1].Got = 0.5
 	if w := r.warning(); !strings.Contains(w, "b got 50 %") || strings.Contains(w, "a got") {
 		t.Errorf("a busy machine: %q", w)
+	}
+}
+
+// Whoever has more threads with work than processors waits for them, in
+// whichever phase.
+func TestShare(t *testing.T) {
+	if cpuTime() == 0 {
+		t.Skip("the processor time of this process is not known")
+	}
+	c := smallCorpus(t, 100)
+	ix := newGoIndex()
+	var r Result
+	if err := r.measureBuild(ix, c, new(scratch), quiet); err != nil {
+		t.Fatal(err)
+	}
+	if r.Got <= 0 || r.Got > 1 {
+		t.Errorf("building got a share of %g", r.Got)
+	}
+	for _, share := range []float64{0.5, 0.7, 0} {
+		r.got(share)
+	}
+	if r.Got > 0.5 || r.Got == 0 {
+		t.Errorf("the least share is %g", r.Got)
+	}
+	if runtime.GOOS != "linux" || waitTime() == 0 {
+		t.Skip("how long this process waits is not known")
+	}
+	threads := 4 * runtime.NumCPU()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
+	work := startWork()
+	var wg sync.WaitGroup
+	for range threads {
+		wg.Go(func() {
+			for work.cpu() < 300*time.Millisecond {
+			}
+		})
+	}
+	wg.Wait()
+	if share := work.share(); share <= 0 || share > alone {
+		t.Errorf("%d threads for %d processors got a share of %g", threads, runtime.NumCPU(), share)
+	}
+}
+
+// Collecting on idle processors takes nothing from anybody.
+func TestGCCPU(t *testing.T) {
+	for range 3 {
+		runtime.GC()
+	}
+	gc, idle, all := gcCPU(), readMetric("/cpu/classes/gc/mark/idle:cpu-seconds"), readMetric("/cpu/classes/gc/total:cpu-seconds")
+	if gc <= 0 || gc+idle > all*1.001 {
+		t.Errorf("%g s of collecting, %g s of it idle, are counted as %g s", all, idle, gc)
 	}
 }
 

@@ -84,7 +84,7 @@ func (r *Report) barCharts() []barChart {
 		{"Full collection, index live", "Time of runtime.GC(), the shortest of nine. Shorter is better.",
 			func(v *Result) float64 { return float64(v.FullGC) },
 			func(v *Result) string { return duration(v.FullGC) }},
-		{"CPU time spent collecting", "While building and serving. Shorter is better.",
+		{"CPU time spent collecting", "While building and serving, not on idle processors. Shorter is better.",
 			func(v *Result) float64 { return v.GCCPU },
 			func(v *Result) string { return duration(seconds(v.GCCPU)) }},
 		{"Peak memory", "Resident set size of the process. Shorter is better.",

@@ -111,11 +111,15 @@ func (r *LimitResult) String() string {
 		}
 		fmt.Fprintf(&b, "  reason  %s\n", r.Error)
 	}
-	fmt.Fprintf(&b, "  index   %s: %s files, %s words, %s postings", pick(r.Intact, "intact", "DAMAGED"),
-		count(r.Indexed), count(r.Words), count(r.Postings))
+	state := "" // an index that fits was not put to a test
+	if r.Error != "" {
+		state = pick(r.Intact, "intact: ", "DAMAGED: ")
+	}
+	fmt.Fprintf(&b, "  index   %s%s, %s, %s", state,
+		plural(r.Indexed, "file"), plural(r.Words, "word"), plural(r.Postings, "posting"))
 	if r.Queries > 0 {
 		fmt.Fprintf(&b, "; %s queries answered as before the failure", count(r.Queries))
 	}
-	fmt.Fprintf(&b, "\n  lost    %s bytes after closing it", count(r.Lost))
+	fmt.Fprintf(&b, "\n  lost    %s after closing it", plural(r.Lost, "byte"))
 	return b.String()
 }

@@ -77,7 +77,7 @@ func inProcess(ctx context.Context, s spec, progress func(float64)) (*Result, er
 // limitInProcess runs this program with --limit, as a user would, and returns
 // what it said and its exit code.
 func limitInProcess(ctx context.Context, o Options, limit int64) (*LimitResult, error) {
-	cmd, err := ourselves(ctx, "demo", "--json", fmt.Sprintf("--limit=%dB", limit),
+	cmd, err := ourselves(ctx, "demo", "--json", "--limit="+flagSize(limit),
 		fmt.Sprintf("--scale=%g", o.Scale), "--", o.Root)
 	if err != nil {
 		return nil, err

@@ -32,13 +32,23 @@ func (r *Report) best() *Result  { return r.Variants[len(r.Variants)-1] }
 // tree of Go.
 func (r *Report) limit() int64 {
 	const usual = 64 << 20
-	return min(usual, max(r.best().OffHeap/3, 1))
+	return round(min(usual, max(r.best().OffHeap/3, 1)))
+}
+
+// round makes a size easier to read, and no larger.
+func round(n int64) int64 {
+	for _, unit := range []int64{1 << 20, 1 << 10} {
+		if n >= unit {
+			return n - n%unit
+		}
+	}
+	return n
 }
 
 // limited runs the build within a limit that the index does not fit in. How
 // little that is cannot be known: an arena has room to spare.
 func (r *Report) limited(run func(limit int64) (*LimitResult, error)) (err error) {
-	for limit := r.limit(); limit > 0; limit /= 2 {
+	for limit := r.limit(); limit > 0; limit = round(limit / 2) {
 		if r.Limited, err = run(limit); err != nil || r.Limited.ExitCode != ExitOK {
 			return err
 		}
@@ -70,10 +80,25 @@ func (r *Report) check() {
 }
 
 // introduction says what is about to happen.
-func (r *Report) introduction() string {
-	return fmt.Sprintf("A full-text index over %s: %s files, %s, built %d ways, each in a process "+
-		"of its own and with the same memory. This takes about a minute.",
-		r.Root, count(r.Documents), size(r.Bytes), len(variants))
+func (r *Report) introduction(load time.Duration) string {
+	return fmt.Sprintf("A full-text index over %s: %s, %s, built %d ways, each in a process "+
+		"of its own and with the same memory. This takes %s.",
+		r.Root, plural(r.Documents, "file"), size(r.Bytes), len(variants), r.about(load))
+}
+
+// about says how long the demo takes: the load, and building and loading the
+// index, all variants together, at a few megabytes per second.
+func (r *Report) about(load time.Duration) string {
+	const bytesPerSecond = 4e6
+	switch s := float64(len(variants))*load.Seconds() + float64(r.Bytes)/bytesPerSecond; {
+	case s < 10:
+		return "some seconds"
+	case s < 40:
+		return "less than a minute"
+	case s < 90:
+		return "about a minute"
+	}
+	return "some minutes"
 }
 
 // A row of the table: its name below the row before, and by itself.
@@ -143,6 +168,9 @@ func (r *Report) legend() []string {
 		fmt.Sprintf("Load: %s requests arrive per second at random, a quarter of what plain Go can "+
 			"serve; each is JSON in, a phrase or a prefix, JSON out, %s of Go heap in plain Go. "+
 			"Latency counts from arrival.", count(int(p.Rate)), size(int64(p.PerRequest))),
+		"Teardown is giving the index back to the system: plain Go has to collect, and returns all " +
+			"that is free (debug.FreeOSMemory); an arena returns its memory as it is closed. CPU time " +
+			"of collections is without what they did on processors that were idle.",
 	}
 }
 
@@ -186,7 +214,8 @@ func (r *Report) sentences() []string {
 			pick(l.File == "", "", l.File+": "), l.Error, pick(l.Intact, "intact", "DAMAGED"), plural(l.Lost, "byte"), l.ExitCode))
 	}
 	if len(r.Failed) == 0 {
-		s = append(s, fmt.Sprintf("All variants gave the same answers (%s), and every byte went back.", p.Answers))
+		s = append(s, fmt.Sprintf("All variants gave the same answers (%s), and the "+
+			"arenas gave every byte back.", p.Answers))
 	}
 	if w := r.warning(); w != "" {
 		s = append(s, w)

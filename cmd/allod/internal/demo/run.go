@@ -68,7 +68,7 @@ func Run(ctx context.Context, o Options, stdout io.Writer, stderr *os.File) erro
 		}
 	}
 	if err == nil && len(report.Failed) > 0 {
-		err = &exitError{ExitCheckFailed, fmt.Errorf("%d checks failed", len(report.Failed))}
+		err = &exitError{ExitCheckFailed, errors.New(plural(len(report.Failed), "check") + " failed")}
 	}
 	return err
 }
@@ -86,7 +86,7 @@ func measure(ctx context.Context, c *corpus, o Options, bar *bar, stdout io.Writ
 	}
 	if !o.JSON {
 		bar.clear()
-		fmt.Fprintf(stdout, "%s\n\n", wrap(r.introduction(), min(width(stdout), maxColumns)))
+		fmt.Fprintf(stdout, "%s\n\n", wrap(r.introduction(o.Load), min(width(stdout), maxColumns)))
 	}
 	s := spec{Root: o.Root, Scale: o.Scale, Load: o.Load}
 	for _, v := range variants {

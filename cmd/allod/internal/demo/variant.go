@@ -70,7 +70,7 @@ type Result struct {
 	Build      time.Duration `json:"build_ns"`
 	Requests   int           `json:"requests"` // served as fast as possible
 	PerSecond  float64       `json:"requests_per_second"`
-	Got        float64       `json:"share_of_processors"` // of all, while it could use all; 0: not known
+	Got        float64       `json:"share_of_processors"` // of those it had work for, in its worst phase; 0: not known
 	Rate       float64       `json:"rate"`                // arrivals per second, for the latencies
 	Latencies  []Quantile    `json:"latencies"`
 	PeakRSS    int64         `json:"peak_rss_bytes"`
@@ -180,9 +180,10 @@ func share(tell func(event), from, to float64) func(done, total int) {
 }
 
 func (r *Result) measureBuild(ix index, c *corpus, s *scratch, progress func(done, total int)) error {
-	start := time.Now()
+	work, start := startWork(), time.Now()
 	err := build(ix, c, s, progress)
 	r.Build = time.Since(start)
+	r.got(work.share())
 	if err := errors.Join(err, s.close()); err != nil {
 		return err
 	}
@@ -213,32 +214,43 @@ func (r *Result) measureLoad(ix index, c *corpus, s spec, newScratch func() *scr
 
 func (r *Result) measureCrew(crew *crew, s spec, progress func(done, total int)) error {
 	allocated := readMetric("/gc/heap/allocs:bytes")
-	cpu := cpuTime()
+	work := startWork()
 	served, took, err := crew.saturate(s.Requests, time.Duration(saturation*float64(s.Load)))
 	if err != nil {
 		return err
 	}
 	r.Requests = served
 	r.PerSecond = float64(served) / took.Seconds()
-	r.Got = (cpuTime() - cpu).Seconds() / took.Seconds() / float64(runtime.GOMAXPROCS(0))
+	r.got(work.share())
+	// Here it had work for all processors, whether or not its waiting is known.
+	r.got(work.cpu().Seconds() / took.Seconds() / float64(runtime.GOMAXPROCS(0)))
 	r.PerRequest = (readMetric("/gc/heap/allocs:bytes") - allocated) / float64(served)
 	time.Sleep(rest)
 	r.Rate = cmp.Or(s.Rate, utilisation*r.PerSecond)
+	work = startWork()
 	h, err := crew.serve(r.Rate, int(r.Rate*(1-saturation)*s.Load.Seconds())+1, progress)
 	if err != nil {
 		return err
 	}
+	r.got(work.share())
 	for _, q := range quantiles {
 		r.Latencies = append(r.Latencies, Quantile{q, h.quantile(q)})
 	}
 	return nil
 }
 
+// got notes which share of the processors a phase got, if that is known.
+func (r *Result) got(share float64) {
+	if share > 0 && (r.Got == 0 || share < r.Got) {
+		r.Got = share
+	}
+}
+
 // measureCollector reads what the collector did so far, and then makes it
 // collect with the index live.
 func (r *Result) measureCollector() {
 	r.Cycles = uint64(readMetric("/gc/cycles/total:gc-cycles"))
-	r.GCCPU = readMetric("/cpu/classes/gc/total:cpu-seconds")
+	r.GCCPU = gcCPU()
 	r.FullGC = math.MaxInt64
 	for range fullGCs {
 		start := time.Now()
@@ -247,6 +259,12 @@ func (r *Result) measureCollector() {
 		r.FullGC = min(r.FullGC, time.Since(start))
 	}
 	r.Objects = uint64(readMetric("/gc/heap/objects:objects"))
+}
+
+// gcCPU returns the seconds of processor time that collecting took from the
+// program: what it did on idle processors took nothing.
+func gcCPU() float64 {
+	return readMetric("/cpu/classes/gc/total:cpu-seconds") - readMetric("/cpu/classes/gc/mark/idle:cpu-seconds")
 }
 
 // readMetric returns a metric of the runtime.

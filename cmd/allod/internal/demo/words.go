@@ -43,6 +43,8 @@ func size(n int64) string {
 	switch {
 	case n == 0:
 		return "0"
+	case n < 1000:
+		return plural(n, "byte")
 	case n >= 1e9:
 		return digits(float64(n)/1e9) + " GB"
 	case n >= 1e6:
@@ -55,6 +57,9 @@ func size(n int64) string {
 func flagSize(n int64) string {
 	if n%(1<<20) == 0 {
 		return strconv.FormatInt(n>>20, 10) + "MiB"
+	}
+	if n%(1<<10) == 0 {
+		return strconv.FormatInt(n>>10, 10) + "KiB"
 	}
 	return strconv.FormatInt(n, 10) + "B"
 }

@@ -1,0 +1,23 @@
+package demo
+
+import "time"
+
+// A work says how much of the processors this process has got, and has waited
+// for, since it began.
+type work struct{ used, waited time.Duration }
+
+func startWork() work { return work{cpuTime(), waitTime()} }
+
+// cpu returns the processor time used meanwhile.
+func (w work) cpu() time.Duration { return cpuTime() - w.used }
+
+// share returns which share of the time in which this process had work for a
+// processor it had one, 0 if that is not known. It is 1 where waiting is not
+// known.
+func (w work) share() float64 {
+	used, waited := w.cpu(), max(waitTime()-w.waited, 0)
+	if used <= 0 {
+		return 0
+	}
+	return used.Seconds() / (used + waited).Seconds()
+}

@@ -1,8 +1,8 @@
 # allod. `make` alone lists what can be asked for.
 
 GO          ?= go
-# The other Go release that is supported; the go command downloads it.
-GO_NEXT     := go1.27.3
+# The Go releases that are supported; the go command downloads what is not here.
+RELEASES    := go1.26.8 go1.27.3
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Everything in this list must build and vet; what can run here, runs.
 PLATFORMS   := darwin/arm64 windows/amd64 freebsd/amd64 linux/arm64 linux/386 js/wasm wasip1/wasm
@@ -20,14 +20,14 @@ help: ## list the targets
 test: ## all that CI checks: vet, staticcheck, tests in every build, other platforms
 	@$(GO) version
 	@$(MAKE) --no-print-directory fmt vet staticcheck
-	@$(MAKE) --no-print-directory test-plain test-invariants test-race test-checkptr test-nocgo test-386 test-pure test-cgocheck2 test-next
+	@$(MAKE) --no-print-directory test-plain test-invariants test-race test-checkptr test-nocgo test-386 test-pure test-cgocheck2 test-releases
 	@$(MAKE) --no-print-directory test-modules platforms
 	@echo "make test: everything passed"
 
 # An older gofmt cannot read generic methods: files named for go1.27 are left out.
 .PHONY: fmt
-fmt:
-	@bad=$$(find . -name '*.go' ! -name '*_go127*.go' -exec gofmt -l {} +); test -z "$$bad" || { echo "gofmt these files:"; echo "$$bad"; exit 1; }
+fmt: ## gofmt
+	@bad=$$(find . -name '*.go' ! -name '*_go127*.go' -exec "$$($(GO) env GOROOT)/bin/gofmt" -l {} +); test -z "$$bad" || { echo "gofmt these files:"; echo "$$bad"; exit 1; }
 
 .PHONY: vet
 vet: ## go vet, in every build
@@ -37,7 +37,7 @@ vet: ## go vet, in every build
 
 .PHONY: staticcheck
 staticcheck: ## staticcheck at the pinned version
-	$(GO) run $(STATICCHECK) $(PKGS)
+	@for m in $(MODULES); do echo "$$m: staticcheck"; (cd $$m && $(GO) run $(STATICCHECK) ./...) || exit 1; done
 	$(GO) run $(STATICCHECK) -tags invariants $(PKGS)
 
 .PHONY: test-plain
@@ -72,11 +72,11 @@ test-cgocheck2: ## the tests of what holds memory, every pointer store checked (
 	@if $(HAVE_CC); then echo GOEXPERIMENT=cgocheck2 $(GO) test $(HOLDERS); GOEXPERIMENT=cgocheck2 $(GO) test $(HOLDERS); \
 	else echo "SKIPPED: GOEXPERIMENT=cgocheck2: no C compiler here"; fi
 
-.PHONY: test-next
-test-next: ## the tests with the other supported Go release, which is downloaded
-	@if GOTOOLCHAIN=$(GO_NEXT) $(GO) version >/dev/null 2>&1; then \
-		echo GOTOOLCHAIN=$(GO_NEXT) $(GO) test $(PKGS); GOTOOLCHAIN=$(GO_NEXT) $(GO) test $(PKGS); \
-	else echo "SKIPPED: $(GO_NEXT): it is not here and cannot be downloaded"; fi
+.PHONY: test-releases
+test-releases: ## the tests with the supported Go releases other than this one
+	@for r in $(RELEASES); do case "$$($(GO) env GOVERSION)" in $${r%.*}*) continue;; esac; \
+		if ! GOTOOLCHAIN=$$r $(GO) version >/dev/null 2>&1; then echo "SKIPPED: $$r: it is not here and cannot be downloaded"; continue; fi; \
+		for m in $(MODULES); do echo "$$m: GOTOOLCHAIN=$$r $(GO) test ./..."; (cd $$m && GOTOOLCHAIN=$$r $(GO) test ./...) || exit 1; done; done
 
 .PHONY: test-386
 test-386: ## the tests on 32 bits, where this machine runs them
@@ -92,8 +92,8 @@ test-modules: ## vet and test of the modules beside the core
 
 .PHONY: platforms
 platforms: ## go vet on every platform that must build
-	@for p in $(PLATFORMS); do echo "CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet $(PKGS)"; \
-		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet $(PKGS) || exit 1; done
+	@for m in $(MODULES); do for p in $(PLATFORMS); do echo "$$m: CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./..."; \
+		(cd $$m && CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet ./...) || exit 1; done; done
 
 .PHONY: demo
 demo: ## the main job: a full-text index over Go's own source, on and off the Go heap

@@ -29,7 +29,6 @@ var arrows = map[string][]string{
 var foreign = map[string][]string{
 	"internal": {"golang.org/x/sys/unix", "golang.org/x/sys/windows"},
 	"mem":      {"golang.org/x/exp/constraints"},
-	"generic":  {"golang.org/x/exp/constraints"},
 }
 
 // heavy are packages of the standard library that would triple a small binary.

@@ -56,10 +56,15 @@ func (e *LeakError) Error() string {
 			b.WriteString(" of type " + g.Type)
 		}
 		if len(g.Stack) > 0 {
-			b.WriteString(", allocated by\n" + strings.TrimSuffix(g.Stack.where(), "\n"))
+			b.WriteString(", allocated by\n" + indented(g.Stack.Program()))
 		}
 	}
 	return b.String()
+}
+
+// indented returns what s prints, a tab further right.
+func indented(s Stack) string {
+	return "\t" + strings.ReplaceAll(strings.TrimSuffix(s.String(), "\n"), "\n", "\n\t")
 }
 
 // plural returns "1 block", "2 blocks".

@@ -161,32 +161,30 @@ func (s Stack) String() string {
 	return b.String()
 }
 
-// where is String, indented and without the frames that say nothing to whoever
-// looks for a leak: the layers that every allocation passes through on its way,
-// and what is below every goroutine.
-func (s Stack) where() string {
-	var b strings.Builder
-	for f := range s.frames {
+// Program returns the part of s that is the program's: without the layers that
+// every allocation passes through on its way in, and without what is below every
+// test and goroutine. If nothing is left, it returns s.
+func (s Stack) Program() Stack {
+	const module = "github.com/allod-dev/allod/"
+	from, to := 0, 0
+frames:
+	for i := range s {
+		f, _ := runtime.CallersFrames(s[i : i+1]).Next()
+		inner, ours := strings.CutPrefix(f.Function, module)
+		kit := ours && strings.HasPrefix(inner, "testing/allocatortest.")
 		switch {
-		case f.Function == "runtime.goexit", f.Function == "testing.tRunner":
-		case b.Len() == 0 && passing(f.Function):
+		case from == to && (kit || ours && (strings.HasPrefix(inner, "mem.") || strings.HasPrefix(inner, "heap."))):
+			from, to = i+1, i+1
+		case kit, f.Function == "testing.tRunner", f.Function == "runtime.goexit":
+			break frames
 		default:
-			fmt.Fprintf(&b, "\t%s\n\t\t%s:%d\n", f.Function, f.File, f.Line)
+			to = i + 1
 		}
 	}
-	if b.Len() == 0 {
-		return s.String()
+	if from == to {
+		return s
 	}
-	return b.String()
-}
-
-// passing tells whether function belongs to the typed layer or is a method of
-// an allocator.
-func passing(function string) bool {
-	const module = "github.com/allod-dev/allod/"
-	inner, ours := strings.CutPrefix(function, module)
-	return ours && (strings.HasPrefix(inner, "mem.") || strings.HasPrefix(inner, "heap.") ||
-		strings.HasPrefix(inner, "testing/allocatortest."))
+	return s[from:to]
 }
 
 // frames yields the frames of s, innermost first.

@@ -117,6 +117,7 @@ func panicSize(method string, size int) {
 // Unwrapper is implemented by allocators that wrap one child and lets [As] look
 // through them.
 type Unwrapper interface {
+	// Unwrap returns the child, or nil if there is none to speak for.
 	Unwrap() Allocator
 }
 

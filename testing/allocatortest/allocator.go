@@ -12,9 +12,13 @@ import (
 // TB is what this package needs of a test: [testing.TB] has it, and so has
 // whatever other test frameworks hand out.
 type TB interface {
+	// Helper marks the caller as not worth a line number.
 	Helper()
+	// Cleanup registers a function to call when the test ends.
 	Cleanup(func())
+	// Errorf fails the test, and lets it go on.
 	Errorf(format string, args ...any)
+	// Logf notes something.
 	Logf(format string, args ...any)
 }
 

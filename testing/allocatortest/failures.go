@@ -29,7 +29,8 @@ import (
 //   - a nil error although a request for memory failed: it was swallowed;
 //   - an error that does not wrap [mem.ErrOutOfMemory];
 //   - panics;
-//   - requests that differ from those of the first call.
+//   - requests that differ from those of the first call;
+//   - that there were none: fn then used another allocator.
 //
 // The allocator answers [mem.Scanned]; see [FailureOptions] for others. What it
 // costs grows with the square of the number of requests.
@@ -60,7 +61,11 @@ func CheckFailures(tb TB, o FailureOptions, fn func(a mem.Allocator) error) int 
 		in.armed = true
 		return fn(in)
 	}}
-	return c.check()
+	n := c.check()
+	if n == 0 && c.failures == 0 {
+		tb.Errorf("allocatortest: nothing was asked of the allocator, so that nothing could fail: does the function use the one it is given?")
+	}
+	return n
 }
 
 // An Operation is one step of a program, which should happen completely or not

@@ -345,3 +345,11 @@ func TestCheckUnchangedFails(t *testing.T) {
 		t.Errorf("found %q", all)
 	}
 }
+
+// A function that takes its memory from elsewhere proves nothing.
+func TestCheckAllFailuresOfNothing(t *testing.T) {
+	r := allocatortest.NewRecorder()
+	allocatortest.CheckAllFailures(r, func(mem.Allocator) error { return nil })
+	r.Finish()
+	want(t, r, "nothing was asked of the allocator")
+}

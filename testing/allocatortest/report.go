@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -85,22 +84,7 @@ func describe(m *heap.Misuse) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// indent prints a stack without the frames that say nothing: the methods of the
-// allocator that recorded it, and what is below every test.
+// indent prints the program's part of a stack.
 func indent(s heap.Stack) string {
-	const own = "/allocatortest.(*Allocator)."
-	var b strings.Builder
-	frames := runtime.CallersFrames(s)
-	for {
-		f, more := frames.Next()
-		switch {
-		case f.Function == "", f.Function == "runtime.goexit", f.Function == "testing.tRunner":
-		case b.Len() == 0 && strings.Contains(f.Function, own):
-		default:
-			fmt.Fprintf(&b, "\t%s\n\t\t%s:%d\n", f.Function, f.File, f.Line)
-		}
-		if !more {
-			return b.String()
-		}
-	}
+	return "\t" + strings.ReplaceAll(strings.TrimSuffix(s.Program().String(), "\n"), "\n", "\n\t") + "\n"
 }

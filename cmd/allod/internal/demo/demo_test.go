@@ -273,7 +273,7 @@ func TestLimit(t *testing.T) {
 func TestLimitSweep(t *testing.T) {
 	dir := t.TempDir()
 	var text []byte
-	for i := range 6000 {
+	for i := range 2000 {
 		text = fmt.Appendf(text, "word%d ", i)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "words"), text, 0o644); err != nil {
@@ -284,7 +284,7 @@ func TestLimitSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	atFile, atDictionary := 0, 0
-	for limit := int64(16 << 10); ; limit += 16 << 10 {
+	for limit := int64(8 << 10); ; limit += 8 << 10 {
 		r, err := buildWithin(c, limit, quiet)
 		if err != nil {
 			t.Fatalf("limit %d: %v", limit, err)
@@ -299,7 +299,7 @@ func TestLimitSweep(t *testing.T) {
 		if r.File == "" {
 			want = "at sorting the dictionary, after all 1 file"
 			atDictionary++
-			if r.Indexed != 1 || r.Words != 6000 || r.Queries == 0 {
+			if r.Indexed != 1 || r.Words != 2000 || r.Queries == 0 {
 				t.Errorf("limit %d: %+v", limit, r)
 			}
 		} else {
@@ -569,6 +569,9 @@ func TestVariants(t *testing.T) {
 		strings.Contains(page.String(), "<script") || strings.Contains(page.String(), "ZgotmplZ") {
 		t.Error("the page is not self-contained")
 	}
+	if want := fmt.Sprintf("over 100 files (0): %d words, 20,000 postings.", r.plain().Words); !strings.Contains(page.String(), want) {
+		t.Errorf("the page does not say %q", want)
+	}
 	if n := strings.Count(page.String(), `role="img"`); n != 7 {
 		t.Errorf("%d charts, want 7", n)
 	}
@@ -710,7 +713,7 @@ func TestShare(t *testing.T) {
 	var wg sync.WaitGroup
 	for range threads {
 		wg.Go(func() {
-			for work.cpu() < 300*time.Millisecond {
+			for work.cpu() < time.Duration(threads)*50*time.Millisecond {
 			}
 		})
 	}

@@ -21,9 +21,9 @@ func (r *Report) writeHTML(w io.Writer) error {
 	return page.Execute(w, map[string]any{
 		"Report":    r,
 		"Bytes":     size(r.Bytes),
-		"Documents": count(r.Documents),
-		"Words":     count(r.plain().Words),
-		"Postings":  count(r.plain().Postings),
+		"Documents": plural(r.Documents, "file"),
+		"Words":     plural(r.plain().Words, "word"),
+		"Postings":  plural(r.plain().Postings, "posting"),
 		"Sentences": r.sentences(),
 		"Legend":    r.legend(),
 		"Bars":      r.barCharts(),

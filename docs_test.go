@@ -2,9 +2,12 @@ package allod_test
 
 import (
 	"go/ast"
+	"go/build"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -48,10 +51,11 @@ func TestDocs(t *testing.T) {
 		examples := map[string]bool{}
 		types := map[string]bool{}
 		for _, file := range files {
-			if strings.Contains(file, "_go127") {
-				continue // an older parser cannot read methods with type parameters
+			if strings.Contains(file, "_go127") && !slices.Contains(build.Default.ReleaseTags, "go1.27") {
+				continue // this parser cannot read methods with type parameters
 			}
-			f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
+			fset := token.NewFileSet()
+			f, err := parser.ParseFile(fset, file, nil, parser.ParseComments)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,7 +63,7 @@ func TestDocs(t *testing.T) {
 				if strings.HasSuffix(file, "_test.go") {
 					exemplified(decl, examples)
 				} else {
-					names += documented(t, f.Name.Name, file, decl, types)
+					names += documented(t, fset, f.Name.Name, file, decl, types)
 				}
 			}
 		}
@@ -78,6 +82,42 @@ func TestDocs(t *testing.T) {
 		t.Fatalf("found %d exported names: the walk has lost its way", names)
 	}
 }
+
+// TestReadme wants the code in the README to be code that is tested: each block
+// of Go stands in an example, to the letter.
+func TestReadme(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tested strings.Builder
+	for _, pattern := range []string{"heap/example*_test.go", "examples/*/*.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, %v", pattern, len(files), err)
+		}
+		for _, file := range files {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tested.WriteString(flat(string(b)))
+		}
+	}
+	blocks := strings.Split(string(readme), "```go\n")[1:]
+	if len(blocks) == 0 {
+		t.Fatal("no Go in the README")
+	}
+	for _, block := range blocks {
+		code, _, closed := strings.Cut(block, "```")
+		if !closed || !strings.Contains(tested.String(), flat(code)) {
+			t.Errorf("this code of the README is in no example:\n%s", code)
+		}
+	}
+}
+
+// flat returns code without what depends on where it stands: white space.
+func flat(code string) string { return strings.Join(strings.Fields(code), " ") }
 
 // exemplified adds what decl shows, if it is an example: what it is about, and
 // whatever exported names it uses.
@@ -98,7 +138,7 @@ func exemplified(decl ast.Decl, examples map[string]bool) {
 
 // documented reports what decl exports without a comment, adds the types to
 // types, and returns how many names it exports.
-func documented(t *testing.T, pkg, file string, decl ast.Decl, types map[string]bool) (names int) {
+func documented(t *testing.T, fset *token.FileSet, pkg, file string, decl ast.Decl, types map[string]bool) (names int) {
 	t.Helper()
 	want := func(name string, doc ...*ast.CommentGroup) {
 		names++
@@ -126,9 +166,16 @@ func documented(t *testing.T, pkg, file string, decl ast.Decl, types map[string]
 				if st, ok := s.Type.(*ast.StructType); ok {
 					for i, f := range st.Fields.List {
 						for _, n := range f.Names {
-							if n.IsExported() { // one comment may speak for the fields above or below it
-								want(s.Name.Name+"."+n.Name, f.Doc, f.Comment, neighbour(st.Fields.List, i))
+							if n.IsExported() {
+								want(s.Name.Name+"."+n.Name, f.Doc, f.Comment, above(fset, st.Fields.List, i))
 							}
+						}
+					}
+				}
+				if it, ok := s.Type.(*ast.InterfaceType); ok {
+					for _, m := range it.Methods.List {
+						for _, n := range m.Names {
+							want(s.Name.Name+"."+n.Name, m.Doc, m.Comment)
 						}
 					}
 				}
@@ -144,15 +191,15 @@ func documented(t *testing.T, pkg, file string, decl ast.Decl, types map[string]
 	return names
 }
 
-// neighbour returns the comment of the field before fields[i], where the two
-// stand in one paragraph.
-func neighbour(fields []*ast.Field, i int) *ast.CommentGroup {
-	for ; i > 0; i-- {
-		if fields[i].Doc != nil {
-			return fields[i].Doc
+// above returns the comment of the paragraph that fields[i] stands in, which
+// speaks for all of its fields.
+func above(fset *token.FileSet, fields []*ast.Field, i int) *ast.CommentGroup {
+	for ; i > 0 && fields[i].Doc == nil; i-- {
+		if fset.Position(fields[i].Pos()).Line > fset.Position(fields[i-1].End()).Line+1 {
+			return nil
 		}
 	}
-	return fields[0].Doc
+	return fields[i].Doc
 }
 
 func receiver(d *ast.FuncDecl) string {

@@ -1,5 +1,6 @@
 // Package heap provides allocators. Each stands on the ones below it.
 //
+//	4  Debug                                    finds misuse and leaks, and who did it
 //	3  ThreadSafe, Counting, Limit, Logging,    add one property to a child
 //	   Validation, Failing, BufferFirst, Hybrid
 //	2  Pool                                     objects of one type
@@ -12,9 +13,9 @@
 //   - Many objects of one type come and go: a [Pool].
 //   - The types hold Go pointers: the same over [GC], or [Hybrid] for both kinds.
 //   - A few large blocks: [Page]. A buffer that is there already: [FixedBuffer].
-//   - A budget, a count, a log, a check, a fault: the wrappers of level 3.
+//   - A budget, a count, a log, a fault: the wrappers of level 3. A bug: [Debug].
 //
-// While testing, wrap nothing: take the allocator of testing/allocatortest.
+// While testing, take the allocator of testing/allocatortest.
 //
 // # What they have in common
 //

@@ -29,9 +29,9 @@ import (
 // goroutines allocated in between would die with what is rewound.
 //
 // All other methods are safe for concurrent use. As long as the newest chunk
-// has room, no call waits for another. Otherwise one goroutine at a time asks
-// the child, which therefore may be one for a single goroutine if nobody else
-// uses it meanwhile.
+// has room, no call waits for another, but for those that concern blocks with a
+// chunk of their own. Otherwise one goroutine at a time asks the child, which
+// therefore may be one for a single goroutine if nobody else uses it meanwhile.
 //
 // The zero ConcurrentArena has no child; call [NewConcurrentArena]. It must not
 // be copied after first use.
@@ -42,12 +42,14 @@ type ConcurrentArena struct {
 	child    mem.Allocator
 	pointers mem.Pointers
 
-	raw    sharedLane                    // plain blocks, and local ones if the child is not scanned
-	lanes  atomic.Pointer[[]*sharedLane] // where blocks with pointers live, if it is: an open table
-	chunks atomic.Pointer[[]*sharedChunk]
+	raw    sharedLane                     // plain blocks, and local ones if the child is not scanned
+	lanes  atomic.Pointer[[]*sharedLane]  // where blocks with pointers live, if it is: an open table
+	chunks atomic.Pointer[[]*sharedChunk] // those that blocks were bumped from, by address
 	closed atomic.Bool
 
 	mu    sync.Mutex     // held to change the above and what follows, and to ask the child
+	own   []*sharedChunk // those of one block each, by address
+	spare []*sharedChunk // for blocks with a chunk of their own to come; they hold nothing
 	ids   uint64         // of the newest chunk
 	held  int            // bytes from the child
 	peak  int            // most that held has been
@@ -82,9 +84,13 @@ var (
 // was rejected: it doubles the contention of the common case, and between the
 // swap and the raise it is out of date.
 //
-// The chunks, and the table of them by which a block finds its own, lie in Go
-// memory. The table is never changed but replaced, so that Free and Resize read
-// it without a lock.
+// The chunks, and the tables of them by which a block finds its own, lie in Go
+// memory. The table of the chunks that are bumped from is never changed but
+// replaced, so that Free and Resize read it without a lock: there are few, and
+// none are new in a phase like the one before. A chunk of one block may come and
+// go with every call. Its table is changed in place under the lock, which Free
+// of such a block needs anyhow, and the chunk's bookkeeping is used again, so
+// that large blocks make no garbage either.
 //
 // The race detector sees neither the offsets nor the table: functions that read
 // these are marked go:norace, and stand between race.Disable and race.Enable,
@@ -209,9 +215,7 @@ func (a *ConcurrentArena) Pointers() mem.Pointers { return a.pointers }
 
 // Owns implements [mem.Owner].
 func (a *ConcurrentArena) Owns(b []byte) bool {
-	race.Disable()
-	defer race.Enable()
-	return a.chunkOf(address(b)) != nil
+	return a.locate(b).chunk != nil
 }
 
 // Stats returns what the arena holds at the moment. While others allocate, the
@@ -220,7 +224,7 @@ func (a *ConcurrentArena) Stats() ArenaStats {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	st := ArenaStats{Capacity: a.held, Peak: a.peak}
-	for _, c := range a.table() {
+	for c := range a.all {
 		used := int(c.off.Load())
 		st.Chunks++
 		st.InUse += used
@@ -233,9 +237,7 @@ func (a *ConcurrentArena) Stats() ArenaStats {
 
 // find returns where the block b lies, or reports why it cannot be one of a's.
 func (a *ConcurrentArena) find(op string, b []byte) (place, bool) {
-	race.Disable()
-	p := a.place(b)
-	race.Enable()
+	p := a.locate(b)
 	switch {
 	case p.chunk != nil && p.start >= p.used:
 		misuse(DoubleFree, op, b, "nothing is live there; it was freed, shrunk or reset before")

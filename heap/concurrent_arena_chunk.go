@@ -8,7 +8,8 @@ import (
 	"github.com/allod-dev/allod/mem"
 )
 
-// The part of a ConcurrentArena that takes no lock.
+// The part of a ConcurrentArena that takes no lock, as long as the block has no
+// chunk of its own.
 
 // A sharedChunk is a block of the child that blocks are bumped from.
 type sharedChunk struct {
@@ -113,13 +114,29 @@ type place struct {
 	typ   mem.Type
 	elem  int
 	exact bool
+	id    uint64 // of the chunk, if it is exact: the chunk may be another by now
 }
 
-// place looks b up by its address.
+// locate looks b up by its address.
+func (a *ConcurrentArena) locate(b []byte) place {
+	race.Disable()
+	p := a.chunkOf(address(b)).place(b)
+	race.Enable()
+	if p.chunk == nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if c := holder(a.own, address(b)); c != nil {
+			p = c.place(b)
+			p.id = c.id
+		}
+	}
+	return p
+}
+
+// place tells where in c, which may be nil, b lies.
 //
 //go:norace
-func (a *ConcurrentArena) place(b []byte) place {
-	c := a.chunkOf(address(b))
+func (c *sharedChunk) place(b []byte) place {
 	if c == nil {
 		return place{}
 	}
@@ -133,15 +150,21 @@ func (a *ConcurrentArena) place(b []byte) place {
 	}
 }
 
-// chunkOf returns the chunk that holds addr, nil if there is none. Most blocks
-// are in the newest raw chunk.
+// chunkOf returns the chunk with many blocks that holds addr, nil if there is
+// none. Most blocks are in the newest raw chunk.
 //
 //go:norace
 func (a *ConcurrentArena) chunkOf(addr uintptr) *sharedChunk {
 	if c := a.raw.newest.Load(); c != nil && c.holds(addr) {
 		return c
 	}
-	table := a.table()
+	return holder(a.table(), addr)
+}
+
+// holder returns which of the chunks in table, by address, holds addr.
+//
+//go:norace
+func holder(table []*sharedChunk, addr uintptr) *sharedChunk {
 	low, high := 0, len(table) // table[low-1] starts at or before addr, table[high] after it
 	for low < high {
 		if mid := int(uint(low+high) / 2); address(table[mid].first) <= addr {
@@ -161,7 +184,7 @@ func (c *sharedChunk) holds(addr uintptr) bool {
 	return addr-address(c.first) < c.size.Load()
 }
 
-// table returns the chunks, by address.
+// table returns the chunks with many blocks, by address.
 //
 //go:norace
 func (a *ConcurrentArena) table() []*sharedChunk {

@@ -97,7 +97,8 @@ func (a *ConcurrentArena) ask(n *sharedLane, size int, align mem.Alignment, zero
 	if len(b) != size || !align.Check(address(b)) {
 		return nil, &lieError{b}
 	}
-	c := &sharedChunk{lane: n, align: align}
+	c := a.blank()
+	c.lane, c.align = n, align
 	c.hold(b)
 	if !zero {
 		c.soiled.Store(uintptr(size))
@@ -106,6 +107,19 @@ func (a *ConcurrentArena) ask(n *sharedLane, size int, align mem.Alignment, zero
 	c.id = a.ids
 	c.publish()
 	return c, nil
+}
+
+// blank returns a chunk that holds nothing.
+func (a *ConcurrentArena) blank() *sharedChunk {
+	last := len(a.spare) - 1
+	if last < 0 {
+		return new(sharedChunk)
+	}
+	c := a.spare[last]
+	a.spare[last] = nil
+	a.spare = a.spare[:last]
+	*c = sharedChunk{}
+	return c
 }
 
 // hold notes what the child gave.
@@ -184,7 +198,7 @@ func (a *ConcurrentArena) resizeExactLocked(p place, b []byte, l mem.Layout, siz
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c := p.chunk
-	if !a.lists(c) {
+	if !a.still(p) {
 		return b, false, false
 	}
 	zero := l.Zero || l.Kind != mem.Plain
@@ -203,10 +217,7 @@ func (a *ConcurrentArena) resizeExactLocked(p place, b []byte, l mem.Layout, siz
 	}
 	if m, ok := how(a.child, c.mem, c.layout(zero), size); ok {
 		if address(m) != address(c.mem) {
-			// Others may read c still, and read it as it was.
 			a.remove(c)
-			moved := &sharedChunk{lane: c.lane, align: c.align, exact: true, id: c.id}
-			c = moved
 			c.hold(m)
 			c.publish()
 			a.insert(c)
@@ -236,47 +247,91 @@ func (a *ConcurrentArena) resizeExactLocked(p place, b []byte, l mem.Layout, siz
 
 // freeExact gives a chunk that holds only b back to the child.
 func (a *ConcurrentArena) freeExact(op string, p place, b []byte) {
-	if !a.freeExactLocked(p.chunk) {
+	if !a.freeExactLocked(p) {
 		misuse(DoubleFree, op, b, "it was freed before")
 	}
 }
 
-func (a *ConcurrentArena) freeExactLocked(c *sharedChunk) (live bool) {
+func (a *ConcurrentArena) freeExactLocked(p place) (live bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.lists(c) {
+	if !a.still(p) {
 		return false
 	}
-	a.remove(c)
-	a.child.Free(c.mem, c.layout(false))
+	a.drop(p.chunk)
 	a.check()
 	return true
 }
 
-// lists tells whether c is one of the chunks still.
+// still tells whether p, in a chunk of its own, is what it was when it was
+// located: another goroutine may have freed the block, and got the chunk for one
+// of its own.
+func (a *ConcurrentArena) still(p place) bool {
+	return a.lists(p.chunk) && p.chunk.exact && p.chunk.id == p.id
+}
+
+// lists tells whether c is one of the chunks.
 func (a *ConcurrentArena) lists(c *sharedChunk) bool {
 	table := a.table()
+	if c.exact {
+		table = a.own
+	}
 	i, ok := slices.BinarySearchFunc(table, address(c.first), byFirst)
 	return ok && table[i] == c
 }
 
+// all yields every chunk.
+func (a *ConcurrentArena) all(yield func(*sharedChunk) bool) {
+	for _, c := range a.table() {
+		if !yield(c) {
+			return
+		}
+	}
+	for _, c := range a.own {
+		if !yield(c) {
+			return
+		}
+	}
+}
+
 func byFirst(c *sharedChunk, addr uintptr) int { return cmp.Compare(address(c.first), addr) }
 
-// insert adds c to a new table.
+// insert adds c to its table.
 func (a *ConcurrentArena) insert(c *sharedChunk) {
 	old := a.table()
+	if c.exact {
+		old = a.own
+	}
 	i, _ := slices.BinarySearchFunc(old, address(c.first), byFirst)
-	table := make([]*sharedChunk, 0, len(old)+1)
-	table = append(append(append(table, old[:i]...), c), old[i:]...)
-	a.chunks.Store(&table)
+	if c.exact {
+		a.own = slices.Insert(old, i, c)
+	} else {
+		table := make([]*sharedChunk, 0, len(old)+1)
+		table = append(append(append(table, old[:i]...), c), old[i:]...)
+		a.chunks.Store(&table)
+	}
 	a.count(c, len(c.mem))
 }
 
-// remove leaves c out of a new table.
+// remove takes c out of its table.
 func (a *ConcurrentArena) remove(c *sharedChunk) {
-	table := slices.DeleteFunc(slices.Clone(a.table()), func(o *sharedChunk) bool { return o == c })
-	a.chunks.Store(&table)
+	is := func(o *sharedChunk) bool { return o == c }
+	if c.exact {
+		a.own = slices.DeleteFunc(a.own, is)
+	} else {
+		table := slices.DeleteFunc(slices.Clone(a.table()), is)
+		a.chunks.Store(&table)
+	}
 	a.count(c, -len(c.mem))
+}
+
+// drop gives c back to the child.
+func (a *ConcurrentArena) drop(c *sharedChunk) {
+	a.remove(c)
+	a.child.Free(c.mem, c.layout(false))
+	if c.exact {
+		a.spare = append(a.spare, c)
+	}
 }
 
 // count adds n to what is held of c's kind.
@@ -340,8 +395,10 @@ func (a *ConcurrentArena) check() {
 	}
 	held := 0
 	sums := map[*sharedLane][2]int{}
+	chunks := slices.SortedFunc(a.all, func(c, d *sharedChunk) int { return byFirst(c, address(d.first)) })
 	var end uintptr
-	for _, c := range a.table() {
+	for _, c := range chunks {
+		invariant.Check(a.lists(c), "heap: ConcurrentArena: chunk %d is not to be found", c.id)
 		at := address(c.mem)
 		invariant.Check(at >= end && address(c.first) == at && len(c.mem) > 0, "heap: ConcurrentArena: chunk %d overlaps or is out of order", c.id)
 		end = at + uintptr(len(c.mem))

@@ -83,7 +83,7 @@ func (a *ConcurrentArena) leaveAlone() {
 func (a *ConcurrentArena) reset(limit int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	chunks := append(a.byAge[:0], a.table()...)
+	chunks := append(append(a.byAge[:0], a.table()...), a.own...)
 	slices.SortFunc(chunks, func(c, d *sharedChunk) int { return cmp.Compare(d.id, c.id) })
 	ok, left := a.resetLane(&a.raw, chunks, limit)
 	for n := range a.typedLanes {
@@ -127,11 +127,6 @@ func (a *ConcurrentArena) resetLane(n *sharedLane, chunks []*sharedChunk, limit 
 	return ok, limit - want
 }
 
-func (a *ConcurrentArena) drop(c *sharedChunk) {
-	a.remove(c)
-	a.child.Free(c.mem, c.layout(false))
-}
-
 // retire empties c, which is kept.
 func (a *ConcurrentArena) retire(c *sharedChunk) {
 	used := c.mem[:c.off.Load()]
@@ -144,9 +139,9 @@ func (a *ConcurrentArena) retire(c *sharedChunk) {
 	lift(&c.soiled, uintptr(len(used)))
 	c.off.Store(0)
 	if c.exact {
-		a.count(c, -len(c.mem))
+		a.remove(c)
 		c.exact = false
-		a.count(c, len(c.mem))
+		a.insert(c)
 	}
 }
 

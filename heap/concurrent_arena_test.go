@@ -410,6 +410,27 @@ func TestConcurrentArenaAllocates(t *testing.T) {
 	if n := testing.AllocsPerRun(20, phase); n != 0 {
 		t.Errorf("%v allocations on the Go heap, want 0", n)
 	}
+	wide := heap.NewFixedBuffer(make([]byte, 4<<20))
+	large := heap.NewConcurrentArena(wide)
+	own := func() {
+		var b [8][]byte // each gets a chunk of its own
+		for i := range b {
+			b[i], _ = large.Alloc(1<<16+i*4096, l)
+		}
+		for i := range b {
+			b[i], _ = large.Remap(b[i], l, 2*len(b[i]))
+			b[i], _ = large.Resize(b[i], l, len(b[i])/4)
+			large.Free(b[i], l)
+		}
+		if st := large.Stats(); st.Peak < 8<<16 || st.Chunks != 0 {
+			t.Errorf("%+v: the blocks had no chunks of their own", st)
+		}
+		wide.Reset()
+	}
+	own()
+	if n := testing.AllocsPerRun(20, own); n != 0 {
+		t.Errorf("large blocks: %v allocations on the Go heap, want 0", n)
+	}
 	g := heap.NewConcurrentArena(heap.GC{})
 	typed := func() {
 		for range 100 {

@@ -43,8 +43,7 @@ func (l *ArrayList[T]) Close() error {
 	return nil
 }
 
-// Clone returns a list of the same elements in memory of the same allocator, in
-// a block of exactly their size.
+// Clone returns a list of the same elements in a block of exactly their size.
 func (l *ArrayList[T]) Clone() (*ArrayList[T], error) {
 	u, err := l.u.Clone(l.a)
 	if err != nil {
@@ -60,8 +59,8 @@ func (l *ArrayList[T]) Clone() (*ArrayList[T], error) {
 func (l *ArrayList[T]) FromBuffer(buf []T) { l.u.FromBuffer(buf) }
 
 // FromOwnedSlice makes l, which must have no memory, a list of the elements of
-// s. The block s[:cap(s)] must have come from the list's allocator; it is the
-// list's from now on.
+// s. The block s[:cap(s)] must have come from the allocator of the list; it is
+// the list's from now on.
 func (l *ArrayList[T]) FromOwnedSlice(s []T) { l.u.FromOwnedSlice(l.a, s) }
 
 // ToOwnedSlice returns the elements in a block of exactly their size, which the
@@ -125,6 +124,13 @@ func (l *ArrayList[T]) AppendSliceBounded(v []T) error { return l.u.AppendSliceB
 // AppendN adds n elements equal to v at the end. It panics if n is negative.
 func (l *ArrayList[T]) AppendN(v T, n int) error { return l.u.AppendN(l.a, v, n) }
 
+// AppendNAssumeCapacity is AppendN into spare capacity. It panics if that is
+// too small, or n negative.
+func (l *ArrayList[T]) AppendNAssumeCapacity(v T, n int) { l.u.AppendNAssumeCapacity(v, n) }
+
+// AppendNBounded is AppendN into spare capacity. It panics if n is negative.
+func (l *ArrayList[T]) AppendNBounded(v T, n int) error { return l.u.AppendNBounded(v, n) }
+
 // AddOne adds a zero element at the end and returns a pointer to it.
 func (l *ArrayList[T]) AddOne() (*T, error) { return l.u.AddOne(l.a) }
 
@@ -167,14 +173,51 @@ func (l *ArrayList[T]) InsertSlice(i int, v []T) error { return l.u.InsertSlice(
 
 // InsertSliceAssumeCapacity is InsertSlice into spare capacity. It panics if
 // that is too small.
-func (l *ArrayList[T]) InsertSliceAssumeCapacity(i int, v []T) { l.u.InsertSliceAssumeCapacity(i, v) }
+func (l *ArrayList[T]) InsertSliceAssumeCapacity(i int, v []T) {
+	l.u.InsertSliceAssumeCapacity(i, v)
+}
 
 // InsertSliceBounded is InsertSlice into spare capacity.
-func (l *ArrayList[T]) InsertSliceBounded(i int, v []T) error { return l.u.InsertSliceBounded(i, v) }
+func (l *ArrayList[T]) InsertSliceBounded(i int, v []T) error {
+	return l.u.InsertSliceBounded(i, v)
+}
+
+// InsertMany adds n zero elements before element i, or at the end if i is Len,
+// and returns them. It moves the elements from i on. It panics unless
+// 0 <= i <= Len, and if n is negative.
+func (l *ArrayList[T]) InsertMany(i, n int) ([]T, error) { return l.u.InsertMany(l.a, i, n) }
+
+// InsertManyAssumeCapacity is InsertMany in spare capacity. It panics if that is
+// too small.
+func (l *ArrayList[T]) InsertManyAssumeCapacity(i, n int) []T {
+	return l.u.InsertManyAssumeCapacity(i, n)
+}
+
+// InsertManyBounded is InsertMany in spare capacity.
+func (l *ArrayList[T]) InsertManyBounded(i, n int) ([]T, error) {
+	return l.u.InsertManyBounded(i, n)
+}
 
 // ReplaceRange replaces elements i to j-1 by those of v, of any number. v may be
 // part of the list. It panics unless 0 <= i <= j <= Len.
 func (l *ArrayList[T]) ReplaceRange(i, j int, v []T) error { return l.u.ReplaceRange(l.a, i, j, v) }
+
+// ReplaceRangeAssumeCapacity is ReplaceRange into spare capacity. It panics if
+// that is too small. If v is part of the list and longer than what it replaces,
+// room is needed for all of v.
+func (l *ArrayList[T]) ReplaceRangeAssumeCapacity(i, j int, v []T) {
+	l.u.ReplaceRangeAssumeCapacity(i, j, v)
+}
+
+// ReplaceRangeBounded is ReplaceRange into spare capacity, on the terms of
+// ReplaceRangeAssumeCapacity.
+func (l *ArrayList[T]) ReplaceRangeBounded(i, j int, v []T) error {
+	return l.u.ReplaceRangeBounded(i, j, v)
+}
+
+// Resize sets the length to n. Elements that are added are zero. It panics if n
+// is negative.
+func (l *ArrayList[T]) Resize(n int) error { return l.u.Resize(l.a, n) }
 
 // SwapRemove removes element i and returns it. The last element takes its
 // place. It panics unless 0 <= i < Len.
@@ -196,9 +239,10 @@ func (l *ArrayList[T]) RemoveRange(i, j int) { l.u.RemoveRange(i, j) }
 // Pop removes the last element and returns it, or false if there is none.
 func (l *ArrayList[T]) Pop() (v T, ok bool) { return l.u.Pop() }
 
-// Resize sets the length to n. Elements that are added are zero. It panics if n
-// is negative.
-func (l *ArrayList[T]) Resize(n int) error { return l.u.Resize(l.a, n) }
+// Drain yields the elements in order and removes those that it yielded when the
+// loop ends; what the loop did not come to stays. Elements that are added
+// meanwhile are drained, too.
+func (l *ArrayList[T]) Drain() iter.Seq[T] { return l.u.Drain() }
 
 // ShrinkRetainingCapacity drops the elements from n on and keeps the memory. It
 // panics unless 0 <= n <= Len.
@@ -209,8 +253,8 @@ func (l *ArrayList[T]) ShrinkRetainingCapacity(n int) { l.u.ShrinkRetainingCapac
 // there is no memory for a smaller block, the list keeps the one it has.
 func (l *ArrayList[T]) ShrinkAndFree(n int) { l.u.ShrinkAndFree(l.a, n) }
 
-// ClearRetainingCapacity removes all elements and keeps the memory.
-func (l *ArrayList[T]) ClearRetainingCapacity() { l.u.ClearRetainingCapacity() }
+// Clear removes all elements and keeps the memory.
+func (l *ArrayList[T]) Clear() { l.u.Clear() }
 
 // ClearAndFree removes all elements and gives back the memory.
 func (l *ArrayList[T]) ClearAndFree() { l.u.ClearAndFree(l.a) }

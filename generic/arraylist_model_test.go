@@ -2,7 +2,6 @@ package generic_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"reflect"
 	"slices"
 	"testing"
@@ -33,24 +32,13 @@ var links = func() []link {
 	return s
 }()
 
-// listProgram runs ops on a list and on a slice and compares the two.
-func listProgram[T comparable](t *testing.T, a *checked, ops []byte, value func(byte) T) {
+// listProgram runs a tape on a list and on a slice and compares the two.
+func listProgram[T comparable](t *testing.T, a *checked, p *tape, value func(byte) T) {
 	var l generic.ArrayListUnmanaged[T]
 	defer l.Close(a)
 	var model []T
-	next := func() byte {
-		if len(ops) == 0 {
-			return 0
-		}
-		b := ops[0]
-		ops = ops[1:]
-		return b
-	}
-	index := func(n int) int { return int(next()) % n }
-	span := func() (int, int) {
-		i, j := index(len(model)+1), index(len(model)+1)
-		return min(i, j), max(i, j)
-	}
+	next, index := p.next, p.index
+	span := func() (int, int) { return p.span(len(model)) }
 	values := func() []T { // now and then a part of the list itself
 		if n := next(); n%3 != 0 || len(model) == 0 {
 			v := make([]T, n%13)
@@ -62,10 +50,10 @@ func listProgram[T comparable](t *testing.T, a *checked, ops []byte, value func(
 		i, j := span()
 		return l.Items()[i:j]
 	}
-	for len(ops) > 0 {
+	for p.more() {
 		op := next()
 		var err error
-		switch op % 24 {
+		switch op % 28 {
 		case 0, 1, 2:
 			v := value(next())
 			if err = l.Append(a, v); err == nil {
@@ -141,7 +129,7 @@ func listProgram[T comparable](t *testing.T, a *checked, ops []byte, value func(
 			l.ShrinkRetainingCapacity(n)
 			model = model[:n]
 		case 13:
-			l.ClearRetainingCapacity()
+			l.Clear()
 			model = model[:0]
 		case 14:
 			n := int(next())
@@ -227,12 +215,46 @@ func listProgram[T comparable](t *testing.T, a *checked, ops []byte, value func(
 			} else if berr == nil {
 				model = slices.Insert(model, i, c...)
 			}
+		case 24:
+			i, n := index(len(model)+1), int(next())%9
+			var s []T
+			if s, err = l.InsertMany(a, i, n); err == nil {
+				if len(s) != n || !slices.Equal(s, make([]T, n)) {
+					t.Fatalf("InsertMany(%d): %v", n, s)
+				}
+				model = slices.Insert(model, i, s...)
+			}
+		case 25:
+			i, j := span()
+			room, v := l.Cap()-l.Len(), values()
+			c := slices.Clone(v)
+			if berr := l.ReplaceRangeBounded(i, j, v); berr == nil {
+				model = slices.Replace(model, i, j, c...)
+			} else if room >= len(v) {
+				t.Fatalf("ReplaceRangeBounded(%d, %d) by %d with room for %d: %v", i, j, len(v), room, berr)
+			}
+		case 26:
+			keep, got := index(len(model)+1), 0
+			for v := range l.Drain() {
+				if v != model[got] {
+					t.Fatalf("Drain: %v at %d, want %v", v, got, model[got])
+				}
+				if got++; len(model)-got <= keep {
+					break
+				}
+			}
+			model = slices.Delete(model, 0, got)
+		case 27:
+			v, n := value(next()), int(next())%9
+			if room := l.Cap() - l.Len(); (l.AppendNBounded(v, n) == nil) != (room >= n) {
+				t.Fatalf("AppendNBounded(%d) with room for %d", n, room)
+			} else if room >= n {
+				model = append(model, slices.Repeat([]T{v}, n)...)
+			}
 		}
-		if err != nil && a.failed == 0 {
-			t.Fatalf("operation %d: %v", op%24, err)
-		}
+		mustSucceed(t, a, op%28, err)
 		if !slices.Equal(l.Items(), model) {
-			t.Fatalf("operation %d: %v, want %v", op%24, l.Items(), model)
+			t.Fatalf("operation %d: %v, want %v", op%28, l.Items(), model)
 		}
 		if len(model) > 1000 {
 			l.ShrinkAndFree(a, 10)
@@ -256,46 +278,8 @@ func listProgram[T comparable](t *testing.T, a *checked, ops []byte, value func(
 	}
 }
 
-func listPrograms(t *testing.T, a *checked, ops []byte) {
-	listProgram(t, a, ops, func(b byte) byte { return b })
-	listProgram(t, a, ops, func(b byte) wide { return wide{a: uint64(b), c: 1, ok: b%2 == 0} })
-	listProgram(t, a, ops, func(byte) struct{} { return struct{}{} })
-	if a.answer != mem.PlainOnly {
-		listProgram(t, a, ops, func(b byte) link { return links[b] })
-	}
-}
+var listPrograms = modelOf(listProgram[byte], listProgram[wide], listProgram[struct{}], listProgram[link])
 
-func program(seed uint64, n int) []byte {
-	r := rand.New(rand.NewPCG(seed, 1))
-	ops := make([]byte, n)
-	for i := range ops {
-		ops[i] = byte(r.Uint32())
-	}
-	return ops
-}
+func TestArrayListModel(t *testing.T) { testModel(t, listPrograms...) }
 
-func TestArrayListModel(t *testing.T) {
-	variants(t, func(t *testing.T, a *checked) {
-		for seed := range uint64(3) {
-			listPrograms(t, a, program(seed, 1500))
-		}
-	})
-}
-
-func FuzzArrayList(f *testing.F) {
-	for seed := range uint64(3) {
-		f.Add(byte(seed), byte(seed*7), program(seed+100, 300))
-	}
-	f.Fuzz(func(t *testing.T, mode, fail byte, ops []byte) {
-		if len(ops) > 3000 {
-			return
-		}
-		a := newChecked(t, mem.Pointers(mode%3))
-		if mode&4 != 0 {
-			a.inPlace, a.slack = true, 100
-		}
-		a.moves = mode&8 != 0
-		a.failAt, a.onwards = int(fail), mode&16 != 0
-		listPrograms(t, a, ops)
-	})
-}
+func FuzzArrayList(f *testing.F) { fuzzModel(f, listPrograms...) }

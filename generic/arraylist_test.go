@@ -18,6 +18,8 @@ import (
 // Both forms must offer the same methods, save for the allocator.
 func TestFormsAgree(t *testing.T) {
 	pairs := []struct{ unmanaged, managed reflect.Type }{
+		{reflect.TypeFor[*generic.DequeUnmanaged[int]](), reflect.TypeFor[*generic.Deque[int]]()},
+		{reflect.TypeFor[*generic.RingBufferUnmanaged[int]](), reflect.TypeFor[*generic.RingBuffer[int]]()},
 		{reflect.TypeFor[*generic.ArrayListUnmanaged[int]](), reflect.TypeFor[*generic.ArrayList[int]]()},
 		{reflect.TypeFor[*generic.HashMapUnmanaged[int, int]](), reflect.TypeFor[*generic.HashMap[int, int]]()},
 		{reflect.TypeFor[*generic.StringHashMapUnmanaged[int]](), reflect.TypeFor[*generic.StringHashMap[int]]()},
@@ -54,6 +56,7 @@ func TestArrayListFailures(t *testing.T) {
 		"InsertSelf":    func(l L) error { return l.InsertSlice(1, l.Items()) },
 		"ReplaceRange":  func(l L) error { return l.ReplaceRange(1, 2, links[:9]) },
 		"ReplaceSelf":   func(l L) error { return l.ReplaceRange(1, 2, l.Items()) },
+		"InsertMany":    func(l L) error { _, err := l.InsertMany(1, 7); return err },
 		"AddOne":        func(l L) error { _, err := l.AddOne(); return err },
 		"AddMany":       func(l L) error { _, err := l.AddMany(7); return err },
 		"AddManyUninit": func(l L) error { _, err := l.AddManyUninit(7); return err },
@@ -394,7 +397,7 @@ func TestArrayListAllocs(t *testing.T) {
 		for range l.Backward() {
 		}
 		l.Resize(50)
-		l.ClearRetainingCapacity()
+		l.Clear()
 		if full.Append(1) == nil || full.AppendSlice(v) == nil || full.Resize(1) == nil {
 			t.Error("no failure")
 		}

@@ -211,10 +211,7 @@ func (l *ArrayListUnmanaged[T]) check() {
 		invariant.Check(l.from != 0 || cap(l.items) == 0,
 			"generic: ArrayList: %d elements of memory from nowhere", cap(l.items))
 		if hasPointers[T]() && sizeOf[T]() > 0 {
-			spare := bytesOf(l.items)[len(l.items)*sizeOf[T]():]
-			for i, b := range spare[:min(len(spare), 512)] {
-				invariant.Check(b == 0, "generic: ArrayList: byte %d of the spare capacity is %#x", i, b)
-			}
+			checkZero(l.items[len(l.items):cap(l.items)], "generic: ArrayList")
 		}
 	}
 }

@@ -75,9 +75,24 @@ func (l *ArrayListUnmanaged[T]) AppendN(a mem.Allocator, v T, n int) error {
 	if err := l.ensureUnused(a, n, "generic: ArrayList.AppendN"); err != nil {
 		return err
 	}
+	l.AppendNAssumeCapacity(v, n)
+	return nil
+}
+
+// AppendNAssumeCapacity is AppendN into spare capacity. It panics if that is
+// too small, or n negative.
+func (l *ArrayListUnmanaged[T]) AppendNAssumeCapacity(v T, n int) {
 	for s := l.extend(n); len(s) > 0; s = s[1:] {
 		s[0] = v
 	}
+}
+
+// AppendNBounded is AppendN into spare capacity. It panics if n is negative.
+func (l *ArrayListUnmanaged[T]) AppendNBounded(v T, n int) error {
+	if n > cap(l.items)-len(l.items) {
+		return mem.ErrLimit
+	}
+	l.AppendNAssumeCapacity(v, n)
 	return nil
 }
 
@@ -219,6 +234,37 @@ func (l *ArrayListUnmanaged[T]) InsertSliceBounded(i int, v []T) error {
 	return nil
 }
 
+// InsertMany adds n zero elements before element i, or at the end if i is Len,
+// and returns them. It moves the elements from i on. It panics unless
+// 0 <= i <= Len, and if n is negative.
+func (l *ArrayListUnmanaged[T]) InsertMany(a mem.Allocator, i, n int) ([]T, error) {
+	_ = l.items[i:]
+	if err := l.ensureUnused(a, n, "generic: ArrayList.InsertMany"); err != nil {
+		return nil, err
+	}
+	return l.InsertManyAssumeCapacity(i, n), nil
+}
+
+// InsertManyAssumeCapacity is InsertMany in spare capacity. It panics if that is
+// too small.
+func (l *ArrayListUnmanaged[T]) InsertManyAssumeCapacity(i, n int) []T {
+	tail := l.items[i:]
+	l.extend(n)
+	copy(l.items[i+n:], tail)
+	s := l.items[i : i+n : i+n]
+	clear(s)
+	return s
+}
+
+// InsertManyBounded is InsertMany in spare capacity.
+func (l *ArrayListUnmanaged[T]) InsertManyBounded(i, n int) ([]T, error) {
+	_ = l.items[i:]
+	if n > cap(l.items)-len(l.items) {
+		return nil, mem.ErrLimit
+	}
+	return l.InsertManyAssumeCapacity(i, n), nil
+}
+
 // rotate moves s[k:] in front of s[:k], by three reversals.
 func rotate[T any](s []T, k int) {
 	slices.Reverse(s[:k])
@@ -229,27 +275,62 @@ func rotate[T any](s []T, k int) {
 // ReplaceRange replaces elements i to j-1 by those of v, of any number. v may be
 // part of the list. It panics unless 0 <= i <= j <= Len.
 func (l *ArrayListUnmanaged[T]) ReplaceRange(a mem.Allocator, i, j int, v []T) error {
-	gone := l.items[i:j:len(l.items)]
-	if len(v) <= len(gone) {
-		copy(gone, v)
-		l.RemoveRange(i+len(v), j)
+	const method = "generic: ArrayList.ReplaceRange"
+	gone := len(l.items[i:j:len(l.items)])
+	if gone >= len(v) {
+		l.ReplaceRangeAssumeCapacity(i, j, v)
 		return nil
 	}
-	if overlap(l.items, v) {
-		if err := l.InsertSlice(a, j, v); err != nil {
+	if !overlap(l.items, v) {
+		if err := l.ensureUnused(a, len(v)-gone, method); err != nil {
 			return err
 		}
-		l.RemoveRange(i, j)
+		l.ReplaceRangeAssumeCapacity(i, j, v)
 		return nil
 	}
-	more := len(v) - len(gone)
-	if err := l.ensureUnused(a, more, "generic: ArrayList.ReplaceRange"); err != nil {
+	// All of v is needed beside what it replaces, of which it may be a part.
+	old, err := l.take(a, v, method)
+	if err != nil {
 		return err
 	}
-	tail := l.items[j:]
-	l.extend(more)
-	copy(l.items[j+more:], tail)
-	copy(l.items[i:], v)
+	l.InsertSliceAssumeCapacity(j, v)
+	mem.Free(a, old)
+	l.RemoveRange(i, j)
+	return nil
+}
+
+// ReplaceRangeAssumeCapacity is ReplaceRange into spare capacity. It panics if
+// that is too small. If v is part of the list and longer than what it replaces,
+// room is needed for all of v.
+func (l *ArrayListUnmanaged[T]) ReplaceRangeAssumeCapacity(i, j int, v []T) {
+	gone := l.items[i:j:len(l.items)]
+	more := len(v) - len(gone)
+	switch {
+	case more <= 0:
+		copy(gone, v)
+		l.RemoveRange(i+len(v), j)
+	case overlap(l.items, v):
+		l.InsertSliceAssumeCapacity(j, v)
+		l.RemoveRange(i, j)
+	default:
+		tail := l.items[j:]
+		l.extend(more)
+		copy(l.items[j+more:], tail)
+		copy(l.items[i:], v)
+	}
+}
+
+// ReplaceRangeBounded is ReplaceRange into spare capacity, on the terms of
+// ReplaceRangeAssumeCapacity.
+func (l *ArrayListUnmanaged[T]) ReplaceRangeBounded(i, j int, v []T) error {
+	more := len(v) - len(l.items[i:j:len(l.items)])
+	if more > 0 && overlap(l.items, v) {
+		more = len(v)
+	}
+	if more > cap(l.items)-len(l.items) {
+		return mem.ErrLimit
+	}
+	l.ReplaceRangeAssumeCapacity(i, j, v)
 	return nil
 }
 

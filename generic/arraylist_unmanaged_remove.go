@@ -1,6 +1,10 @@
 package generic
 
-import "github.com/allod-dev/allod/mem"
+import (
+	"iter"
+
+	"github.com/allod-dev/allod/mem"
+)
 
 // SwapRemove removes element i and returns it. The last element takes its
 // place. It panics unless 0 <= i < Len.
@@ -66,6 +70,23 @@ func (l *ArrayListUnmanaged[T]) Pop() (v T, ok bool) {
 	return v, true
 }
 
+// Drain yields the elements in order and removes those that it yielded when the
+// loop ends; what the loop did not come to stays. Elements that are added
+// meanwhile are drained, too.
+func (l *ArrayListUnmanaged[T]) Drain() iter.Seq[T] {
+	return func(yield func(T) bool) {
+		i := 0
+		defer func() { l.RemoveRange(0, min(i, len(l.items))) }()
+		for i < len(l.items) {
+			v := l.items[i]
+			i++
+			if !yield(v) {
+				return
+			}
+		}
+	}
+}
+
 // ShrinkRetainingCapacity drops the elements from n on and keeps the memory. It
 // panics unless 0 <= n <= Len.
 func (l *ArrayListUnmanaged[T]) ShrinkRetainingCapacity(n int) {
@@ -96,8 +117,8 @@ func (l *ArrayListUnmanaged[T]) ShrinkAndFree(a mem.Allocator, n int) {
 	l.check()
 }
 
-// ClearRetainingCapacity removes all elements and keeps the memory.
-func (l *ArrayListUnmanaged[T]) ClearRetainingCapacity() { l.truncate(0) }
+// Clear removes all elements and keeps the memory.
+func (l *ArrayListUnmanaged[T]) Clear() { l.truncate(0) }
 
 // ClearAndFree removes all elements and gives back the memory.
 func (l *ArrayListUnmanaged[T]) ClearAndFree(a mem.Allocator) { l.ShrinkAndFree(a, 0) }

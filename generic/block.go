@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/rtype"
 	"github.com/allod-dev/allod/mem"
 )
@@ -104,4 +105,16 @@ func remapBlock[T any](a mem.Allocator, s []T, n int, zero bool) ([]T, bool) {
 		return s, false
 	}
 	return sliceOf[T](b, n), true
+}
+
+// checkZero is for invariants: the elements of s, or the first of them, are zero.
+func checkZero[T any](s []T, where string) {
+	for i, b := range bytesOf(s)[:min(len(s)*sizeOf[T](), 512)] {
+		invariant.Check(b == 0, "%s: byte %d of the spare capacity is %#x", where, i, b)
+	}
+}
+
+//go:noinline
+func panicIndex(method string, i, n int) {
+	panic(fmt.Sprintf("%s: index %d out of range with length %d", method, i, n))
 }

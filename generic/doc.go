@@ -1,6 +1,7 @@
 // Package generic provides containers that are handed an allocator.
 //
 //	ArrayList      elements in one growing block: what a slice is to Go
+//	Deque          a queue with two ends, and RingBuffer, one of bounded length
 //	HashMap        open addressing in one block: what a map is to Go
 //	StringHashMap  the same for strings, of which it keeps copies of its own
 //

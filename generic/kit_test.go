@@ -1,6 +1,7 @@
 package generic_test
 
 import (
+	"io"
 	"reflect"
 	"testing"
 
@@ -185,4 +186,12 @@ func failures[S any](t *testing.T, o allocatortest.FailureOptions, promise bool,
 		points += allocatortest.CheckUnchanged(t, op)
 	}
 	return points
+}
+
+// closing closes c, unless there is an error, which it returns.
+func closing[C io.Closer](c C, err error) error {
+	if err == nil {
+		err = c.Close()
+	}
+	return err
 }

@@ -54,6 +54,20 @@ func TestArrayListManaged(t *testing.T) {
 	if err := l.AppendSliceBounded([]int{1}); err != mem.ErrLimit {
 		t.Error(err)
 	}
+	l.ShrinkRetainingCapacity(4)
+	l.AppendNAssumeCapacity(2, 1)
+	l.InsertManyAssumeCapacity(1, 1)[0] = 1
+	l.ReplaceRangeAssumeCapacity(2, 4, []int{0})
+	l.ReplaceRangeAssumeCapacity(0, 1, l.Items()[:3])
+	if !slices.Equal(l.Items(), []int{3, 1, 0, 1, 0, 6, 2}) {
+		t.Error(l.Items())
+	}
+	if _, err := l.InsertManyBounded(0, 2); err != mem.ErrLimit {
+		t.Error(err)
+	}
+	if err := errors.Join(l.AppendNBounded(1, 1), l.AppendNBounded(1, 0)); err != nil {
+		t.Error(err)
+	}
 	c, err := l.Clone()
 	if err != nil || !slices.Equal(c.Items(), l.Items()) {
 		t.Error(c.Items(), err)

@@ -1,0 +1,306 @@
+package generic
+
+import (
+	"iter"
+
+	"github.com/allod-dev/allod/internal/invariant"
+	"github.com/allod-dev/allod/mem"
+)
+
+// A ring is what [DequeUnmanaged] and [RingBufferUnmanaged] have in common: n
+// elements in a block, from head on, which go on at its beginning where they
+// reach its end. Any number of elements makes a block; whoever steps past its
+// end is put back by a comparison, which costs no more than the masking that a
+// power of two would allow.
+//
+// What is not one of the n elements is zero if T holds pointers.
+type ring[T any] struct {
+	block []T // len == cap
+	head  int // < len(block), or 0
+	n     int
+	from  origin // 0 as long as there is no block
+}
+
+// at returns the index in the block of element i, or of the place for it.
+func (r *ring[T]) at(i int) int {
+	if k := len(r.block) - r.head; i >= k {
+		return i - k
+	}
+	return r.head + i
+}
+
+// element returns element i. It panics unless 0 <= i < n.
+func (r *ring[T]) element(i int, method string) *T {
+	if uint(i) >= uint(r.n) {
+		panicIndex(method, i, r.n)
+	}
+	return &r.block[r.at(i)]
+}
+
+// parts returns the k elements from i on, which there must be room for, in the
+// two pieces that they have.
+func (r *ring[T]) parts(i, k int) (first, second []T) {
+	if k == 0 {
+		return nil, nil
+	}
+	at := r.at(i)
+	if k <= len(r.block)-at {
+		return r.block[at : at+k : at+k], nil
+	}
+	k -= len(r.block) - at
+	return r.block[at:], r.block[:k:k]
+}
+
+func (r *ring[T]) room() int { return len(r.block) - r.n }
+
+// back adds an element at the end; there must be room.
+func (r *ring[T]) back(v T) {
+	r.block[r.at(r.n)] = v
+	r.n++
+	r.check()
+}
+
+// front adds an element in front; there must be room.
+func (r *ring[T]) front(v T) {
+	at := r.head - 1
+	if at < 0 {
+		at = len(r.block) - 1
+	}
+	r.block[at] = v
+	r.head = at
+	r.n++
+	r.check()
+}
+
+// write copies v behind the last element; there must be room.
+func (r *ring[T]) write(v []T) {
+	first, second := r.parts(r.n, len(v))
+	copy(second, v[copy(first, v):])
+	r.n += len(v)
+	r.check()
+}
+
+// unread copies v in front of the first element; there must be room.
+func (r *ring[T]) unread(v []T) {
+	if len(v) == 0 {
+		return
+	}
+	if r.head -= len(v); r.head < 0 {
+		r.head += len(r.block)
+	}
+	r.n += len(v)
+	first, second := r.parts(0, len(v))
+	copy(second, v[copy(first, v):])
+	r.check()
+}
+
+// popFront removes the first element, which there must be.
+func (r *ring[T]) popFront() T {
+	p := &r.block[r.head]
+	v := *p
+	if hasPointers[T]() {
+		clear(r.block[r.head : r.head+1])
+	}
+	if r.head++; r.head == len(r.block) {
+		r.head = 0
+	}
+	r.n--
+	r.check()
+	return v
+}
+
+// popBack removes the last element, which there must be.
+func (r *ring[T]) popBack() T {
+	at := r.at(r.n - 1)
+	v := r.block[at]
+	if hasPointers[T]() {
+		clear(r.block[at : at+1])
+	}
+	r.n--
+	r.check()
+	return v
+}
+
+// discard removes the first k elements.
+func (r *ring[T]) discard(k int) {
+	if hasPointers[T]() {
+		first, second := r.parts(0, k)
+		clear(first)
+		clear(second)
+	}
+	r.head = r.at(k)
+	if r.n -= k; r.n == 0 {
+		r.head = 0
+	}
+	r.check()
+}
+
+// truncate removes the elements from k on.
+func (r *ring[T]) truncate(k int) {
+	if hasPointers[T]() {
+		first, second := r.parts(k, r.n-k)
+		clear(first)
+		clear(second)
+	}
+	if r.n = k; k == 0 {
+		r.head = 0
+	}
+	r.check()
+}
+
+// copyTo copies the elements to dst, which has room for them.
+func (r *ring[T]) copyTo(dst []T) {
+	first, second := r.parts(0, r.n)
+	copy(dst[copy(dst, first):], second)
+}
+
+// setBuffer makes the ring one in buf, which stays the caller's.
+func (r *ring[T]) setBuffer(buf []T, method string) {
+	if r.from != 0 {
+		panic(method + ": it has memory already")
+	}
+	buf = buf[:cap(buf)]
+	if hasPointers[T]() {
+		clear(buf)
+	}
+	*r = ring[T]{block: buf, from: borrowed}
+}
+
+// move changes the block to one of capacity elements, which n fit into. In
+// place, that is growth only: what wraps around then follows the old end, or,
+// if there is less of it, the part from head on goes to the new end.
+func (r *ring[T]) move(a mem.Allocator, capacity int, method string) error {
+	if r.from == borrowed {
+		return mem.ErrLimit
+	}
+	r.from.check(a, method)
+	if sizeOf[T]() == 0 {
+		r.block = make([]T, capacity) // of no bytes: nothing is allocated
+		r.head, r.from = 0, originOf(a)
+		return nil
+	}
+	old := len(r.block)
+	if old > 0 && capacity > old {
+		if b, ok := remapBlock(a, r.block, capacity, false); ok {
+			r.block = b
+			r.unwrap(old)
+			r.check()
+			return nil
+		}
+	}
+	b, err := r.replace(a, capacity)
+	mem.Free(a, b)
+	return err
+}
+
+// replace moves the elements to a new block and returns the old one.
+func (r *ring[T]) replace(a mem.Allocator, capacity int) (old []T, err error) {
+	b, err := allocBlock[T](a, capacity, false)
+	if err != nil {
+		return nil, err
+	}
+	r.copyTo(b)
+	old = r.block
+	r.block, r.head, r.from = b, 0, originOf(a)
+	r.check()
+	return old, nil
+}
+
+// unwrap mends the ring after the block has grown from old elements.
+func (r *ring[T]) unwrap(old int) {
+	atEnd := old - r.head // how many elements lie there, if any wrap around
+	wrapped := r.n - atEnd
+	switch {
+	case wrapped <= 0:
+	case wrapped <= atEnd && wrapped <= len(r.block)-old:
+		copy(r.block[old:], r.block[:wrapped])
+		if hasPointers[T]() {
+			clear(r.block[:wrapped])
+		}
+	default:
+		to := len(r.block) - atEnd
+		copy(r.block[to:], r.block[r.head:old])
+		if hasPointers[T]() {
+			clear(r.block[r.head:min(old, to)])
+		}
+		r.head = to
+	}
+}
+
+// clone returns a ring of the same elements in a block of capacity elements.
+func (r *ring[T]) clone(a mem.Allocator, capacity int, method string) (ring[T], error) {
+	var c ring[T]
+	c.from.check(a, method)
+	if capacity == 0 {
+		return c, nil
+	}
+	if err := c.move(a, capacity, method); err != nil {
+		return c, err
+	}
+	r.copyTo(c.block)
+	c.n = r.n
+	c.check()
+	return c, nil
+}
+
+func (r *ring[T]) close(a mem.Allocator, method string) {
+	if r.from != 0 && r.from != borrowed {
+		r.from.check(a, method)
+		mem.Free(a, r.block)
+	}
+	*r = ring[T]{}
+}
+
+func (r *ring[T]) all() iter.Seq2[int, T] {
+	return func(yield func(int, T) bool) {
+		for i := 0; i < r.n; i++ {
+			if !yield(i, r.block[r.at(i)]) {
+				return
+			}
+		}
+	}
+}
+
+func (r *ring[T]) values() iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for i := 0; i < r.n; i++ {
+			if !yield(r.block[r.at(i)]) {
+				return
+			}
+		}
+	}
+}
+
+func (r *ring[T]) backward() iter.Seq2[int, T] {
+	return func(yield func(int, T) bool) {
+		for i := r.n - 1; i >= 0; i = min(i, r.n) - 1 {
+			if !yield(i, r.block[r.at(i)]) {
+				return
+			}
+		}
+	}
+}
+
+func (r *ring[T]) drain() iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for r.n > 0 {
+			if !yield(r.popFront()) {
+				return
+			}
+		}
+	}
+}
+
+func (r *ring[T]) check() {
+	if !invariant.Enabled {
+		return
+	}
+	invariant.Check(r.from != 0 || len(r.block) == 0, "generic: ring: %d elements of memory from nowhere", len(r.block))
+	invariant.Check(0 <= r.n && r.n <= len(r.block), "generic: ring: %d elements in a block of %d", r.n, len(r.block))
+	invariant.Check(0 <= r.head && r.head < max(1, len(r.block)), "generic: ring: head %d in a block of %d", r.head, len(r.block))
+	if hasPointers[T]() && sizeOf[T]() > 0 {
+		first, second := r.parts(r.n, r.room())
+		checkZero(first, "generic: ring")
+		checkZero(second, "generic: ring")
+	}
+}

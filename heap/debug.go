@@ -131,9 +131,10 @@ type DebugOptions struct {
 
 // DebugStats are the counters of a [Debug].
 type DebugStats struct {
-	Blocks    int // live
-	Bytes     int // in live blocks, as asked for
-	PeakBytes int // the most that were live at a time
+	Blocks     int // live
+	Bytes      int // in live blocks, as asked for
+	PeakBlocks int // the most that were live at a time
+	PeakBytes  int // the most that were live at a time
 
 	Quarantined      int // freed blocks that are kept
 	QuarantinedBytes int // of the child's memory
@@ -183,6 +184,7 @@ func NewDebug(child mem.Allocator, o DebugOptions) *Debug {
 	if o.Logger != nil {
 		d.verbose = NewLogging(child, LoggingOptions{Logger: o.Logger, Name: "debug"})
 	}
+	debugStacks() // made by whoever calls first, which would order goroutines later
 	debugs.add(d)
 	return d
 }

@@ -27,6 +27,7 @@ type debugTable struct {
 
 	blocks, bytes int    // live, as asked for
 	peak          int    // the most that bytes was
+	peakBlocks    int    // the most that blocks was
 	births        uint64 // blocks served so far
 	frees         uint64
 	closed        bool
@@ -174,6 +175,7 @@ func (t *debugTable) admit(n *debugNode) (i int32, other debugNode) {
 	t.births++
 	at.birth = t.births
 	t.blocks++
+	t.peakBlocks = max(t.peakBlocks, t.blocks)
 	return i, other
 }
 
@@ -333,7 +335,8 @@ func (t *debugTable) visit(i int32) int32 {
 func (t *debugTable) count(s *DebugStats) {
 	t.lock()
 	defer t.unlock()
-	s.Blocks, s.Bytes, s.PeakBytes = t.blocks, t.bytes, t.peak
+	s.Blocks, s.Bytes = t.blocks, t.bytes
+	s.PeakBlocks, s.PeakBytes = t.peakBlocks, t.peak
 	s.Quarantined, s.QuarantinedBytes = t.kept, t.keptBytes
 	s.Allocs, s.Frees = t.births, t.frees
 }

@@ -3,14 +3,17 @@ package allocatortest
 import (
 	"fmt"
 	"runtime"
+	"strings"
+	"sync/atomic"
 
 	"github.com/allod-dev/allod/heap"
-	"github.com/allod-dev/allod/internal/rtype"
+	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/mem"
 )
 
 // TB is what this package needs of a test: [testing.TB] has it, and so has
-// whatever other test frameworks hand out.
+// whatever other test frameworks hand out. If it has a Name as well, failures
+// say how to run the test again.
 type TB interface {
 	// Helper marks the caller as not worth a line number.
 	Helper()
@@ -23,37 +26,40 @@ type TB interface {
 }
 
 // An Allocator is for tests: it fails the test that it was made for when a block
-// is still live at the end, and when a block is given back twice, by somebody
-// who never got it, or with another size, alignment or type. Make one with
+// is still live at the end, and when memory is misused before. Make one with
 // [New].
 //
-// Memory comes from [heap.GC] for blocks that may hold pointers and from
-// [heap.Page] for plain ones, or from the allocator given with [Child]. Plain
-// blocks that were not asked to be zero are filled with 0xAA, the first and last
-// 32 KiB of them. Free gives the block to where it came from. What was misused
-// stays as it is: the call does nothing, and the test fails.
+// It is a [heap.Debug] whose reports fail the test, and finds all that one
+// finds: blocks given back twice, by somebody who never got them, or with another
+// size, alignment or type; bytes written past the end of a block, before its
+// start, or after it was freed. Memory comes from [heap.GC] for blocks of types
+// with pointers and from [heap.Page] for all others, or from the allocator given
+// with [Child]. Blocks that were not asked to be zero are filled with 0xAA where
+// that may be, and with 0xDD when they are freed, so that code which reads what
+// it should not is found out. Free keeps a block for a while before it gives it
+// to where it came from. What was misused stays as it is: the call does nothing,
+// and the test fails.
 //
 // It is safe for concurrent use if its memory is, and must not be copied. There
 // is no zero Allocator.
 type Allocator struct {
 	_       noCopy
 	tb      TB
-	plain   mem.Allocator // serves plain blocks
-	typed   mem.Allocator // serves all others; == plain if the child was given
-	answer  mem.Pointers
-	refuses bool // Resize and Remap
-	blocks  table
+	debug   *heap.Debug
+	resizes atomic.Uint64 // calls of Resize that succeeded
+	remaps  atomic.Uint64
+	over    atomic.Bool // the test is: what leaked was reported
 }
 
 var _ mem.Allocator = (*Allocator)(nil)
 
-// Blocks are told by address alone, so that the table works for every child and
-// no pointer is ever followed. A record holds the block itself: a managed block
-// that the program forgot is then a leak, rather than collected and its address
-// served once more.
+// A Debug is one allocator for all kinds of blocks, so what it finds wrong with
+// a block does not depend on the part of its child that the block is of. It
+// holds the blocks that are live: a managed block that the program forgot is a
+// leak, rather than collected and its address served once more.
 //
-// A local block goes where managed ones go: this allocator answers Scanned, and
-// what a local block points at may well be managed.
+// Nothing here makes a goroutine, a timer or a channel: a bubble of
+// testing/synctest would take it for its own and wait for it.
 
 // Stats counts what an [Allocator] has served.
 type Stats struct {
@@ -65,26 +71,50 @@ type Stats struct {
 }
 
 // An Option changes what [New] returns.
-type Option func(*Allocator)
+type Option func(*settings)
+
+// settings are what the options change.
+type settings struct {
+	child    mem.Allocator
+	noResize bool
+	debug    heap.DebugOptions
+}
 
 // Child makes the allocator take all its memory from child, and give child's
 // answer to Pointers: the way to test on memory that is not scanned, or that is
-// short. The child is neither closed nor examined at the end.
+// short. The child is asked for more than the program asks for, because blocks
+// lie between bytes that are watched, and gets freed blocks back late: [Exact]
+// changes both. It is neither closed nor examined at the end.
 func Child(child mem.Allocator) Option {
 	if child == nil {
 		panic("allocatortest: Child: nil Allocator")
 	}
-	return func(a *Allocator) { a.plain, a.typed, a.answer = child, child, child.Pointers() }
+	return func(s *settings) { s.child = child }
 }
 
-// NoResize makes Resize and Remap refuse every request, so that programs take
-// the long way: allocate, copy, free.
+// NoResize makes Resize and Remap refuse every change of size, so that programs
+// take the long way: allocate, copy, free.
 func NoResize() Option {
-	return func(a *Allocator) { a.refuses = true }
+	return func(s *settings) { s.noResize = true }
+}
+
+// Debug sets what the allocator watches, and how much that may cost: depths of
+// stacks, bytes around blocks, how much freed memory is kept. What is not set is
+// as for [heap.NewDebug], but that stacks have 32 frames. OnMisuse and OnLeak
+// are not used: the test fails.
+func Debug(o heap.DebugOptions) Option {
+	return func(s *settings) { s.debug = o }
+}
+
+// Exact passes requests to the [Child] byte for byte, and gives blocks back to
+// it at once, so that it can be told what the program does. Writes outside of
+// blocks are not found then.
+func Exact() Option {
+	return func(s *settings) { s.debug.Redzone, s.debug.QuarantineBytes = -1, -1 }
 }
 
 // New returns an allocator that fails tb when a block is live at the end of the
-// test, or is misused before.
+// test, or memory is misused before.
 //
 // The end is a function given to tb.Cleanup. Cleanups run last in, first out:
 // whatever is made from this allocator is made after it, so that a cleanup which
@@ -95,132 +125,111 @@ func New(tb TB, opts ...Option) *Allocator {
 	if tb == nil {
 		panic("allocatortest: New: nil TB")
 	}
-	a := &Allocator{
-		tb:     tb,
-		plain:  heap.Page{},
-		typed:  heap.GC{},
-		answer: mem.Scanned,
-	}
+	s := settings{debug: heap.DebugOptions{StackDepth: stackDepth}}
 	for _, o := range opts {
-		o(a)
+		o(&s)
 	}
-	tb.Cleanup(func() {
-		tb.Helper()
-		if leaks := a.Leaks(); leaks != nil {
-			tb.Errorf("allocatortest: %v", leaks)
-		}
-	})
+	if s.child == nil {
+		s.child = heap.NewHybrid(heap.Page{})
+	}
+	if s.noResize {
+		s.child = refuser{s.child}
+	}
+	if s.debug.StackDepth == 0 {
+		s.debug.StackDepth = stackDepth
+	}
+	a := &Allocator{tb: tb}
+	s.debug.OnMisuse, s.debug.OnLeak = a.misuse, a.leaked
+	a.debug = heap.NewDebug(s.child, s.debug)
+	tb.Cleanup(a.end)
 	return a
+}
+
+const stackDepth = 32
+
+// end looks at what is left.
+func (a *Allocator) end() {
+	a.tb.Helper()
+	a.debug.Close()
+	a.over.Store(true)
 }
 
 // Alloc implements [mem.Allocator].
 func (a *Allocator) Alloc(size int, l mem.Layout) ([]byte, error) {
 	const op = "allocatortest: Allocator.Alloc"
 	mem.CheckSize(op, size)
-	if hint := wrong(size, l); hint != "" {
-		a.misuse(heap.TypeMismatch, op, &heap.Misuse{Size: size, Hint: hint}, nil)
-	}
-	b, err := a.child(l).Alloc(size, l)
-	if err != nil {
-		a.blocks.count(&a.blocks.stats.Failures)
-		return nil, err
-	}
-	if hint := lie(b, size, l); hint != "" {
-		a.misuse(heap.ChildLied, op, &heap.Misuse{Addr: address(b), Size: len(b), Hint: hint}, nil)
-		if len(b) != size {
-			return b, nil // nothing that could be kept track of
+	if l.Kind != mem.Plain {
+		if t := l.Type.Reflect(); t != nil && l.Align.Bytes() < t.Align() {
+			a.misuse(&heap.Misuse{Kind: heap.TypeMismatch, Op: op, Size: size, Here: callers(),
+				Hint: fmt.Sprintf("aligned to %v, which %v needs to be to %d", l.Align, t, t.Align())})
 		}
 	}
-	if uninit(l) {
-		poison(b)
-	}
-	r := &record{block: b, layout: l, addr: address(b), size: size, alloc: callers()}
-	if before := a.blocks.add(r); before != nil {
-		a.misuse(heap.ChildLied, op, &heap.Misuse{Addr: r.addr, Size: size, Hint: "the child served a block that is live"}, before)
-	}
-	a.blocks.count(&a.blocks.stats.Allocs)
-	return b, nil
+	return a.debug.Alloc(size, l)
 }
 
 // Resize implements [mem.Allocator].
 func (a *Allocator) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
-	const op = "allocatortest: Allocator.Resize"
-	mem.CheckSize(op, size)
-	return a.resize(op, resize, b, l, size)
+	mem.CheckSize("allocatortest: Allocator.Resize", size)
+	c, ok := a.debug.Resize(b, l, size)
+	if ok {
+		hiddenAdd(&a.resizes)
+	}
+	return c, ok
 }
 
 // Remap implements [mem.Allocator].
 func (a *Allocator) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
-	const op = "allocatortest: Allocator.Remap"
-	mem.CheckSize(op, size)
-	return a.resize(op, remap, b, l, size)
-}
-
-// resize takes the block off the table while the child is at it: a child that
-// moves it may serve its old address to another goroutine at once.
-func (a *Allocator) resize(op string, w way, b []byte, l mem.Layout, size int) ([]byte, bool) {
-	r := a.take(op, b, l)
-	if r == nil {
-		return b, false
+	mem.CheckSize("allocatortest: Allocator.Remap", size)
+	c, ok := a.debug.Remap(b, l, size)
+	if ok {
+		hiddenAdd(&a.remaps)
 	}
-	asked := l
-	l.Kind = r.layout.Kind // what a request to grow says of it does not count
-	if hint := wrong(size, l); hint != "" {
-		a.blocks.add(r)
-		a.misuse(heap.TypeMismatch, op, &heap.Misuse{Addr: r.addr, Size: size, Hint: hint}, r)
-		return b, false
-	}
-	if a.refuses {
-		a.blocks.add(r)
-		return b, false
-	}
-	c, ok := w.call(a.child(r.layout), b, asked, size)
-	if !ok {
-		a.blocks.add(r)
-		return b, false
-	}
-	m := &heap.Misuse{Addr: address(c), Size: len(c), Hint: lie(c, size, l)}
-	if m.Hint == "" && address(c) != r.addr {
-		switch {
-		case w.name == resize.name:
-			m.Hint = "Resize moved the block"
-		case l.Kind != mem.Plain && a.answer == mem.Scanned:
-			m.Hint = "Remap moved a block with pointers"
-		}
-	}
-	if m.Hint != "" {
-		a.misuse(heap.ChildLied, op, m, r)
-	}
-	if len(c) == size && size > r.size && uninit(l) {
-		poison(c[r.size:])
-	}
-	a.blocks.add(&record{block: c, layout: r.layout, addr: address(c), size: size, alloc: r.alloc})
-	if w.name == resize.name {
-		a.blocks.count(&a.blocks.stats.Resizes)
-	} else {
-		a.blocks.count(&a.blocks.stats.Remaps)
-	}
-	return c, true
+	return c, ok
 }
 
 // Free implements [mem.Allocator].
-func (a *Allocator) Free(b []byte, l mem.Layout) {
-	r := a.take("allocatortest: Allocator.Free", b, l)
-	if r == nil {
-		return
-	}
-	a.blocks.bury(r, callers())
-	a.child(r.layout).Free(b, l)
-}
+func (a *Allocator) Free(b []byte, l mem.Layout) { a.debug.Free(b, l) }
 
 // Pointers returns [mem.Scanned], or the answer of the [Child].
-func (a *Allocator) Pointers() mem.Pointers { return a.answer }
+func (a *Allocator) Pointers() mem.Pointers { return a.debug.Pointers() }
+
+// Unwrap returns the [heap.Debug] that does the work. It is closed when the test
+// ends.
+func (a *Allocator) Unwrap() mem.Allocator { return a.debug }
 
 // Owns implements [mem.Owner]: it tells whether b starts in a live block.
-func (a *Allocator) Owns(b []byte) bool { return a.blocks.owns(address(b)) }
+func (a *Allocator) Owns(b []byte) bool { return a.debug.Owns(b) }
+
+// Check looks for bytes that were written outside of blocks, or after they were
+// freed, and fails the test for each that it finds. The end of the test does the
+// same; a call in between narrows down who did it.
+func (a *Allocator) Check() {
+	a.tb.Helper()
+	for _, m := range a.debug.Check() {
+		a.misuse(m)
+	}
+}
+
+// Leaks returns what is live now, or nil if nothing is: those of one stack in
+// one group, the largest group first. It may be called at any time; at the end
+// of the test it is what the test fails with.
+func (a *Allocator) Leaks() *heap.LeakError {
+	leaks := a.debug.Leaks()
+	if leaks != nil {
+		leaks.Op = ""
+	}
+	return leaks
+}
 
 // Stats returns what was served so far.
-func (a *Allocator) Stats() Stats { return a.blocks.snapshot() }
+func (a *Allocator) Stats() Stats {
+	s := a.debug.Stats()
+	return Stats{
+		Blocks: s.Blocks, Bytes: s.Bytes, PeakBlocks: s.PeakBlocks, PeakBytes: s.PeakBytes,
+		Allocs: s.Allocs, Frees: s.Frees, Failures: s.Failures,
+		Resizes: a.resizes.Load(), Remaps: a.remaps.Load(),
+	}
+}
 
 // Live returns how many blocks and bytes are live.
 func (a *Allocator) Live() (blocks, bytes int) {
@@ -228,91 +237,32 @@ func (a *Allocator) Live() (blocks, bytes int) {
 	return s.Blocks, s.Bytes
 }
 
-// child returns who serves blocks of layout l. For a block that is live, l is
-// the layout on record: that of the call may name another Kind.
-func (a *Allocator) child(l mem.Layout) mem.Allocator {
-	if l.Kind == mem.Plain {
-		return a.plain
-	}
-	return a.typed
+// leaked fails the test for the blocks that are live at its end.
+func (a *Allocator) leaked(e *heap.LeakError) {
+	a.tb.Helper()
+	e.Op = ""
+	a.tb.Errorf("allocatortest: %v", e)
 }
 
-// take removes the block from the table and returns its record, or reports what
-// is wrong with it and returns nil.
-func (a *Allocator) take(op string, b []byte, l mem.Layout) *record {
-	r, kind := a.blocks.take(b, l)
-	if kind != 0 {
-		a.misuse(kind, op, &heap.Misuse{Addr: address(b), Size: len(b), Hint: hint(kind, r, b, l)}, r)
-		return nil
+// misuse fails the test, unless somebody waits for the report.
+func (a *Allocator) misuse(m *heap.Misuse) {
+	if method, ok := strings.CutPrefix(m.Op, "heap: Debug."); ok {
+		m.Op = "allocatortest: Allocator." + method
 	}
-	return r
-}
-
-// misuse fails the test, unless somebody waits for the report; about is the
-// record of the block that m is about, if there is one.
-func (a *Allocator) misuse(kind heap.MisuseKind, op string, m *heap.Misuse, about *record) {
-	m.Kind, m.Op, m.Here = kind, op, callers()
-	if about != nil {
-		m.Alloc, m.Free = about.alloc, about.free
-	}
-	if deliver(m) {
+	if deliver(m) || m.Kind == heap.UseAfterClose && a.over.Load() {
+		// A block that is freed after the test was reported as a leak at its end,
+		// and a test that is over cannot fail.
 		return
 	}
 	a.tb.Helper()
 	a.tb.Errorf("%v\n%s", m, describe(m))
 }
 
-// wrong tells what a caller got wrong in a request for size bytes.
-func wrong(size int, l mem.Layout) string {
-	if l.Kind == mem.Plain {
-		return ""
-	}
-	t := l.Type.Reflect()
-	switch {
-	case t == nil:
-		return fmt.Sprintf("a %v block without a type", l.Kind)
-	case size%l.Type.Size() != 0:
-		return fmt.Sprintf("%d bytes are not a whole number of %v, of %d bytes each", size, t, l.Type.Size())
-	case l.Align.Bytes() < t.Align():
-		return fmt.Sprintf("aligned to %v, which %v needs to be to %d", l.Align, t, t.Align())
-	}
-	return ""
-}
-
-// lie tells what the child got wrong in a block.
-func lie(b []byte, size int, l mem.Layout) string {
-	switch {
-	case b == nil:
-		return "no block and no error"
-	case len(b) != size || cap(b) != size:
-		return fmt.Sprintf("asked for %d bytes, got len %d and cap %d", size, len(b), cap(b))
-	case !l.Align.Check(address(b)):
-		return fmt.Sprintf("asked for alignment %v, got %#x", l.Align, address(b))
-	}
-	return ""
-}
-
-// uninit tells whether the contents of a fresh block are up to the allocator.
-// Where a bool may be read, only 0 and 1 will do.
-func uninit(l mem.Layout) bool {
-	if l.Zero || l.Kind != mem.Plain {
-		return false
-	}
-	t := l.Type.Reflect()
-	return t == nil || !rtype.FactsOf(t).Bools && !l.Type.HasPointers()
-}
-
-// poison fills the ends of b. The middle of a large block stays untouched, and
-// so never costs memory.
-func poison(b []byte) {
-	const end, pattern = 32 << 10, 0xAA
-	if len(b) > 2*end {
-		poison(b[:end])
-		b = b[len(b)-end:]
-	}
-	for i := range b {
-		b[i] = pattern
-	}
+// hiddenAdd adds 1 to n and orders nobody in the race detector's eyes.
+func hiddenAdd(n *atomic.Uint64) {
+	race.Disable()
+	n.Add(1)
+	race.Enable()
 }
 
 // callers returns the stack outside this package's allocator.
@@ -321,6 +271,15 @@ func callers() heap.Stack {
 	n := runtime.Callers(3, pcs[:])
 	return append(heap.Stack(nil), pcs[:n]...)
 }
+
+// refuser refuses to change the size of a block.
+type refuser struct{ mem.Allocator }
+
+// Resize implements [mem.Allocator].
+func (refuser) Resize(b []byte, _ mem.Layout, size int) ([]byte, bool) { return b, false }
+
+// Remap implements [mem.Allocator].
+func (refuser) Remap(b []byte, _ mem.Layout, size int) ([]byte, bool) { return b, false }
 
 type noCopy struct{}
 

@@ -12,10 +12,11 @@
 //		// ...
 //	}
 //
-// Freeing twice, freeing what never was a block, and freeing with another size,
-// alignment or type fail the test as well. A block that was not asked to be
-// zero is filled with 0xAA, so that code which forgets to write before it reads
-// is found out.
+// So do freeing twice, freeing what never was a block or with another size,
+// alignment or type, and writing past the end of a block, before its start, or
+// after it was freed: the allocator is a [heap.Debug]. A block that was not asked
+// to be zero is filled with 0xAA, and one that was freed with 0xDD, so that code
+// which reads what it should not is found out.
 //
 // # Does it survive running out of memory?
 //

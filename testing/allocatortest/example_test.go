@@ -20,6 +20,7 @@ func (p *printer) Cleanup(f func())    { p.cleanups = append(p.cleanups, f) }
 
 func (p *printer) Errorf(format string, args ...any) {
 	line, _, _ := strings.Cut(fmt.Sprintf(format, args...), "\n")
+	line, _, _ = strings.Cut(line, " at 0x") // which is another one in each run
 	fmt.Println("FAIL:", line)
 }
 
@@ -96,6 +97,50 @@ func ExampleNoResize() {
 	mem.Free(a, s)
 	// Output:
 	// false
+}
+
+// What is watched can be chosen: here nothing but who allocated what, for a test
+// in which time matters.
+func ExampleDebug() {
+	t := &printer{}
+	defer t.end()
+
+	a := allocatortest.New(t, allocatortest.Debug(heap.DebugOptions{
+		Redzone: -1, QuarantineBytes: -1, NoFill: true, StackDepth: 4,
+	}))
+	s := mem.Must(mem.Alloc[int32](a, 100))
+	mem.Free(a, s)
+	mem.Free(a, s)
+	// Output:
+	// FAIL: allocatortest: Allocator.Free: double free: 400 bytes
+}
+
+// The child sees the requests of the program, and no bytes around them.
+func ExampleExact() {
+	t := &printer{}
+	defer t.end()
+
+	child := heap.NewCounting(heap.GC{})
+	a := allocatortest.New(t, allocatortest.Child(child), allocatortest.Exact())
+	s := mem.Must(mem.Alloc[int32](a, 100))
+	fmt.Println(child.Stats().Bytes)
+	mem.Free(a, s)
+	// Output:
+	// 400
+}
+
+// A check in between tells which step wrote where it should not have.
+func ExampleAllocator_Check() {
+	t := &printer{}
+	defer t.end()
+
+	a := allocatortest.New(t)
+	s := mem.Must(mem.Alloc[byte](a, 3))
+	mem.Free(a, s)
+	s[1] = 7
+	a.Check()
+	// Output:
+	// FAIL: allocatortest: Allocator.Check: write after free: 3 bytes
 }
 
 func ExampleAllocator_Leaks() {

@@ -125,7 +125,7 @@ var mutants = []mutant{
 		make: func(allocatortest.TB) mem.Allocator { return byteHeader{heap.GC{}} }},
 	{name: "RoundsTypedBlocks", clause: "clause5", part: "elements start where the type says", says: "not a whole number",
 		make: func(tb allocatortest.TB) mem.Allocator { return roundsUp{allocatortest.New(tb)} }},
-	{name: "DropsType", clause: "clause5", part: "elements start where the type says", says: "without a type",
+	{name: "DropsType", clause: "clause5", part: "elements start where the type says", says: "must have a type",
 		make: func(tb allocatortest.TB) mem.Allocator {
 			return &dropsLayout{allocatortest.New(tb), func(l *mem.Layout) { l.Type = mem.Type{} }}
 		}},

@@ -248,6 +248,9 @@ func testReuse(p *probe) {
 			break
 		}
 		rounds := 64
+		if size >= 4096 {
+			rounds = max(rounds, 4<<20/3/size) // more than is held back for a while
+		}
 		if p.MaxSize > 0 {
 			p.renew()
 			rounds = min(8*p.MaxSize/size, 20_000)

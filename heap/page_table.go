@@ -222,3 +222,21 @@ func (p *Pages) blame(op string, b []byte) {
 		misuse(SizeMismatch, op, b, fmt.Sprintf("the block has %d bytes", size))
 	}
 }
+
+// anyOf returns a block of the owner, if it has one.
+//
+//go:norace
+func (t *pageTable) anyOf(owner uintptr) (addr uintptr, size int, ok bool) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.lock()
+		for i := range s.live.Slots() {
+			if at, b, in := s.live.At(i); in && b.owner == owner {
+				s.unlock()
+				return at, b.size, true
+			}
+		}
+		s.unlock()
+	}
+	return 0, 0, false
+}

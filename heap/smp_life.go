@@ -1,0 +1,184 @@
+package heap
+
+import (
+	"math/bits"
+
+	"github.com/allod-dev/allod/internal/invariant"
+	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/internal/vm"
+)
+
+// Close gives all memory back. It invalidates every block. If blocks are live, it
+// returns a [*LeakError], with their number, and with the size of their slots as
+// their bytes. It must wait until all other calls are over, and panics for
+// [Default].
+//
+// Afterwards Alloc fails with [mem.ErrClosed]. To close twice is to close once.
+func (s *SMP) Close() error {
+	if s == &smpDefault {
+		panic("heap: SMP.Close: the SMP of heap.Default is for the whole process")
+	}
+	if invariant.Enabled {
+		s.crowd.enter("heap: SMP.Close", alone, smpHintAlone)
+		defer s.crowd.leave(alone)
+	}
+	race.Disable()
+	again := s.closed.Swap(true)
+	race.Enable()
+	if again {
+		return nil
+	}
+	st := s.Stats()
+	s.unmap()
+	if st.Blocks > 0 {
+		return &LeakError{Op: "heap: SMP.Close", Blocks: st.Blocks, Bytes: st.Live}
+	}
+	return nil
+}
+
+// unmap gives every mapping back.
+func (s *SMP) unmap() {
+	race.Disable()
+	s.shards.Store(nil)
+	for i := range s.slabs {
+		s.slabs[i].Store(0)
+	}
+	race.Enable()
+	s.lock()
+	segments := s.segments
+	s.segments, s.runs, s.idle, s.large = nil, nil, 0, smpTally{}
+	s.low = [len(s.low)]int{}
+	s.unlock()
+	for _, seg := range segments {
+		race.Disable()
+		smpSegments.set(address(seg.mem), nil)
+		race.Enable()
+		vm.Unmap(seg.mem)
+	}
+	s.huge.drop(0)
+	s.huge.freeAll()
+}
+
+// freeAll frees the live huge blocks.
+func (h *smpHuge) freeAll() {
+	if h.pages == nil {
+		return
+	}
+	for {
+		addr, size, ok := livePages.anyOf(h.pages.id)
+		if !ok {
+			return
+		}
+		h.pages.release("heap: SMP.Close", blockAt(addr, size))
+	}
+}
+
+// SMPStats says what an [SMP] holds. The numbers of slots are of one moment for
+// each word of bits, and of a time that passes for all of them: while others
+// allocate, they may be off by what changed meanwhile.
+type SMPStats struct {
+	// Blocks is the number of live blocks, and Live the bytes in their slots
+	// and pages: at least what was asked for.
+	Blocks, Live int
+
+	// Cached is the bytes in free slots that a processor has ready for itself.
+	Cached int
+
+	// Committed is the bytes that may have memory behind them: those in slabs
+	// and large blocks, and those in free pages that were not given back.
+	Committed int
+
+	// Reserved is the bytes of address space that is mapped.
+	Reserved int
+
+	// Returned is how many bytes were given back to the system while the SMP
+	// was in use, in all.
+	Returned int
+
+	// Classes holds a line for each class of small blocks that has slabs.
+	Classes []SMPClassStats
+}
+
+// SMPClassStats says what an [SMP] holds of one size class.
+type SMPClassStats struct {
+	Size   int // of a slot, in bytes
+	Slabs  int // number of slabs
+	Slots  int // in all slabs
+	Live   int // slots of live blocks
+	Cached int // free slots that a processor has ready for itself
+}
+
+// Stats returns what the SMP holds, in a time that grows with the number of its
+// slabs. It stops nobody.
+func (s *SMP) Stats() SMPStats {
+	race.Disable()
+	defer race.Enable()
+	var per [smpClasses]SMPClassStats
+	st := SMPStats{}
+	s.countSlabs(&per, &st)
+	s.countCaches(&per)
+	st.Blocks += s.large.blocks
+	st.Live += s.large.bytes
+	s.huge.addTo(&st)
+	for i := range per {
+		c := &per[i]
+		if c.Slabs == 0 {
+			continue
+		}
+		c.Size = int(smpClassTable[i].size)
+		c.Cached = min(c.Cached, c.Live)
+		c.Live -= c.Cached
+		st.Blocks += c.Live
+		st.Live += c.Live * c.Size
+		st.Cached += c.Cached * c.Size
+		st.Classes = append(st.Classes, *c)
+	}
+	return st
+}
+
+// countSlabs counts the slots that are not free, and the pages.
+//
+//go:norace
+func (s *SMP) countSlabs(per *[smpClasses]SMPClassStats, st *SMPStats) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.Reserved = len(s.segments) * smpSegSize
+	st.Returned = s.returned
+	for _, seg := range s.segments {
+		st.Committed += bits.OnesCount64(seg.dirty) * smpPageSize
+		for i := range seg.slabs {
+			if page := seg.page[i].Load(); page&0xFF-smpSlabs < smpClasses && int(page>>8) == i {
+				sl := &seg.slabs[i]
+				c := &per[sl.class]
+				c.Slabs++
+				c.Slots += int(smpClassTable[sl.class].slots)
+				c.Live += sl.inUse()
+			}
+		}
+	}
+}
+
+// countCaches counts the slots in caches, whose owners go on meanwhile.
+//
+//go:norace
+func (s *SMP) countCaches(per *[smpClasses]SMPClassStats) {
+	t := s.shards.Load()
+	if t == nil {
+		return
+	}
+	for _, sh := range *t {
+		for i := range per {
+			per[i].Cached += bits.OnesCount64(sh.cache[i].held)
+		}
+	}
+}
+
+//go:norace
+func (h *smpHuge) addTo(st *SMPStats) {
+	h.mu.Lock()
+	st.Blocks += h.live.blocks
+	st.Live += h.live.bytes
+	st.Committed += h.live.bytes + h.bytes
+	st.Reserved += h.live.bytes + h.bytes
+	h.mu.Unlock()
+}

@@ -1,0 +1,24 @@
+//go:build gc && go1.26 && !go1.28 && !allod_nolinkname && !purego
+
+package rt
+
+import _ "unsafe" // for linkname
+
+// Pins tells whether [Pin] pins. Where it does not, whoever wants memory of a
+// processor's own has to lock it.
+const Pins = true
+
+//go:linkname procPin runtime.procPin
+func procPin() int
+
+//go:linkname procUnpin runtime.procUnpin
+func procUnpin()
+
+// Pin keeps the calling goroutine on the processor that it runs on, and nobody
+// else there, until [Unpin]; it returns the number of the processor, from 0 to
+// one less than GOMAXPROCS. In between, the caller must not block, panic or call
+// code that might.
+func Pin() int { return procPin() }
+
+// Unpin undoes [Pin].
+func Unpin() { procUnpin() }

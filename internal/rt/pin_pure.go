@@ -1,0 +1,13 @@
+//go:build !gc || !go1.26 || go1.28 || allod_nolinkname || purego
+
+package rt
+
+// Pins tells whether [Pin] pins. Where it does not, whoever wants memory of a
+// processor's own has to lock it.
+const Pins = false
+
+// Pin does nothing in this build.
+func Pin() int { return 0 }
+
+// Unpin does nothing in this build.
+func Unpin() {}

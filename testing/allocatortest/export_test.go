@@ -20,6 +20,16 @@ type Recorder struct {
 
 func NewRecorder() *Recorder { return &Recorder{failures: new([]string)} }
 
+// NewRecorderNamed returns a recorder that stands for the test of that name.
+func NewRecorderNamed(name string) *Recorder { return &Recorder{name: name, failures: new([]string)} }
+
+// PlanFlag reads a plan as -allod.fail has it, and writes it again.
+func PlanFlag(s string) (flag, words string, err error) {
+	p, err := parsePlan(s)
+	return p.flag(), p.String(), err
+}
+
+func (r *Recorder) Name() string        { return r.name }
 func (r *Recorder) Helper()             {}
 func (r *Recorder) Logf(string, ...any) {}
 func (r *Recorder) Skip(...any)         { runtime.Goexit() }

@@ -233,6 +233,78 @@ func TestCheckFailuresMaySwallow(t *testing.T) {
 	}
 }
 
+// eager tries again after a failure, and leaks if that fails as well.
+func eager(a mem.Allocator) error {
+	x, err := mem.Create[int64](a)
+	if err != nil {
+		return err
+	}
+	y, err := mem.Alloc[int64](a, 100)
+	if err != nil {
+		if y, err = mem.Alloc[int64](a, 10); err != nil {
+			return err // and x
+		}
+	}
+	mem.Free(a, y)
+	mem.Destroy(a, x)
+	return nil
+}
+
+func TestCheckFailuresPairs(t *testing.T) {
+	r := allocatortest.NewRecorderNamed("TestX")
+	allocatortest.CheckFailures(r, allocatortest.FailureOptions{MaySwallow: true, Pairs: true}, eager)
+	all := strings.Join(r.Failures(), "\n")
+	if !strings.Contains(all, "Alloc number 2 failed, and number 3: leaked 1 block of 8 bytes") || !strings.Contains(all, "-allod.fail=2,3") {
+		t.Errorf("found %q", all)
+	}
+}
+
+func TestCheckFailuresSeeds(t *testing.T) {
+	found := func() []string {
+		r := allocatortest.NewRecorderNamed("TestX")
+		n := allocatortest.CheckFailures(r, allocatortest.FailureOptions{
+			MaySwallow: true, MaxPoints: 1, Seeds: 50, Seed: 100, Probability: 0.5,
+		}, eager)
+		if n != 2+50 {
+			t.Errorf("%d failures injected, want %d", n, 2+50)
+		}
+		return r.Failures()
+	}
+	first := found()
+	all := strings.Join(first, "\n")
+	if len(first) == 0 || !strings.Contains(all, "by chance, of seed 1") || !strings.Contains(all, "-allod.fail=seed1") {
+		t.Errorf("found %q", all)
+	}
+	if again := found(); len(again) != len(first) {
+		t.Errorf("found %d failures, and %d the second time", len(first), len(again))
+	}
+}
+
+// chosen makes one large request.
+func chosen(a mem.Allocator) error {
+	x, err := mem.Alloc[byte](a, 1000)
+	mem.Free(a, x)
+	return err
+}
+
+func TestCheckFailuresChosen(t *testing.T) {
+	fn := func(a mem.Allocator) error {
+		for range 5 {
+			x, err := mem.Create[int64](a)
+			if err != nil {
+				return err
+			}
+			defer mem.Destroy(a, x)
+		}
+		return chosen(a)
+	}
+	for _, o := range []allocatortest.FailureOptions{{MinSize: 1000}, {Caller: "allocatortest_test.chosen"}} {
+		if n := allocatortest.CheckFailures(t, o, fn); n != 2 {
+			t.Errorf("%+v: %d failures injected, want 2", o, n)
+		}
+	}
+}
+
 // pair is a container of two lists that should grow together.
 type pair struct {
 	a    mem.Allocator
@@ -317,6 +389,34 @@ func TestCheckUnchanged(t *testing.T) {
 	}))
 	if all := strings.Join(r.Failures(), "\n"); !strings.Contains(all, "left something changed") {
 		t.Errorf("found %q, want that something changed", all)
+	}
+}
+
+// Equal overlooks what does not matter.
+func TestCheckUnchangedEqual(t *testing.T) {
+	op := pairOperation(func(p *pair) error {
+		p.x[0]++ // nobody cares
+		return p.addBoth(2)
+	})
+	setup := op.Setup
+	op.Setup = func(a mem.Allocator) (*pair, error) {
+		p, err := setup(a)
+		for err == nil && len(p.x) < cap(p.x) {
+			err = p.addBoth(0) // so that the next one asks for memory
+		}
+		return p, err
+	}
+	op.Equal = func(before, after any) bool {
+		return slices.Equal(before.([2][]int)[1], after.([2][]int)[1])
+	}
+	if n := allocatortest.CheckUnchanged(t, op); n == 0 {
+		t.Error("no failures injected")
+	}
+	r := allocatortest.NewRecorder()
+	op.Equal = nil
+	allocatortest.CheckUnchanged(r, op)
+	if all := strings.Join(r.Failures(), "\n"); !strings.Contains(all, "left something changed") {
+		t.Errorf("found %q", all)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // rooms are the packages whose exported names are what users program against.
-var rooms = []string{"mem", "heap", "generic", "testing/allocatortest"}
+var rooms = []string{"mem", "heap", "generic", "testing/allocatortest", "testing/alloctrace"}
 
 // shownBy names, for exported types that no example names, the example in which
 // a value of the type is used.

@@ -4,10 +4,19 @@
 //
 // builds a full-text index in plain Go and off the Go heap, and shows what the
 // difference is.
+//
+//	allod record -o trace -- program [arguments]
+//
+// records what a Go program asks of its allocator, and
+//
+//	allod replay trace
+//
+// performs the same over other allocators, to compare them.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -16,6 +25,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/allod-dev/allod/cmd/allod/internal/demo"
+	"github.com/allod-dev/allod/cmd/allod/internal/replay"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -31,12 +41,15 @@ func run(args []string) int {
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetArgs(args)
-	root.AddCommand(demoCommand(), variantCommand())
+	root.AddCommand(demoCommand(), variantCommand(), replayCommand(), recordCommand())
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return demo.ExitOK
 	}
 	code := demo.ExitCode(err)
+	if program := (*replay.ProgramError)(nil); errors.As(err, &program) {
+		code = program.Code
+	}
 	if cmd == root { // which does nothing itself: no such command, no such flag
 		code = demo.ExitUsage
 	}

@@ -13,6 +13,9 @@ import (
 
 // The tests run this binary as the command, which runs itself in turn.
 func TestMain(m *testing.M) {
+	if os.Getenv("ALLOD_TEST_AS_PROGRAM") != "" {
+		os.Exit(program(os.Args[1:]))
+	}
 	if os.Getenv("ALLOD_TEST_AS_COMMAND") != "" {
 		os.Exit(run(os.Args[1:]))
 	}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/allod-dev/allod/cmd/allod/internal/replay"
+	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/alloctrace"
+)
+
+// program is a program that lets itself be recorded, and ends as args say.
+func program(args []string) int {
+	if len(args) > 0 && args[0] == "never" {
+		return 0
+	}
+	a, stop, err := alloctrace.FromEnv(heap.GC{})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	var kept [][]int64
+	for i := range 1000 {
+		kept = append(kept, mem.Must(mem.AllocUninit[int64](a, i%100+1)))
+		if i%3 == 0 {
+			mem.Free(a, kept[0])
+			kept = kept[1:]
+		}
+	}
+	if len(args) > 0 && args[0] == "crash" {
+		return 7
+	}
+	if err := stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// record runs allod record on program.
+func record(t *testing.T, out string, args ...string) (stderr string, code int) {
+	t.Helper()
+	t.Setenv("ALLOD_TEST_AS_PROGRAM", "") // not the command itself
+	env, err := filepath.Abs(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := append([]string{"record", "-o", out, "--", "env", "ALLOD_TEST_AS_PROGRAM=1", env}, args...)
+	_, stderr, code = allod(t, line...)
+	return stderr, code
+}
+
+func TestRecordAndReplay(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "x.mtrace.gz")
+	if stderr, code := record(t, file); code != 0 || !strings.Contains(stderr, "1334 operations by 1 thread") {
+		t.Fatalf("exit code %d, %s", code, stderr)
+	}
+	stdout, stderr, code := allod(t, "replay", "--check", file)
+	if code != 0 || stderr != "" {
+		t.Fatalf("exit code %d, %s", code, stderr)
+	}
+	for _, name := range replay.Allocators() {
+		if !strings.Contains(stdout, "│ "+name+" ") {
+			t.Errorf("no %s in\n%s", name, stdout)
+		}
+	}
+	stdout, stderr, code = allod(t, "replay", "--json", "--threads", "--passes=1", "--allocator=gc,page", file)
+	var r replay.Report
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil || code != 0 || stderr != "" {
+		t.Fatalf("exit code %d, %v, %s", code, err, stderr)
+	}
+	if len(r.Results) != 2 || r.Summary.Ops != 1334 || r.Results[1].Allocator != "page" || r.Results[1].Touching <= 0 {
+		t.Errorf("%+v", r)
+	}
+	if stderr, code := record(t, file); code != 1 || !strings.Contains(stderr, "exists") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+}
+
+func TestRecordNothing(t *testing.T) {
+	dir := t.TempDir()
+	if stderr, code := record(t, filepath.Join(dir, "a"), "never"); code != 1 || !strings.Contains(stderr, "FromEnv") {
+		t.Errorf("never: exit code %d, %s", code, stderr)
+	}
+	if stderr, code := record(t, filepath.Join(dir, "b"), "crash"); code != 7 || !strings.Contains(stderr, "ended before") {
+		t.Errorf("crash: exit code %d, %s", code, stderr)
+	}
+}
+
+func TestReplayExitCodes(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "empty.mtrace.gz")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := alloctrace.NewWriter(f, alloctrace.Header{}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	huge := filepath.Join(dir, "huge.mtrace.gz")
+	h, err := os.Create(huge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	w := alloctrace.NewWriter(h, alloctrace.Header{})
+	w.Alloc(math.MaxInt, 0, false)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"no trace":      {[]string{"replay"}, 2, "one trace"},
+		"absent":        {[]string{"replay", filepath.Join(dir, "x")}, 1, "no such file"},
+		"no file":       {[]string{"replay", "--allocator=gc", "main.go"}, 1, "not a valid trace"},
+		"no operations": {[]string{"replay", "--allocator=gc", file}, 1, "no operation"},
+		"out of memory": {[]string{"replay", "--allocator=page", huge}, 3, "operation 0"},
+		"in a child":    {[]string{"replay", "--allocator=page,gc", huge}, 3, "operation 0"},
+		"allocator":     {[]string{"replay", "--allocator=malloc", file}, 2, "malloc"},
+		"passes":        {[]string{"replay", "--passes=0", file}, 2, "--passes"},
+		"unknown flag":  {[]string{"replay", "--fast", file}, 2, "--fast"},
+		"record what":   {[]string{"record", "-o", "x"}, 2, "no program"},
+		"record where":  {[]string{"record", "--", "true"}, 2, "--output"},
+		"record absent": {[]string{"record", "-o", filepath.Join(dir, "y"), "--", filepath.Join(dir, "z")}, 1, "no such file"},
+		"record flag":   {[]string{"record", "--fast"}, 2, "--fast"},
+	} {
+		stdout, stderr, code := allod(t, test.args...)
+		if code != test.code || !strings.Contains(stderr, test.want) || stdout != "" {
+			t.Errorf("%s: exit code %d, want %d and %q\n%s%s", name, code, test.code, test.want, stdout, stderr)
+		}
+	}
+}

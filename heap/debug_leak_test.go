@@ -3,6 +3,7 @@ package heap_test
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,5 +83,22 @@ func TestDebugLeakPrinted(t *testing.T) {
 	r.Close()
 	if got, want := string(buf[:n]), "heap: Debug.Close: leaked 1 block of 10 bytes\n"; got != want {
 		t.Errorf("printed %q, want %q", got, want)
+	}
+}
+
+func TestOpenDebugs(t *testing.T) {
+	has := func(d *heap.Debug) bool { return slices.Contains(heap.OpenDebugs(), d) }
+	x := heap.NewDebug(heap.GC{}, heap.DebugOptions{})
+	y := heap.NewDebug(heap.GC{}, heap.DebugOptions{})
+	if !has(x) || !has(y) {
+		t.Error("a Debug that is open is missing")
+	}
+	x.Close()
+	if has(x) || !has(y) {
+		t.Error("Close of one Debug made it, or another, what it is not")
+	}
+	y.Close()
+	if has(y) {
+		t.Error("a Debug that is closed is there")
 	}
 }

@@ -293,3 +293,16 @@ func (r *debugRegistry) list() []weak.Pointer[Debug] {
 	defer r.mu.Unlock()
 	return r.all
 }
+
+// OpenDebugs returns the Debugs of this process that were not closed, oldest
+// first. One that nothing refers to any more may be missing. It is for a look at
+// all of them at the end of a process or of its tests.
+func OpenDebugs() []*Debug {
+	var open []*Debug
+	for _, p := range debugs.list() {
+		if d := p.Value(); d != nil {
+			open = append(open, d)
+		}
+	}
+	return open
+}

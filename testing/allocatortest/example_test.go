@@ -217,6 +217,43 @@ func ExampleExpectMisuse() {
 	// free of a foreign block
 }
 
+// A leak is what this test wants.
+func ExampleExpectLeaks() {
+	t := &printer{}
+	leaks := allocatortest.ExpectLeaks(t, 1, func(a mem.Allocator) {
+		mem.Must(mem.Alloc[int](a, 4))
+	})
+	fmt.Println(len(leaks.Groups[0].Stack) > 0)
+	// Output:
+	// true
+}
+
+// An allocator of the program's own is looked at when the test ends.
+func ExampleVerifyNone() {
+	t := &printer{}
+	d := heap.NewDebug(heap.Page{}, heap.DebugOptions{OnLeak: func(*heap.LeakError) {}})
+	defer d.Close()
+	defer allocatortest.VerifyNone(t, d)
+	mem.Must(mem.Alloc[int32](d, 4))
+	// Output:
+	// FAIL: allocatortest: leaked 1 block of 16 bytes
+}
+
+// All allocators of the program are looked at when all tests are over.
+func ExampleVerifyTestMain() {
+	_ = func(m *testing.M) { // func TestMain(m *testing.M)
+		allocatortest.VerifyTestMain(m, allocatortest.IgnoreTopFunction("example.com/index.newCache"))
+	}
+}
+
+// Several options: what was live before does not count, and the process goes on.
+func ExampleVerifyOption() {
+	_ = func(m *testing.M) {
+		allocatortest.VerifyTestMain(m, allocatortest.IgnoreCurrent(),
+			allocatortest.Cleanup(func(code int) { fmt.Println("tests ended with", code) }))
+	}
+}
+
 // The contract suite in a test of an allocator of one's own.
 func ExampleRun() {
 	_ = func(t *testing.T) { // func TestArena(t *testing.T)

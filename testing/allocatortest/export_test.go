@@ -2,6 +2,7 @@ package allocatortest
 
 import (
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -110,4 +111,9 @@ func SetHammerRounds(n int) func() {
 	before := hammerRounds
 	hammerRounds = n
 	return func() { hammerRounds = before }
+}
+
+// VerifyTestMainTo is VerifyTestMain that prints to w.
+func VerifyTestMainTo(w io.Writer, m interface{ Run() int }, opts ...VerifyOption) {
+	verifyMain(w, m, opts...)
 }

@@ -13,6 +13,7 @@ var pageErrors = func() map[error]error {
 		m[err] = newPageError(err)
 	}
 	m[vm.ErrTooLarge] = mem.ErrTooLarge
+	m[vm.ErrLimit] = mem.NewError("heap: Page: the limit of the budget is reached", mem.ErrLimit)
 	return m
 }()
 

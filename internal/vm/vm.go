@@ -15,7 +15,6 @@ import (
 	"math"
 	"math/bits"
 	"slices"
-	"sync/atomic"
 
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
@@ -97,19 +96,11 @@ func Whole(n int) (int, bool) {
 	return (n + pageSize - 1) &^ (pageSize - 1), true
 }
 
-var mapped atomic.Int64 // bytes in the hands of callers
-
-// count adds n to mapped, without ordering goroutines in the eyes of the race
-// detector.
-func count(n int) {
-	race.Disable()
-	mapped.Add(int64(n))
-	race.Enable()
-}
-
 // Stats says how much memory has passed through this package.
 type Stats struct {
 	Mapped     int // bytes in ranges that callers hold
+	Committed  int // bytes that count against a [Governor]: see [Committed]
+	OnGoHeap   int // bytes of these that the Go runtime counts, too
 	Kept       int // bytes in free ranges that the system did not take back
 	KeptRanges int // number of such ranges
 }
@@ -117,7 +108,8 @@ type Stats struct {
 // ReadStats returns the current numbers. They are not a snapshot of one moment.
 func ReadStats() Stats {
 	bytes, ranges := kept.size()
-	return Stats{Mapped: int(mapped.Load()), Kept: bytes, KeptRanges: ranges}
+	all, goHeap := Committed()
+	return Stats{Mapped: int(mapped.Load()), Committed: all, OnGoHeap: goHeap, Kept: bytes, KeptRanges: ranges}
 }
 
 // Map returns a range of n zero bytes, whose address is a multiple of align. n
@@ -134,11 +126,14 @@ func MapMax(n, align, limit int) ([]byte, error) {
 	if n > limit || align > limit {
 		return nil, ErrTooLarge
 	}
-	b, err := mapGo(n, max(align, pageSize))
-	if err != nil {
+	if err := take(n, true); err != nil {
 		return nil, err
 	}
-	count(n)
+	b, err := mapGo(n, max(align, pageSize))
+	if err != nil {
+		give(n, true)
+		return nil, err
+	}
 	race.Alloc(b)
 	return b, nil
 }
@@ -151,15 +146,18 @@ func MapReal(n, align int) ([]byte, error) {
 	if !HasOS {
 		return nil, ErrUnsupported
 	}
+	if err := take(n, false); err != nil {
+		return nil, err
+	}
 	align = max(align, pageSize)
 	b := kept.take(n, align)
 	if b == nil {
 		var err error
 		if b, err = mapAligned(n, align); err != nil {
+			give(n, false)
 			return nil, err
 		}
 	}
-	count(n)
 	if invariant.Enabled {
 		invariant.Check(len(b) == n && address(b)&uintptr(align-1) == 0,
 			"vm: MapReal(%d, %d): %d bytes at %#x", n, align, len(b), address(b))
@@ -173,11 +171,13 @@ func MapReal(n, align int) ([]byte, error) {
 // protected must be readable and writable again.
 func Unmap(b []byte) {
 	checkLength("Unmap", len(b))
-	count(-len(b))
+	n := len(b)
 	if GoHeap && unmapGo(b) {
+		give(n, true)
 		return
 	}
 	release(b)
+	give(n, false)
 }
 
 // release gives a range back to the system, or keeps it.
@@ -193,10 +193,14 @@ func release(b []byte) {
 // are added are zero. On false nothing happened. n must be larger than len(b).
 func Grow(b []byte, n int) ([]byte, bool) {
 	checkLength("Grow", n)
+	goHeap := GoHeap && ownsGo(b)
+	if take(n-len(b), goHeap) != nil {
+		return b, false
+	}
 	var ok bool
 	r := b
 	switch {
-	case GoHeap && ownsGo(b):
+	case goHeap:
 		r, ok = growGo(b, n)
 	case keepAll && kept.takeAt(b, n-len(b)):
 		r, ok = resliced(b, n), true
@@ -205,8 +209,8 @@ func Grow(b []byte, n int) ([]byte, bool) {
 			r = resliced(b, n)
 		}
 	}
-	if ok {
-		count(n - len(b))
+	if !ok {
+		give(n-len(b), goHeap)
 	}
 	return r, ok
 }
@@ -219,11 +223,16 @@ func Move(b []byte, n int) ([]byte, bool) {
 	if !canMove || keepAll || GoHeap && ownsGo(b) {
 		return b, false
 	}
-	r, err := moveOS(b, n)
-	if err != nil {
+	more := max(n-len(b), 0)
+	if more > 0 && take(more, false) != nil {
 		return b, false
 	}
-	count(n - len(b))
+	r, err := moveOS(b, n)
+	if err != nil {
+		give(more, false)
+		return b, false
+	}
+	give(max(len(b)-n, 0), false)
 	return r, true
 }
 
@@ -232,8 +241,9 @@ func Move(b []byte, n int) ([]byte, bool) {
 func Shrink(b []byte, n int) ([]byte, bool) {
 	checkLength("Shrink", n)
 	tail := b[n:]
+	goHeap := GoHeap && ownsGo(b)
 	switch {
-	case GoHeap && ownsGo(b):
+	case goHeap:
 		if !shrinkGo(b, n) {
 			return b, false
 		}
@@ -244,7 +254,7 @@ func Shrink(b []byte, n int) ([]byte, bool) {
 			return b, false
 		}
 	}
-	count(-len(tail))
+	give(len(tail), goHeap)
 	return b[:n:n], true
 }
 

@@ -113,6 +113,13 @@ type event struct {
 }
 
 const (
+	// What no limit of the runtime counts: the program itself, and the part of
+	// the collector that runs while the limit is near.
+	programSize = 16 << 20
+	// However much is off the Go heap, it keeps this much: with less, the
+	// collector would run all the time.
+	leastGoHeap = 32 << 20
+
 	queryCount = 1024
 	fullGCs    = 9
 	// The rate of arrivals, as a share of what plain Go can serve.
@@ -131,7 +138,14 @@ func runVariant(s spec, tell func(event)) (_ *Result, err error) {
 		return nil, err
 	}
 	debug.SetGCPercent(v.gcPercent)
-	pages := heap.NewCounting(newBudget(heap.Page{}, s.Budget))
+	if s.Budget > 0 {
+		b, failure := heap.NewBudget(int(s.Budget-programSize), heap.BudgetOptions{MinGoHeap: leastGoHeap})
+		if failure != nil {
+			return nil, failure
+		}
+		defer func() { err = errors.Join(err, b.Close()) }()
+	}
+	pages := heap.NewCounting(heap.Page{})
 	var ix index = newGoIndex()
 	if v.offHeap {
 		ix = newArenaIndex(pages)

@@ -254,6 +254,126 @@ func ExampleVerifyOption() {
 	}
 }
 
+// A result that depends on memory that nobody wrote to is found out, and so is
+// the block.
+func ExampleCheckFills() {
+	t := &printer{}
+	allocatortest.CheckFills(t, func(a mem.Allocator) (byte, error) {
+		s, err := mem.AllocUninit[byte](a, 10)
+		if err != nil {
+			return 0, err
+		}
+		defer mem.Free(a, s)
+		for i := 1; i < len(s); i++ { // and s[0]?
+			s[i] = byte(i)
+		}
+		return s[0], nil
+	})
+	// Output:
+	// FAIL: allocatortest: the result depends on what was in memory before:
+}
+
+// The fuzz target of an allocator of one's own.
+func ExampleFuzz() {
+	_ = func(f *testing.F) { // func FuzzArena(f *testing.F)
+		allocatortest.Fuzz(f, func(t *testing.T) mem.Allocator {
+			a := heap.NewArena(allocatortest.New(t))
+			t.Cleanup(func() { a.Close() })
+			return a
+		})
+	}
+}
+
+// A program runs on a new allocator and, in secret, on one that is known to be
+// right.
+func ExampleNewShadow() {
+	t := &printer{}
+	arena := heap.NewArena(heap.GC{})
+	defer arena.Close()
+	a := allocatortest.NewShadow(t, arena, heap.GC{})
+	x, err := NewIndex(a)
+	if err == nil {
+		x.Add("allod")
+		x.Add("fief")
+		x.Close()
+	}
+	fmt.Println("no difference")
+	// Output:
+	// no difference
+}
+
+// Where both allocators are of a kind, they should serve the same requests.
+func ExampleShadow() {
+	t := &printer{}
+	a := allocatortest.NewShadow(t, heap.NewFixedBuffer(make([]byte, 500)), heap.NewFixedBuffer(make([]byte, 1000)))
+	a.Agree = true
+	s := mem.Must(mem.Alloc[byte](a, 400))
+	if _, err := mem.Alloc[byte](a, 400); err != nil {
+		fmt.Println("out of memory")
+	}
+	mem.Free(a, s)
+	// Output:
+	// FAIL: Alloc(400, align 1, zero, of uint8): error mem: out of memory; the control says <nil>
+	// out of memory
+}
+
+// What a program asked for, and once more on another allocator.
+func ExampleTracer() {
+	t := &printer{}
+	defer t.end()
+
+	a := allocatortest.NewTracer(heap.GC{})
+	s := mem.Must(mem.Alloc[int32](a, 4))
+	s = mem.Must(mem.Realloc(a, s, 100))
+	mem.Free(a, s)
+	fmt.Print(a.Trace())
+	a.Trace().Replay(t, allocatortest.New(t))
+	// Output:
+	// b1 = Alloc(16, align 4, zero, of int32)
+	// b1 = Remap(b1, 400) // refused
+	// b2 = Alloc(400, align 4, zero, of int32)
+	// Free(b1)
+	// Free(b2)
+}
+
+// Of a thousand calls, those are left over that a failure needs.
+func ExampleTrace_Shrink() {
+	a := allocatortest.NewTracer(heap.GC{})
+	for i := range 500 {
+		mem.Free(a, mem.Must(mem.Alloc[byte](a, 1+i)))
+	}
+	short := a.Trace().Shrink(func(t allocatortest.Trace) bool {
+		// In real life: !t.Plays(NewRing(heap.GC{}))
+		for _, c := range t {
+			if c.Method == "Alloc" && c.Size >= 300 {
+				return true
+			}
+		}
+		return false
+	})
+	fmt.Println(len(short), "of", len(a.Trace()))
+	// Output:
+	// 1 of 1000
+}
+
+// A call as it is printed.
+func ExampleCall() {
+	fmt.Println(allocatortest.Call{Method: "Alloc", Block: 1, Size: 64, Layout: mem.Layout{Align: mem.Align(8)}, OK: true})
+	// Output:
+	// b1 = Alloc(64, align 8)
+}
+
+// A trace is a list, and can be cut.
+func ExampleTrace() {
+	a := allocatortest.NewTracer(heap.GC{})
+	mem.Must(mem.Alloc[byte](a, 10))
+	mem.Must(mem.Alloc[byte](a, 20))
+	var first allocatortest.Trace = a.Trace()[:1]
+	fmt.Println(len(first), first.Plays(heap.GC{}))
+	// Output:
+	// 1 true
+}
+
 // The contract suite in a test of an allocator of one's own.
 func ExampleRun() {
 	_ = func(t *testing.T) { // func TestArena(t *testing.T)

@@ -117,3 +117,9 @@ func SetHammerRounds(n int) func() {
 func VerifyTestMainTo(w io.Writer, m interface{ Run() int }, opts ...VerifyOption) {
 	verifyMain(w, m, opts...)
 }
+
+// PlayFuzz is what Fuzz does with one program.
+func PlayFuzz(tb TB, program []byte, factory func() mem.Allocator) { fuzzOne(tb, program, factory) }
+
+// RandomProgram returns a program of that seed.
+func RandomProgram(seed uint64, length int) []byte { return randomProgram(seed, length) }

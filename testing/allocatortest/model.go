@@ -3,9 +3,7 @@ package allocatortest
 import (
 	"errors"
 	"math"
-	"testing"
 
-	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -47,6 +45,7 @@ type model struct {
 type modelBlock struct {
 	block
 	managed *planted // if it holds pointers that only it keeps alive
+	mute    bool     // nothing is written to it
 }
 
 const (
@@ -142,6 +141,12 @@ func (m *model) alloc(typed bool) {
 	if m.bytes+size > modelBytes {
 		return
 	}
+	m.place(k, size)
+}
+
+// place asks for the memory of k, whose layout is known, and checks what it gets.
+// It tells whether k is live.
+func (m *model) place(k *modelBlock, size int) bool {
 	b, err := m.a.Alloc(size, k.l)
 	if m.served != nil {
 		m.served(size, k.l, err)
@@ -153,24 +158,26 @@ func (m *model) alloc(typed bool) {
 		if !errors.Is(err, mem.ErrOutOfMemory) {
 			m.fail("%v: %v", request(size, k.l), err)
 		}
-		return
+		return false
 	}
 	k.b = b
 	switch {
 	case len(b) != size || cap(b) != size:
 		m.fail("%v = %s", request(size, k.l), show(b))
-		return
+		return false
 	case !k.l.Align.Check(address(b)):
 		m.fail("%v = %s, not aligned", request(size, k.l), show(b))
+		return false
 	}
 	if i := cleared(b); i >= 0 && (k.l.Zero || k.l.Kind != mem.Plain) {
 		m.fail("%v: byte %d is %#x", request(size, k.l), i, b[i])
-		return
+		return false
 	}
 	m.apart(k)
 	m.bytes += size
 	m.live = append(m.live, k)
 	m.write(k)
+	return !m.failed
 }
 
 // apart wants k to overlap no other block.
@@ -187,15 +194,22 @@ func (m *model) write(k *modelBlock) {
 	if m.failed {
 		return
 	}
-	if k.managed != nil {
+	switch {
+	case k.managed != nil:
 		k.managed.plant(0)
-	} else {
+	case !k.mute:
 		k.paint(k.seed)
 	}
 }
 
 // intact wants the n first bytes of k to be what write left there.
 func (m *model) intact(k *modelBlock, n int, after string) {
+	if k.mute {
+		if i := cleared(k.b[:n]); i >= 0 {
+			m.fail("%s: byte %d of %s is %#x, want 0", after, i, show(k.b), k.b[i])
+		}
+		return
+	}
 	if k.managed == nil {
 		if i := painted(k.b[:n], k.n, k.seed); i >= 0 {
 			m.fail("%s: byte %d of %s is %#x, want %#x", after, i, show(k.b), k.b[i], tint(k.seed, i))
@@ -229,6 +243,12 @@ func (m *model) free() {
 	if k == nil {
 		return
 	}
+	m.release(i)
+}
+
+// release frees the block number i of those that are live.
+func (m *model) release(i int) {
+	k := m.live[i]
 	m.intact(k, len(k.b), "before Free")
 	m.live[i] = m.live[len(m.live)-1]
 	m.live = m.live[:len(m.live)-1]
@@ -245,16 +265,21 @@ func (m *model) change(w way) {
 	if k == nil {
 		return
 	}
-	old, at := len(k.b), address(k.b)
 	size := m.size(modelBytes / 4)
 	if k.managed != nil || k.l.Kind != mem.Plain {
 		each := k.l.Type.Size()
 		size = min(size, modelTyped)
 		size = max(size/each, 1) * each
 	}
-	if m.bytes-old+size > modelBytes {
+	if m.bytes-len(k.b)+size > modelBytes {
 		return
 	}
+	m.apply(k, w, size)
+}
+
+// apply resizes k, and checks what comes of it.
+func (m *model) apply(k *modelBlock, w way, size int) {
+	old, at := len(k.b), address(k.b)
 	m.intact(k, old, "before "+w.name)
 	b, ok := w.call(m.a, k.b, k.l, size)
 	if !ok {
@@ -269,7 +294,7 @@ func (m *model) change(w way) {
 		m.fail("%s(%d -> %d) = %s, true; aligned to %v", w.name, old, size, show(b), k.l.Align)
 		return
 	}
-	if address(b) != at && (w.name == resize.name || k.managed != nil) {
+	if address(b) != at && (w.name == resize.name || k.managed != nil || k.mute) {
 		m.fail("%s(%d -> %d): moved from %#x to %#x", w.name, old, size, at, address(b))
 	}
 	k.b = b
@@ -285,9 +310,10 @@ func (m *model) change(w way) {
 	if m.failed {
 		return
 	}
-	if k.managed != nil {
+	switch {
+	case k.managed != nil:
 		k.managed.plant(min(old, size) / k.managed.s.size())
-	} else {
+	case !k.mute:
 		k.paint(k.seed)
 	}
 }
@@ -316,38 +342,5 @@ func (m *model) huge(x int) {
 		m.fail("%v: len %d and no error", request(size, l), len(b))
 	case !errors.Is(err, mem.ErrOutOfMemory):
 		m.fail("%v: %v", request(size, l), err)
-	}
-}
-
-// testModel plays random programs, the same in every run.
-func testModel(p *probe) {
-	rounds, length := 6, 3000
-	if p.MaxSize > 0 {
-		rounds, length = 10, 600
-	}
-	if race.Enabled || testing.Short() {
-		rounds = (rounds + 1) / 2
-	}
-	rnd := uint64(0x9e3779b97f4a7c15)
-	for range rounds {
-		p.renew()
-		program := make([]byte, length)
-		for i := range program {
-			rnd ^= rnd << 13
-			rnd ^= rnd >> 7
-			rnd ^= rnd << 17
-			program[i] = byte(rnd >> 32)
-		}
-		m := &model{a: p.a, program: program, errorf: p.Errorf}
-		m.served = func(size int, l mem.Layout, err error) {
-			p.Helper()
-			if err != nil && p.MaxSize == 0 && l.Align.Compare(p.MaxAlign) <= 0 {
-				p.Errorf("%v: %v", request(size, l), err)
-			}
-		}
-		m.play()
-		if m.failed {
-			return
-		}
 	}
 }

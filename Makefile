@@ -6,7 +6,9 @@ RELEASES    := go1.26.8 go1.27.3
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Everything in this list must build and vet; what can run here, runs.
 PLATFORMS   := darwin/arm64 windows/amd64 freebsd/amd64 linux/arm64 linux/386 js/wasm wasip1/wasm
-MODULES     := . cmd/allod
+# Adapters to other people's libraries: make clients runs the tests of these.
+CLIENTS     := contrib/arrow
+MODULES     := . cmd/allod $(CLIENTS)
 PKGS        := ./...
 HOLDERS     := ./mem/... ./heap/... ./generic/... ./testing/...
 HAVE_CC     := [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null
@@ -94,6 +96,11 @@ test-modules: ## vet and test of the modules beside the core
 platforms: ## go vet on every platform that must build
 	@for m in $(MODULES); do for p in $(PLATFORMS); do echo "$$m: CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./..."; \
 		(cd $$m && CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet ./...) || exit 1; done; done
+
+.PHONY: clients
+clients: ## the clients' own tests, on allod (many minutes)
+	@for m in $(CLIENTS); do echo "$$m: the upstream tests"; \
+		(cd $$m && ALLOD_CLIENTS=1 $(GO) test -count=1 -timeout 60m -run Upstream -v ./...) || exit 1; done
 
 .PHONY: demo
 demo: ## the main job: a full-text index over Go's own source, on and off the Go heap

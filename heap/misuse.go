@@ -173,7 +173,7 @@ frames:
 		inner, ours := strings.CutPrefix(f.Function, module)
 		kit := ours && strings.HasPrefix(inner, "testing/allocatortest.")
 		switch {
-		case from == to && (kit || ours && (strings.HasPrefix(inner, "mem.") || strings.HasPrefix(inner, "heap."))):
+		case from == to && (kit || ours && layer(inner)):
 			from, to = i+1, i+1
 		case kit, f.Function == "testing.tRunner", f.Function == "runtime.goexit":
 			break frames
@@ -185,6 +185,18 @@ frames:
 		return s
 	}
 	return s[from:to]
+}
+
+// layer tells whether a function of this project is of a layer that allocations
+// pass through. What tests such a layer is not: its package is another one.
+func layer(function string) bool {
+	switch room, inner, _ := strings.Cut(function, "/"); room {
+	case "contrib":
+		pkg, _, _ := strings.Cut(inner, ".")
+		return !strings.HasSuffix(pkg, "_test")
+	default:
+		return strings.HasPrefix(function, "mem.") || strings.HasPrefix(function, "heap.")
+	}
 }
 
 // frames yields the frames of s, innermost first.

@@ -25,6 +25,7 @@ var shownBy = map[string]string{
 	"heap.BufferMark":      "FixedBuffer",
 	"heap.CappedGC":        "NewGC",
 	"heap.CountingStats":   "Counting",
+	"heap.DebugGuard":      "Catch",
 	"heap.FailingCount":    "Failing",
 	"heap.FailingStats":    "Failing",
 	"heap.LoggingStats":    "Logging",

@@ -49,6 +49,25 @@ import (
 // not found. Blocks of elements larger than 64 KiB have no zones, and blocks
 // aligned to more than 4 MiB none before them. A read is never found.
 //
+// # Guarded blocks
+//
+// With the option Guard each block lies against a page that nobody can access,
+// and a block that was freed is inaccessible until its place is needed for
+// another, after quarantine: a read or write there is a fault, which ends the
+// process, or is returned by [Catch] as a [*Fault] with the stacks of the
+// allocation and the free. What is left of the last page on the other side of
+// the block is watched as a zone is. With GuardEnd, a block whose size is not a
+// multiple of its alignment ends before the guarded page, and the bytes between
+// are watched, too.
+//
+// Guarded blocks come from the operating system rather than from the child; a
+// block takes a page or more, and a pair of calls some microseconds. Resize and
+// Remap refuse them. In quarantine they count with the size that was asked for.
+// Blocks that the collector scans cannot be guarded. What the system has no
+// memory or no mapping left for (vm.max_map_count on Linux, before 6.13), and
+// what is aligned to more than 4 MiB, is served unguarded and counted. The race
+// detector does not see guarded blocks: use it without them.
+//
 // An operation costs O(log n) in the number of live blocks, a frame-pointer walk
 // or [runtime.Callers] for its stack, and one pass over the block to fill and
 // one to check it. Each live block costs the zones and less than 96 bytes of the
@@ -68,6 +87,7 @@ type Debug struct {
 	calls   atomic.Uint64 // for CheckEvery
 	reports atomic.Int64
 	failed  atomic.Uint64
+	bare    atomic.Uint64 // unguarded blocks that should not be
 }
 
 var _ mem.Allocator = (*Debug)(nil)
@@ -111,6 +131,10 @@ type DebugOptions struct {
 	// and so finds no write after free.
 	Fresh, Freed byte
 	NoFill       bool
+	// Guard puts each block against a page that nobody can access, at its end or
+	// its start, so that a read or write beyond it ends the process at once, or
+	// the call of [Catch]. See the comment on guarded blocks of [Debug].
+	Guard DebugGuard
 	// CheckEvery makes every n-th call check all blocks, as [Debug.Check] does,
 	// and report what is found. 0 is never.
 	CheckEvery int
@@ -142,6 +166,10 @@ type DebugStats struct {
 	Allocs   uint64 // that were served
 	Frees    uint64 // that were not refused
 	Failures uint64 // Allocs that returned an error
+
+	Guarded   int    // live blocks that are guarded
+	Unguarded uint64 // blocks that should have been, and could not
+	Guarding  string // how pages are guarded: "markers" or "protection"; "" as long as none are
 
 	Reports    int    // of misuse and damage, those beyond MaxReports among them
 	StacksLost uint64 // by all Debugs, because there were too many
@@ -245,34 +273,49 @@ func (d *Debug) alloc(op string, size int, l mem.Layout, here stack.ID) ([]byte,
 			d.table.release(size)
 		}
 	}()
-	base, err := d.child.Alloc(total, l)
-	if err != nil && errors.Is(err, mem.ErrOutOfMemory) && !errors.Is(err, mem.ErrTooLarge) && d.flush() > 0 {
-		base, err = d.child.Alloc(total, l)
+	if !d.guarded(&k) {
+		if err := d.served(op, &k, total, l); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	if hint := lied(base, total, l); hint != "" {
-		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(base), Size: len(base), Hint: hint}, nil)
-		return nil, errLiedDebug
-	}
-	k.base = base
+	base := k.base
 	i, other := d.table.admit(&k)
 	if i == 0 {
 		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(base), Size: len(base), Hint: other.overlapped()}, &other)
 		return nil, errLiedDebug
 	}
 	admitted = true
-	notZero := (l.Zero || l.Kind != mem.Plain) && total <= zeroLooked && !isZero(base)
+	notZero := (l.Zero || l.Kind != mem.Plain) && !k.guarded && total <= zeroLooked && !isZero(base)
 	if !notZero {
 		d.dress(&k, 0, l.Zero)
 		d.table.publish(i)
 		return k.block(), nil
 	}
-	d.table.die(i, 0, false)
+	d.table.die(i, &k, false)
 	d.child.Free(base, l)
 	d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(base), Size: len(base), Hint: "the block is not zero, as was asked"}, nil)
 	return nil, errLiedDebug
+}
+
+// served makes the child serve the block of k, and gives the quarantine up for
+// it if need be.
+func (d *Debug) served(op string, k *debugNode, total int, l mem.Layout) error {
+	base, err := d.child.Alloc(total, l)
+	if err != nil && errors.Is(err, mem.ErrOutOfMemory) && !errors.Is(err, mem.ErrTooLarge) && d.flush() > 0 {
+		base, err = d.child.Alloc(total, l)
+	}
+	if err != nil {
+		return err
+	}
+	if hint := lied(base, total, l); hint != "" {
+		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(base), Size: len(base), Hint: hint}, nil)
+		return errLiedDebug
+	}
+	if d.o.Guard != Unguarded && !k.scans {
+		hiddenAdd(&d.bare)
+	}
+	k.base = base
+	return nil
 }
 
 // zeroLooked is how large a block is that is looked at whether it is zero: to
@@ -376,6 +419,9 @@ func (d *Debug) resize(op string, move bool, b []byte, l mem.Layout, size int, h
 // change asks the child to make k, which belongs to this call, a block of size
 // bytes, and changes k accordingly.
 func (d *Debug) change(op string, move bool, k *debugNode, l mem.Layout, size int) (ok bool, lie *Misuse) {
+	if k.guarded {
+		return size == k.size, nil
+	}
 	total, ok := k.total(size, d.zone)
 	if !ok {
 		return false, nil
@@ -427,15 +473,20 @@ func (d *Debug) Free(b []byte, l mem.Layout) {
 		return
 	}
 	hurt := d.inspect(&k, true)
-	d.undress(&k)
-	keep := len(k.base) <= d.o.QuarantineBytes
-	if keep {
-		race.Free(k.base)
+	keep := k.cost() <= d.o.QuarantineBytes
+	k.free = here
+	if k.guarded {
+		d.retire(&k)
+	} else {
+		d.undress(&k)
+		if keep {
+			race.Free(k.base)
+		}
 	}
-	if d.table.die(i, here, keep) {
+	if d.table.die(i, &k, keep) {
 		d.evict(op, d.o.QuarantineBlocks, d.o.QuarantineBytes)
 	} else {
-		d.child.Free(k.base, k.layout())
+		d.giveBack(&k)
 	}
 	k.free = 0 // it was live when it was hurt
 	d.hurt(op, k.addr(), k.size, &k, hurt)
@@ -470,6 +521,10 @@ func (d *Debug) Trim() int {
 func (d *Debug) Stats() DebugStats {
 	s := DebugStats{Failures: d.failed.Load(), Reports: int(d.reports.Load())}
 	d.table.count(&s)
+	s.Unguarded = d.bare.Load()
+	if d.o.Guard != Unguarded {
+		s.Guarding = guardings[debugPlaces.By()]
+	}
 	_, _, s.StacksLost = debugStacks().Stats()
 	return s
 }
@@ -611,10 +666,14 @@ func (d *Debug) evict(op string, blocks, most int) (given int) {
 		if !ok {
 			return given
 		}
-		race.Alloc(k.base)
+		if !k.guarded {
+			race.Alloc(k.base)
+		}
 		h := d.autopsy(&k, false)
-		d.child.Free(k.base, k.layout())
-		given += len(k.base)
+		d.giveBack(&k)
+		if !k.guarded {
+			given += len(k.base)
+		}
 		d.hurt(op, k.addr(), k.size, &k, h)
 	}
 }

@@ -23,9 +23,10 @@ type debugTable struct {
 
 	oldest, newest int32 // quarantine, linked by next
 	kept           int   // blocks in quarantine
-	keptBytes      int   // of the child's memory
+	keptBytes      int   // what they cost
 
 	blocks, bytes int    // live, as asked for
+	guarded       int    // of blocks
 	peak          int    // the most that bytes was
 	peakBlocks    int    // the most that blocks was
 	births        uint64 // blocks served so far
@@ -76,6 +77,9 @@ type debugNode struct {
 	state  debugState
 	scans  bool // memory that the collector sees as typed
 	opaque bool // neither zones nor fills, because the element size does not fit
+
+	guarded bool // base is pages of debugPlaces, not of the child
+	sealed  bool // freed and inaccessible
 }
 
 type debugState uint8
@@ -176,6 +180,9 @@ func (t *debugTable) admit(n *debugNode) (i int32, other debugNode) {
 	at.birth = t.births
 	t.blocks++
 	t.peakBlocks = max(t.peakBlocks, t.blocks)
+	if n.guarded {
+		t.guarded++
+	}
 	return i, other
 }
 
@@ -247,15 +254,18 @@ func (t *debugTable) land(i int32, n *debugNode, reserved int) (other debugNode)
 	return debugNode{}
 }
 
-// die ends hold for a block that was freed. It goes into quarantine if that is
+// die ends hold for a block that was freed as k says. It goes into quarantine if that is
 // meant to keep it, and is forgotten otherwise, and if the table was closed.
 //
 //go:norace
-func (t *debugTable) die(i int32, free stack.ID, keep bool) (kept bool) {
+func (t *debugTable) die(i int32, k *debugNode, keep bool) (kept bool) {
 	t.lock()
 	defer t.unlock()
 	n := t.node(i)
-	n.free = free
+	n.free, n.sealed = k.free, k.sealed
+	if n.guarded {
+		t.guarded--
+	}
 	t.bytes -= n.size
 	t.blocks--
 	t.frees++
@@ -273,7 +283,7 @@ func (t *debugTable) die(i int32, free stack.ID, keep bool) (kept bool) {
 	}
 	t.newest = i
 	t.kept++
-	t.keptBytes += len(n.base)
+	t.keptBytes += n.cost()
 	return true
 }
 
@@ -295,7 +305,7 @@ func (t *debugTable) evict(blocks, bytes int) (k debugNode, ok bool) {
 		t.newest = 0
 	}
 	t.kept--
-	t.keptBytes -= len(k.base)
+	t.keptBytes -= k.cost()
 	t.remove(i)
 	t.bury(n)
 	t.discard(i)
@@ -338,7 +348,7 @@ func (t *debugTable) count(s *DebugStats) {
 	s.Blocks, s.Bytes = t.blocks, t.bytes
 	s.PeakBlocks, s.PeakBytes = t.peakBlocks, t.peak
 	s.Quarantined, s.QuarantinedBytes = t.kept, t.keptBytes
-	s.Allocs, s.Frees = t.births, t.frees
+	s.Allocs, s.Frees, s.Guarded = t.births, t.frees, t.guarded
 }
 
 // starts returns the live block that starts at addr.

@@ -17,10 +17,15 @@ const (
 	CallUnlock
 	CallPopulate
 	CallName
+	CallMark
+	CallUnmark
+	CallProtect
+	CallUnprotect
 	Calls // how many there are
 )
 
-var callNames = [Calls]string{"map", "unmap", "grow", "move", "decommit", "advise", "lock", "unlock", "populate", "name"}
+var callNames = [Calls]string{"map", "unmap", "grow", "move", "decommit", "advise", "lock", "unlock", "populate", "name",
+	"mark", "unmark", "protect", "unprotect"}
 
 // String returns the name of the call.
 func (c Call) String() string { return callNames[c] }

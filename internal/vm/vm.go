@@ -168,7 +168,7 @@ func MapReal(n, align int) ([]byte, error) {
 // Unmap gives the range b back, or what is left of it after [Shrink]. It
 // invalidates b and cannot fail: a range that the system does not take back is
 // kept, without memory behind it, and served again. Pages that the caller has
-// protected must be readable and writable again.
+// guarded must be accessible again; see [Unguard].
 func Unmap(b []byte) {
 	checkLength("Unmap", len(b))
 	n := len(b)
@@ -350,7 +350,7 @@ func Errors() []error {
 }
 
 func checkLength(name string, n int) {
-	if invariant.Enabled {
-		invariant.Check(n > 0 && n&(pageSize-1) == 0, "vm: %s: %d bytes are not whole pages", name, n)
+	if invariant.Enabled && (n <= 0 || n&(pageSize-1) != 0) { // Check's arguments cost an allocation each
+		invariant.Check(false, "vm: %s: %d bytes are not whole pages", name, n)
 	}
 }

@@ -1,0 +1,73 @@
+package heap
+
+import (
+	"github.com/allod-dev/allod/internal/guard"
+	"github.com/allod-dev/allod/internal/vm"
+)
+
+// What makes a Debug guarded. Places are those of all Debugs, so that whose an
+// address is can be told after Close, and from there no address comes back to
+// the system.
+
+// DebugGuard says which end of a block lies against a page that nobody can
+// access.
+type DebugGuard uint8
+
+const (
+	// Unguarded blocks come from the child and lie between zones.
+	Unguarded DebugGuard = iota
+	// GuardEnd puts the end of each block against such a page.
+	GuardEnd
+	// GuardStart puts the start of each block against such a page.
+	GuardStart
+)
+
+// debugPlaces is where guarded blocks are.
+var debugPlaces guard.Pool
+
+// guarded puts the block of k against a guarded page, if that is meant to be
+// and can be.
+func (d *Debug) guarded(k *debugNode) bool {
+	if d.o.Guard == Unguarded || k.scans {
+		return false
+	}
+	t := guard.Tenant{Size: k.size, Alloc: k.alloc, Owner: d.id, Side: guard.Side(d.o.Guard == GuardEnd)}
+	pages, front, err := debugPlaces.Alloc(t, k.align.Bytes())
+	if err != nil {
+		return false
+	}
+	k.base, k.front, k.guarded = pages, uint32(front), true
+	return true
+}
+
+// retire makes the block of k, which is freed, inaccessible. Where the system
+// refuses, it is filled like other blocks.
+func (d *Debug) retire(k *debugNode) {
+	k.sealed = debugPlaces.Retire(k.addr(), k.free) == nil
+	if !k.sealed {
+		d.undress(k)
+	}
+}
+
+// giveBack gives the memory of k to where it came from.
+func (d *Debug) giveBack(k *debugNode) {
+	if k.guarded {
+		debugPlaces.Release(k.addr())
+		return
+	}
+	d.child.Free(k.base, k.layout())
+}
+
+// cost is what a block in quarantine takes of the memory that bounds it. An
+// inaccessible one takes none, and counts with its size.
+//
+//go:norace
+func (n *debugNode) cost() int {
+	if n.guarded {
+		return n.size
+	}
+	return len(n.base)
+}
+
+// guardings are what [DebugStats] calls the ways to guard pages.
+var guardings = map[vm.Guarding]string{vm.Markers: "markers", vm.Protection: "protection"}

@@ -1,0 +1,245 @@
+// Package guard serves blocks that lie between pages nobody can access, and
+// knows whose block it was when somebody did.
+//
+// A [Pool] keeps places for blocks. A place is as many pages as a block needs,
+// between two that are always guarded. All pages of a place are guarded as long
+// as nobody lives there; a tenant gets those that it touches. Places are never
+// unmapped and are let again oldest first, so that a pointer to a block that was
+// freed goes on to fault for as long as possible, and never leads into memory
+// that is none of the pool's.
+//
+// The race detector knows nothing of this memory.
+package guard
+
+import (
+	"math/bits"
+	"sync"
+
+	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/internal/stack"
+	"github.com/allod-dev/allod/internal/vm"
+)
+
+// A Pool is safe for concurrent use. The zero Pool is empty and ready.
+type Pool struct {
+	mu      sync.Mutex
+	regions []*region // in the order of their addresses
+	classes [classes]class
+	by      vm.Guarding // of the newest region
+}
+
+// class is the places of one size.
+type class struct {
+	newest *region // the one with places that were never let
+	oldest *place  // to be let again, linked by next
+	latest *place
+}
+
+// A region is one mapping: a guarded page, then places, each of which ends with
+// a guarded page.
+type region struct {
+	base   uintptr
+	pages  []byte
+	by     vm.Guarding
+	cap    int     // bytes of a place without the page after it
+	places []place // [:let] were let at some time
+	let    int
+}
+
+type place struct {
+	t      Tenant
+	start  uintptr // its first byte, after the guarded page
+	region *region
+	next   *place
+	sealed bool // no page is accessible
+}
+
+// A Tenant is a block, or what is remembered of one until its place is let
+// again.
+type Tenant struct {
+	Addr        uintptr
+	Size        int
+	Alloc, Free stack.ID
+	Owner       uint64
+	Side        Side
+	Live        bool
+}
+
+// Side says what a block is put against.
+type Side bool
+
+// The sides of a block that a guarded page can adjoin. On the other there is
+// what is left over of a page. Next to [End] it is as near as the alignment
+// lets.
+const (
+	Start Side = false
+	End   Side = true
+)
+
+// MaxAlign is the largest alignment that is served, in bytes.
+const MaxAlign = 4 << 20
+
+// As in other tables that the race detector must not take for a reason why one
+// goroutine comes after another, the lock is hidden from it, nothing here is
+// instrumented, and there is no copy, append or map.
+
+//go:norace
+func (p *Pool) lock() {
+	race.Disable()
+	p.mu.Lock()
+}
+
+//go:norace
+func (p *Pool) unlock() {
+	p.check()
+	p.mu.Unlock()
+	race.Enable()
+}
+
+// Alloc returns zero pages that t.Size > 0 bytes at a multiple of align lie in,
+// and where in them. It remembers t as the tenant. On an error, which is one of
+// package vm, nothing happened.
+//
+//go:norace
+func (p *Pool) Alloc(t Tenant, align int) (pages []byte, front int, err error) {
+	n, ok := vm.Whole(t.Size)
+	room := n + max(0, align-vm.PageSize())
+	if !ok || align > MaxAlign || room < n {
+		return nil, 0, vm.ErrTooLarge
+	}
+	c, rounded, ok := classOf(room)
+	if !ok {
+		return nil, 0, vm.ErrTooLarge
+	}
+	p.lock()
+	at, err := p.take(c, rounded)
+	if err != nil {
+		p.unlock()
+		return nil, 0, err
+	}
+	before := at.t
+	at.settle(t, align)
+	by := at.region.by
+	pages, front = at.pages()
+	at.sealed = false
+	p.unlock()
+	if err := vm.Unguard(pages, by); err != nil {
+		p.lock()
+		at.t, at.sealed = before, true
+		p.put(c, at)
+		p.unlock()
+		return nil, 0, err
+	}
+	return pages, front, nil
+}
+
+// Retire makes the block at addr, which is live, inaccessible. On an error its
+// pages can still be accessed, and hold anything. Its place is not let again
+// before [Pool.Release] either way.
+//
+//go:norace
+func (p *Pool) Retire(addr uintptr, free stack.ID) error {
+	p.lock()
+	at := p.tenant(addr)
+	at.t.Live, at.t.Free = false, free
+	pages, _ := at.pages()
+	at.sealed = true
+	p.unlock()
+	err := vm.Guard(pages, at.region.by)
+	if err != nil {
+		p.lock()
+		at.sealed = false
+		p.unlock()
+	}
+	return err
+}
+
+// Release lets go of the place of the block at addr, which was retired. A place
+// that cannot be made inaccessible is not used again.
+//
+//go:norace
+func (p *Pool) Release(addr uintptr) {
+	p.lock()
+	defer p.unlock()
+	at := p.tenant(addr)
+	if !at.sealed {
+		pages, _ := at.pages()
+		if vm.Guard(pages, at.region.by) != nil {
+			return
+		}
+		at.sealed = true
+	}
+	c, _, _ := classOf(at.region.cap)
+	p.put(c, at)
+}
+
+// Find returns the tenant that an access to addr is most likely about: that of
+// the place that addr is in; on a guarded page, the one that was put against it;
+// otherwise the nearest of those beside, rather one that is live. It is not ok
+// if there is none.
+//
+//go:norace
+func (p *Pool) Find(addr uintptr) (t Tenant, ok bool) {
+	p.lock()
+	defer p.unlock()
+	r := p.region(addr)
+	if r == nil {
+		return t, false
+	}
+	i := r.index(addr)
+	best := ^uintptr(0)
+	for j := max(i-1, 0); j <= min(i+1, r.let-1); j++ {
+		at := &r.places[j]
+		if n := r.doubt(at, addr); at.t.Size > 0 && n < best {
+			best, t = n, at.t
+		}
+	}
+	return t, t.Size > 0
+}
+
+// doubt tells how unlikely it is that an access to addr is about the tenant of a
+// place: less if addr is in the place or adjoins its tenant by intent, then if
+// that is live, then if it is near.
+//
+//go:norace
+func (r *region) doubt(at *place, addr uintptr) uintptr {
+	end := at.start + uintptr(r.cap)
+	n := at.t.distance(addr)
+	if !at.t.Live {
+		n += farther
+	}
+	page := uintptr(vm.PageSize())
+	switch {
+	case addr-at.start < uintptr(r.cap):
+		return 0
+	case at.t.Side == End && addr-end < page, at.t.Side == Start && at.start-addr <= page:
+		return n
+	}
+	return n + 2*farther
+}
+
+// farther is more than two bytes of neighbouring places can be apart.
+const farther = 1 << (bits.UintSize - 3)
+
+// By returns how the pages of the newest region are guarded, and NoGuarding if
+// there is no region.
+//
+//go:norace
+func (p *Pool) By() vm.Guarding {
+	p.lock()
+	defer p.unlock()
+	return p.by
+}
+
+// distance returns how far addr is from the nearest byte of t.
+//
+//go:norace
+func (t *Tenant) distance(addr uintptr) uintptr {
+	switch {
+	case addr < t.Addr:
+		return t.Addr - addr
+	case addr-t.Addr >= uintptr(t.Size):
+		return addr - t.Addr - uintptr(t.Size-1)
+	}
+	return 0
+}

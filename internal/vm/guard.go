@@ -19,26 +19,39 @@ const (
 // markers on some systems.
 func Guardings() []Guarding { return guardings }
 
-// Guard makes b, whole pages from [MapReal], inaccessible: whoever reads or
-// writes there gets a fault. It gives back the memory behind them. On an error
-// b is as it was, but its contents may be lost.
+// Guard makes b, whole pages from [MapReal] that are accessible, inaccessible:
+// whoever reads or writes there gets a fault. It gives back the memory behind
+// them, which is not committed any more. On an error b is as it was, but its
+// contents may be lost.
 func Guard(b []byte, by Guarding) error {
 	checkLength("Guard", len(b))
 	if err := fault(guardCall(by)); err != nil {
 		return err
 	}
-	return guardOS(b, by)
+	if err := guardOS(b, by); err != nil {
+		return err
+	}
+	Discharge(len(b))
+	return nil
 }
 
-// Unguard undoes [Guard] of b or of more than b. Its pages are zero then. No
-// other function undoes it: markers survive [Decommit], and [Unmap] must not
-// get pages that are guarded. On an error b is inaccessible still.
+// Unguard makes b, pages that are inaccessible, accessible again, and zero. No
+// other function undoes [Guard]: markers survive [Decommit], and [Unmap] must not
+// get pages that are guarded. It may be for fewer pages than Guard was. On an
+// error b is inaccessible still.
 func Unguard(b []byte, by Guarding) error {
 	checkLength("Unguard", len(b))
 	if err := fault(unguardCall(by)); err != nil {
 		return err
 	}
-	return unguardOS(b, by)
+	if err := Charge(len(b)); err != nil {
+		return err
+	}
+	if err := unguardOS(b, by); err != nil {
+		Discharge(len(b))
+		return err
+	}
+	return nil
 }
 
 func guardCall(by Guarding) Call {

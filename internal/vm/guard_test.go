@@ -71,8 +71,12 @@ func TestGuard(t *testing.T) {
 			fill(b, 1)
 			mid := b[page : (pages+1)*page]
 			for range 3 {
+				before, _ := vm.Committed()
 				if err := vm.Guard(mid, by); err != nil {
 					t.Fatal(err)
+				}
+				if now, _ := vm.Committed(); before-now != len(mid) {
+					t.Errorf("%d bytes less are committed, want %d", before-now, len(mid))
 				}
 				for i := 0; i < len(mid); i += page {
 					if !faults(&mid[i]) || !faults(&mid[i+page-1]) {
@@ -147,10 +151,13 @@ func TestGuardMarkersCostNoMapping(t *testing.T) {
 		if more := lines() - before; by == vm.Markers && more > pairs/2 {
 			t.Errorf("%d guards are %d mappings", pairs, more)
 		}
-		if err := vm.Unguard(b, by); err != nil {
-			t.Fatal(err)
+		for i := range pairs {
+			if err := vm.Unguard(b[2*i*page:][:page], by); err != nil {
+				t.Fatal(err)
+			}
 		}
 		vm.Unmap(b)
+		settle(t)
 	})
 }
 

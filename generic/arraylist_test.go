@@ -18,6 +18,7 @@ import (
 // Both forms must offer the same methods, save for the allocator.
 func TestFormsAgree(t *testing.T) {
 	pairs := []struct{ unmanaged, managed reflect.Type }{
+		{reflect.TypeFor[*generic.SegmentedListUnmanaged[int]](), reflect.TypeFor[*generic.SegmentedList[int]]()},
 		{reflect.TypeFor[*generic.DequeUnmanaged[int]](), reflect.TypeFor[*generic.Deque[int]]()},
 		{reflect.TypeFor[*generic.RingBufferUnmanaged[int]](), reflect.TypeFor[*generic.RingBuffer[int]]()},
 		{reflect.TypeFor[*generic.ArrayListUnmanaged[int]](), reflect.TypeFor[*generic.ArrayList[int]]()},

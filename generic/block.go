@@ -118,3 +118,18 @@ func checkZero[T any](s []T, where string) {
 func panicIndex(method string, i, n int) {
 	panic(fmt.Sprintf("%s: index %d out of range with length %d", method, i, n))
 }
+
+// allocNodes returns a block of n Ns, zero if they hold pointers or bools. These
+// pointers are to memory of the same allocator, which needs nobody's promise, or
+// belong to elements, for whose types mayHold has been asked.
+func allocNodes[N any](a mem.Allocator, n int) ([]N, error) {
+	size := sizeOf[N]()
+	if n > math.MaxInt/size {
+		return nil, mem.ErrTooLarge
+	}
+	b, err := a.Alloc(n*size, blockLayout[N](a, false))
+	if err != nil {
+		return nil, err
+	}
+	return sliceOf[N](b, n), nil
+}

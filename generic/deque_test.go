@@ -218,7 +218,7 @@ func TestDequeEdges(t *testing.T) {
 	}
 	for name, err := range map[string]error{
 		"EnsureUnusedCapacity": d.EnsureUnusedCapacity(math.MaxInt), "EnsureTotalCapacity": d.EnsureTotalCapacity(math.MaxInt),
-		"EnsureTotalCapacityPrecise": d.EnsureTotalCapacityPrecise(math.MaxInt / 4),
+		"EnsureTotalCapacityPrecise": d.EnsureTotalCapacityPrecise(math.MaxInt / 2),
 	} {
 		if !errors.Is(err, mem.ErrTooLarge) || d.Len() != 1 {
 			t.Errorf("%s: %v", name, err)

@@ -20,6 +20,7 @@ var rooms = []string{"mem", "heap", "generic", "testing/allocatortest", "testing
 var shownBy = map[string]string{
 	"allocatortest.Option": "Child",
 	"allocatortest.TB":     "New",
+	"generic.MultiArray":   "Column",
 	"generic.Slot":         "HashMap",
 	"heap.ArenaStats":      "Arena",
 	"heap.BufferMark":      "FixedBuffer",

@@ -18,6 +18,7 @@ import (
 // Both forms must offer the same methods, save for the allocator.
 func TestFormsAgree(t *testing.T) {
 	pairs := []struct{ unmanaged, managed reflect.Type }{
+		{reflect.TypeFor[*generic.MultiArrayListUnmanaged[int]](), reflect.TypeFor[*generic.MultiArrayList[int]]()},
 		{reflect.TypeFor[*generic.SegmentedListUnmanaged[int]](), reflect.TypeFor[*generic.SegmentedList[int]]()},
 		{reflect.TypeFor[*generic.DequeUnmanaged[int]](), reflect.TypeFor[*generic.Deque[int]]()},
 		{reflect.TypeFor[*generic.RingBufferUnmanaged[int]](), reflect.TypeFor[*generic.RingBuffer[int]]()},
@@ -409,18 +410,7 @@ func TestArrayListAllocs(t *testing.T) {
 
 // Collections run while lists of pointers grow, shrink and move.
 func TestArrayListCollector(t *testing.T) {
-	stop, done := make(chan bool), make(chan bool)
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				runtime.GC()
-			}
-		}
-	}()
+	defer collecting()()
 	for _, answer := range []mem.Pointers{mem.Scanned, mem.PlainOnly} {
 		a := newChecked(t, answer)
 		a.inPlace, a.slack = true, 1<<10
@@ -453,6 +443,4 @@ func TestArrayListCollector(t *testing.T) {
 			h.Close()
 		}
 	}
-	close(stop)
-	<-done
 }

@@ -2,6 +2,8 @@
 //
 //	ArrayList      elements in one growing block: what a slice is to Go
 //	Deque          a queue with two ends, and RingBuffer, one of bounded length
+//	SegmentedList  elements that never move
+//	MultiArrayList structs kept as columns
 //	HashMap        open addressing in one block: what a map is to Go
 //	StringHashMap  the same for strings, of which it keeps copies of its own
 //

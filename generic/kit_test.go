@@ -3,6 +3,7 @@ package generic_test
 import (
 	"io"
 	"reflect"
+	"runtime"
 	"testing"
 
 	"github.com/allod-dev/allod/heap"
@@ -194,4 +195,25 @@ func closing[C io.Closer](c C, err error) error {
 		err = c.Close()
 	}
 	return err
+}
+
+// collecting has collections run one after the other until the function that it
+// returns is called.
+func collecting() (stop func()) {
+	quit, done := make(chan bool), make(chan bool)
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-quit:
+				return
+			default:
+				runtime.GC()
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-done
+	}
 }

@@ -82,3 +82,76 @@ func stringBytes(s string) []byte {
 	// Valid: s is len(s) bytes of memory; nil if there are none.
 	return unsafe.Slice(unsafe.StringData(s), len(s))
 }
+
+// offsetOf returns how far into *v p points.
+func offsetOf[T, F any](v *T, p *F) uintptr {
+	// The numbers keep nothing alive and are compared only.
+	return uintptr(unsafe.Pointer(p)) - uintptr(unsafe.Pointer(v))
+}
+
+// A colType is what a column has to know of the type of its elements: their
+// size, and where in an element there are pointers.
+type colType struct {
+	size int
+	ptrs []int // ascending, aligned; of a string, the first word
+}
+
+// copyElem copies *src to *dst, both of the type c, as an assignment would. The
+// words that are pointers are assigned as pointers, so that the collector knows,
+// and no other word is.
+func (c *colType) copyElem(dst, src unsafe.Pointer) {
+	// Valid: both point to c.size bytes, of which there is a pointer at each of
+	// c.ptrs; the bytes between are reached from the same pointers.
+	if len(c.ptrs) == 0 {
+		switch c.size {
+		case 1:
+			*(*byte)(dst) = *(*byte)(src)
+		case 4:
+			*(*[4]byte)(dst) = *(*[4]byte)(src)
+		case 8:
+			*(*[8]byte)(dst) = *(*[8]byte)(src)
+		default:
+			copy(unsafe.Slice((*byte)(dst), c.size), unsafe.Slice((*byte)(src), c.size))
+		}
+		return
+	}
+	at := 0
+	for _, p := range c.ptrs {
+		if at < p {
+			copy(unsafe.Slice((*byte)(unsafe.Add(dst, at)), p-at), unsafe.Slice((*byte)(unsafe.Add(src, at)), p-at))
+		}
+		*(*unsafe.Pointer)(unsafe.Add(dst, p)) = *(*unsafe.Pointer)(unsafe.Add(src, p))
+		at = p + int(unsafe.Sizeof(dst))
+	}
+	if at < c.size {
+		copy(unsafe.Slice((*byte)(unsafe.Add(dst, at)), c.size-at), unsafe.Slice((*byte)(unsafe.Add(src, at)), c.size-at))
+	}
+}
+
+// load copies element i of the column b to the field at off of *v.
+func load[T any](c *colType, v *T, off int, b []byte, i int) {
+	// Valid: the field has the type of the column, and b has an element i.
+	c.copyElem(unsafe.Add(unsafe.Pointer(v), off), unsafe.Pointer(&b[i*c.size]))
+}
+
+// store copies the field at off of *v to element i of the column b.
+func store[T any](c *colType, v *T, off int, b []byte, i int) {
+	// Valid: as for load.
+	c.copyElem(unsafe.Pointer(&b[i*c.size]), unsafe.Add(unsafe.Pointer(v), off))
+}
+
+// copyElems copies n elements of the column src, from element from on, to the
+// column dst, from element to on. The two may be one and overlap.
+func (c *colType) copyElems(dst []byte, to int, src []byte, from, n int) {
+	if len(c.ptrs) == 0 {
+		copy(dst[to*c.size:], src[from*c.size:(from+n)*c.size])
+		return
+	}
+	for k := range n {
+		if to > from {
+			k = n - 1 - k
+		}
+		// Valid: both are elements of columns of the type c.
+		c.copyElem(unsafe.Pointer(&dst[(to+k)*c.size]), unsafe.Pointer(&src[(from+k)*c.size]))
+	}
+}

@@ -96,6 +96,7 @@ func (f *field) clear(b []byte, i, j int) { f.typ.Clear(b[i*f.size : j*f.size]) 
 // A MultiArray is a list of structs kept as columns, in one of its two forms:
 // [MultiArrayList] or [MultiArrayListUnmanaged].
 type MultiArray[T any] interface {
+	// unmanaged returns the list, or the one that it wraps.
 	unmanaged() *MultiArrayListUnmanaged[T]
 }
 

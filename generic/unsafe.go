@@ -155,3 +155,22 @@ func (c *colType) copyElems(dst []byte, to int, src []byte, from, n int) {
 		c.copyElem(unsafe.Pointer(&dst[(to+k)*c.size]), unsafe.Pointer(&src[(from+k)*c.size]))
 	}
 }
+
+// A nodePtr points to a node of one of two types, which its owner tells apart.
+type nodePtr = unsafe.Pointer
+
+// refOf returns p as a nodePtr.
+func refOf[N any](p *N) nodePtr { return unsafe.Pointer(p) }
+
+// nodeAt returns the node that p was made from by refOf.
+func nodeAt[N any](p nodePtr) *N { return (*N)(p) }
+
+// viewAs returns s as a slice of Ds, which are the same as Ss but for the name
+// of the type.
+func viewAs[D, S any](s []S) []D {
+	// Valid: the caller has compared the kinds, which are basic ones.
+	return unsafe.Slice((*D)(unsafe.Pointer(unsafe.SliceData(s))), len(s))
+}
+
+// valueAs returns *p as a D, on the terms of viewAs.
+func valueAs[D, S any](p *S) D { return *(*D)(unsafe.Pointer(p)) }

@@ -1,0 +1,114 @@
+package generic
+
+import (
+	"cmp"
+	"reflect"
+)
+
+// An Order compares values of type T, for containers that sort. Compare returns
+// a negative number if a comes before b, a positive one if it comes after, and 0
+// if the two are equivalent. It must be a strict weak ordering, as slices.SortFunc
+// asks for, and must not change for values that a container holds.
+//
+// The zero value of an Order without fields is all that a container needs, so
+// that [Ascending] costs no memory and no call that cannot be told in advance.
+type Order[T any] interface {
+	Compare(a, b T) int
+}
+
+// Ascending is the natural order of T, that of [cmp.Compare]: the smallest value
+// comes first, and NaN before any other number.
+type Ascending[T cmp.Ordered] struct{}
+
+// Compare implements [Order].
+func (Ascending[T]) Compare(a, b T) int { return cmp.Compare(a, b) }
+
+func (Ascending[T]) natural() {}
+
+// Descending is the natural order of T the other way round.
+type Descending[T cmp.Ordered] struct{}
+
+// Compare implements [Order].
+func (Descending[T]) Compare(a, b T) int { return cmp.Compare(b, a) }
+
+// An OrderFunc is a function as an [Order]. It is a Go pointer, so that what
+// holds one is not to be kept off the Go heap.
+type OrderFunc[T any] func(a, b T) int
+
+// Compare implements [Order].
+func (f OrderFunc[T]) Compare(a, b T) int { return f(a, b) }
+
+// naturalKind returns the kind of T if C is its natural order, so that values
+// can be compared by what the machine has for them, else reflect.Invalid.
+func naturalKind[T any, C Order[T]]() reflect.Kind {
+	var c C
+	if _, ok := any(c).(interface{ natural() }); ok {
+		return reflect.TypeFor[T]().Kind()
+	}
+	return reflect.Invalid
+}
+
+// below returns how many of s, which is sorted, come before k.
+func below[T any, C Order[T]](s []T, k *T, kind reflect.Kind, order C) int {
+	switch kind {
+	case reflect.Int:
+		return belowNatural(viewAs[int](s), valueAs[int](k))
+	case reflect.Uint64:
+		return belowNatural(viewAs[uint64](s), valueAs[uint64](k))
+	case reflect.Int64:
+		return belowNatural(viewAs[int64](s), valueAs[int64](k))
+	case reflect.Uint32:
+		return belowNatural(viewAs[uint32](s), valueAs[uint32](k))
+	case reflect.Int32:
+		return belowNatural(viewAs[int32](s), valueAs[int32](k))
+	case reflect.Uint:
+		return belowNatural(viewAs[uint](s), valueAs[uint](k))
+	case reflect.String:
+		return belowNatural(viewAs[string](s), valueAs[string](k))
+	case reflect.Float64:
+		return belowNatural(viewAs[float64](s), valueAs[float64](k))
+	}
+	low, high := 0, len(s)
+	for low < high {
+		mid := int(uint(low+high) >> 1)
+		if order.Compare(s[mid], *k) < 0 {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	return low
+}
+
+// belowNatural is below for values that the machine compares. It halves what is
+// left without a branch that the processor would have to guess.
+func belowNatural[T cmp.Ordered](s []T, k T) int {
+	low, n := 0, len(s)
+	for n > 1 {
+		half := n >> 1
+		if cmp.Less(s[low+half-1], k) {
+			low += half
+		}
+		n -= half
+	}
+	if n == 1 && cmp.Less(s[low], k) {
+		low++
+	}
+	return low
+}
+
+// equivalent tells whether a and b, of which a does not come before b, are
+// equivalent.
+func equivalent[T any, C Order[T]](a, b *T, kind reflect.Kind, order C) bool {
+	switch kind {
+	case reflect.Int:
+		return valueAs[int](a) == valueAs[int](b)
+	case reflect.Uint64:
+		return valueAs[uint64](a) == valueAs[uint64](b)
+	case reflect.Int64:
+		return valueAs[int64](a) == valueAs[int64](b)
+	case reflect.String:
+		return valueAs[string](a) == valueAs[string](b)
+	}
+	return order.Compare(*a, *b) == 0
+}

@@ -5,14 +5,15 @@ import (
 	"reflect"
 )
 
-// An Order compares values of type T, for containers that sort. Compare returns
-// a negative number if a comes before b, a positive one if it comes after, and 0
-// if the two are equivalent. It must be a strict weak ordering, as slices.SortFunc
-// asks for, and must not change for values that a container holds.
+// An Order compares values of type T, for containers that sort. It must be a
+// strict weak ordering, as slices.SortFunc asks for, and must not change for
+// values that a container holds.
 //
 // The zero value of an Order without fields is all that a container needs, so
 // that [Ascending] costs no memory and no call that cannot be told in advance.
 type Order[T any] interface {
+	// Compare returns a number below, at or above 0 as a comes before b, is
+	// equivalent to it, or comes after it.
 	Compare(a, b T) int
 }
 

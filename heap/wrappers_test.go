@@ -1,6 +1,7 @@
 package heap_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -66,9 +67,10 @@ func noMisuse(t testing.TB, fn func()) {
 // A wrapperMaker makes one wrapper around child. Model is what a random program
 // allocated through it.
 type wrapperMaker struct {
-	name string
-	make func(child mem.Allocator) mem.Allocator
-	zero mem.Allocator // the zero value
+	name  string
+	maker string // the function that makes one, if it is not New and the name
+	make  func(child mem.Allocator) mem.Allocator
+	zero  mem.Allocator // the zero value
 	// live returns the blocks and bytes that the wrapper knows to be live.
 	live func(a mem.Allocator) (blocks, bytes int, known bool)
 	// hybrid: blocks of types with pointers do not go to the child.
@@ -94,6 +96,16 @@ var wrapperMakers = []wrapperMaker{
 		live: func(a mem.Allocator) (int, int, bool) {
 			s := a.(*heap.Failing).Stats()
 			return int(s.Live()), int(s.AllocatedBytes - s.FreedBytes), true
+		},
+	},
+	{
+		name:  "NamedAllocator",
+		maker: "Registry.Named",
+		make:  func(child mem.Allocator) mem.Allocator { return new(heap.Registry).Named(child, "wrapper/test") },
+		zero:  new(heap.NamedAllocator),
+		live: func(a mem.Allocator) (int, int, bool) {
+			s := a.(*heap.NamedAllocator).Stats()
+			return int(s.Blocks), int(s.Bytes), true
 		},
 	},
 	{
@@ -171,9 +183,9 @@ func TestWrappersNilChild(t *testing.T) {
 	for _, m := range wrapperMakers {
 		for _, child := range []mem.Allocator{nil, (*fakeChild)(nil)} {
 			got, _ := catch(func() { m.make(child) }).(string)
-			want := "heap: New" + m.name + ": nil "
+			want := "heap: " + cmp.Or(m.maker, "New"+m.name) + ": nil "
 			if !strings.HasPrefix(got, want) || !strings.Contains(got, "Allocator") {
-				t.Errorf("New%s(%T): panic %q, want %q...", m.name, child, got, want)
+				t.Errorf("%s of a %T: panic %q, want %q...", m.name, child, got, want)
 			}
 		}
 	}

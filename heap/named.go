@@ -1,0 +1,253 @@
+package heap
+
+import (
+	"math"
+	"math/bits"
+	"strings"
+	"sync/atomic"
+
+	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/mem"
+)
+
+// A NamedAllocator wraps an allocator and makes it known by a name: in its
+// [Registry] one sees what each part of a program holds, while it runs. It
+// counts as [Counting] does, and by size besides.
+//
+// Names are paths, such as "cache/index": what is counted for a name is also
+// counted for what stands above it, here "cache". So do not give a wrapper a
+// name below that of one which it is a child of, or the same bytes count twice.
+// Any number of allocators may have the same name, and are counted together.
+//
+// Memory comes from the child, to which every operation is passed unchanged.
+// Free is the child's. Blocks live as long as the child says, and a child that
+// frees many at once, as an Arena does, is not noticed: the blocks stay counted.
+// For an arena, name the child that it takes its chunks from.
+//
+// A NamedAllocator is safe for concurrent use if its child is; all else that
+// reads it always is safe. It must not be copied. Close takes it out of the
+// registry; one that is made for every request and never closed is a leak. There
+// is no useful zero value; call [Named] or [Registry.Named].
+type NamedAllocator struct {
+	copies   noCopy
+	name     string
+	registry *Registry
+	count    *Counting
+	sizes    [bits.UintSize]struct{ live, total atomic.Int64 } // by sizeBits
+	closed   atomic.Bool
+}
+
+var (
+	_ mem.Allocator = (*NamedAllocator)(nil)
+	_ mem.Unwrapper = (*NamedAllocator)(nil)
+)
+
+// Named returns child under a name in the [DefaultRegistry]. It panics if child
+// is nil, or name is not a path as [Registry.Named] wants it.
+func Named(child mem.Allocator, name string) *NamedAllocator {
+	mustChild("heap: Named", child)
+	return DefaultRegistry.named(child, name, "heap: Named")
+}
+
+// validName tells whether name is one or more words with slashes in between.
+func validName(name string) bool {
+	return name != "" && !strings.HasPrefix(name, "/") && !strings.HasSuffix(name, "/") && !strings.Contains(name, "//")
+}
+
+// Name returns the name.
+func (n *NamedAllocator) Name() string { return n.name }
+
+// Alloc implements [mem.Allocator].
+func (n *NamedAllocator) Alloc(size int, l mem.Layout) ([]byte, error) {
+	mem.CheckSize("heap: NamedAllocator.Alloc", size)
+	n.copies.check("heap: NamedAllocator.Alloc")
+	if n.count == nil {
+		return nil, zeroValue("heap: NamedAllocator.Alloc", "Named")
+	}
+	b, err := n.count.Alloc(size, l)
+	if err == nil {
+		n.add(size, 1)
+	}
+	return b, err
+}
+
+// Resize implements [mem.Allocator].
+func (n *NamedAllocator) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	mem.CheckSize("heap: NamedAllocator.Resize", size)
+	if n.count == nil {
+		zeroValue("heap: NamedAllocator.Resize", "Named")
+		return b, false
+	}
+	r, ok := n.count.Resize(b, l, size)
+	n.resized(len(b), size, ok)
+	return r, ok
+}
+
+// Remap implements [mem.Allocator].
+func (n *NamedAllocator) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	mem.CheckSize("heap: NamedAllocator.Remap", size)
+	if n.count == nil {
+		zeroValue("heap: NamedAllocator.Remap", "Named")
+		return b, false
+	}
+	r, ok := n.count.Remap(b, l, size)
+	n.resized(len(b), size, ok)
+	return r, ok
+}
+
+// Free implements [mem.Allocator].
+func (n *NamedAllocator) Free(b []byte, l mem.Layout) {
+	if n.count == nil {
+		zeroValue("heap: NamedAllocator.Free", "Named")
+		return
+	}
+	if freeTo(n.count, b, l) {
+		n.add(len(b), -1)
+	}
+}
+
+// Pointers returns the child's answer.
+func (n *NamedAllocator) Pointers() mem.Pointers {
+	if n.count == nil {
+		return mem.PlainOnly
+	}
+	return n.count.Pointers()
+}
+
+// Unwrap returns the child.
+func (n *NamedAllocator) Unwrap() mem.Allocator {
+	if n.count == nil {
+		return nil
+	}
+	return n.count.child
+}
+
+// Close takes n out of its registry. What was counted stays in the totals of
+// the name, and what is live is not counted any more. The blocks, and n itself,
+// are as good as before. Closing again does nothing. The error is always nil.
+func (n *NamedAllocator) Close() error {
+	if n.registry != nil && !n.closed.Swap(true) {
+		n.registry.remove(n)
+	}
+	return nil
+}
+
+// Stats returns the counts of n alone; see [Counting.Stats].
+func (n *NamedAllocator) Stats() NamedStats {
+	s := NamedStats{Name: n.name, Allocators: 1}
+	if n.count == nil {
+		return s
+	}
+	s.CountingStats = n.count.Stats()
+	race.Disable()
+	defer race.Enable()
+	for i := range n.sizes {
+		total := n.sizes[i].total.Load()
+		if total == 0 {
+			continue
+		}
+		s.Sizes = append(s.Sizes, SizeStats{
+			MaxSize: maxOfBits(i),
+			Blocks:  max(n.sizes[i].live.Load(), 0),
+			Total:   total,
+		})
+	}
+	return s
+}
+
+// sizeBits returns the i for which 1<<i is the least power of two that is not
+// less than size.
+func sizeBits(size int) int { return bits.Len(uint(max(size, 1) - 1)) }
+
+// maxOfBits returns the largest size with the given sizeBits.
+func maxOfBits(i int) int {
+	if i == bits.UintSize-1 {
+		return math.MaxInt
+	}
+	return 1 << i
+}
+
+// add counts a block that came, or went if d is -1.
+func (n *NamedAllocator) add(size, d int) {
+	race.Disable()
+	c := &n.sizes[sizeBits(size)]
+	if d > 0 {
+		c.total.Add(1)
+	}
+	c.live.Add(int64(d))
+	race.Enable()
+}
+
+// resized counts a block under its new size.
+func (n *NamedAllocator) resized(old, size int, ok bool) {
+	if ok && sizeBits(old) != sizeBits(size) {
+		n.add(old, -1)
+		n.add(size, 1)
+	}
+}
+
+// NamedStats is a snapshot of what is counted for a name. All counts start from
+// 0 when the allocator is made.
+type NamedStats struct {
+	// Name is the whole path.
+	Name string
+	// Allocators is how many there are now.
+	Allocators int
+	// The counts. Of several allocators the peaks are added up, and may be of
+	// different moments.
+	CountingStats
+	// Sizes says how many blocks there are of which size, smallest first,
+	// without sizes that there never was a block of.
+	Sizes []SizeStats
+}
+
+// SizeStats counts the blocks whose size is more than half of MaxSize and at
+// most MaxSize, a power of two. A block that grew or shrank counts once more in
+// the Total of its new size.
+type SizeStats struct {
+	MaxSize int   // bytes
+	Blocks  int64 // outstanding
+	Total   int64 // ever handed out
+}
+
+// plus adds up what is counted for one name, or below it.
+func (s NamedStats) plus(o NamedStats) NamedStats {
+	s.Allocators += o.Allocators
+	s.Blocks += o.Blocks
+	s.Bytes += o.Bytes
+	s.PeakBlocks += o.PeakBlocks
+	s.PeakBytes += o.PeakBytes
+	s.TotalBlocks += o.TotalBlocks
+	s.TotalBytes += o.TotalBytes
+	s.Failures += o.Failures
+	s.InPlace += o.InPlace
+	s.Moved += o.Moved
+	s.Refused += o.Refused
+	s.Sizes = mergeSizes(s.Sizes, o.Sizes)
+	return s
+}
+
+// past returns what stays of s after the allocator has been closed.
+func (s NamedStats) past() NamedStats {
+	s.Allocators, s.Blocks, s.Bytes = 0, 0, 0
+	for i := range s.Sizes {
+		s.Sizes[i].Blocks = 0
+	}
+	return s
+}
+
+func mergeSizes(a, b []SizeStats) []SizeStats {
+	var m []SizeStats
+	for len(a) > 0 || len(b) > 0 {
+		switch {
+		case len(b) == 0 || len(a) > 0 && a[0].MaxSize < b[0].MaxSize:
+			m, a = append(m, a[0]), a[1:]
+		case len(a) == 0 || b[0].MaxSize < a[0].MaxSize:
+			m, b = append(m, b[0]), b[1:]
+		default:
+			m = append(m, SizeStats{a[0].MaxSize, a[0].Blocks + b[0].Blocks, a[0].Total + b[0].Total})
+			a, b = a[1:], b[1:]
+		}
+	}
+	return m
+}

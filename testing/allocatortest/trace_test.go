@@ -120,7 +120,7 @@ func TestFuzzExplains(t *testing.T) {
 			m := mutantNamed(t, tt.mutant)
 			for seed := range uint64(50) {
 				r := allocatortest.NewRecorder()
-				allocatortest.PlayFuzz(r, allocatortest.RandomProgram(seed, 1000), func() mem.Allocator { return m.make(r) })
+				allocatortest.PlayFuzz(r, allocatortest.RandomProgram(seed, 400), func() mem.Allocator { return m.make(r) })
 				f := r.Failures()
 				if len(f) == 0 {
 					continue

@@ -34,6 +34,7 @@ var shownBy = map[string]string{
 	"heap.Pages":           "NewPages",
 	"heap.PoolStats":       "Pool",
 	"heap.PromotedArena":   "ArenaState",
+	"heap.ReservedStats":   "Reserved",
 	"heap.SharedBuffer":    "FixedBuffer",
 	"mem.GoodSizer":        "As",
 	"mem.Trimmer":          "As",

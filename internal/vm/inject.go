@@ -21,11 +21,14 @@ const (
 	CallUnmark
 	CallProtect
 	CallUnprotect
+	CallReserve
+	CallCommit
+	CallUncommit
 	Calls // how many there are
 )
 
 var callNames = [Calls]string{"map", "unmap", "grow", "move", "decommit", "advise", "lock", "unlock", "populate", "name",
-	"mark", "unmark", "protect", "unprotect"}
+	"mark", "unmark", "protect", "unprotect", "reserve", "commit", "uncommit"}
 
 // String returns the name of the call.
 func (c Call) String() string { return callNames[c] }

@@ -1,0 +1,108 @@
+package vm_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/allod-dev/allod/internal/vm"
+)
+
+func TestReserve(t *testing.T) {
+	if !vm.HasOS {
+		if _, err := vm.Reserve(vm.PageSize(), 1); !errors.Is(err, vm.ErrUnsupported) {
+			t.Errorf("Reserve: %v", err)
+		}
+		t.Skip("no operating system")
+	}
+	page := vm.PageSize()
+	for _, align := range []int{1, page, 16 * page, 1 << 20} {
+		b, err := vm.Reserve(1000*page, align)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if vm.Address(b)%uintptr(align) != 0 {
+			t.Errorf("not aligned to %d", align)
+		}
+		if s := vm.ReadStats(); s.Mapped != 0 || s.Committed != 0 {
+			t.Errorf("addresses count as memory: %+v", s)
+		}
+		if err := vm.Commit(b[:2*page]); err != nil {
+			t.Fatal(err)
+		}
+		fill(b[:2*page], 1)
+		if err := vm.Commit(b[2*page : 5*page]); err != nil {
+			t.Fatal(err)
+		}
+		if not(b[:2*page], 1) >= 0 || not(b[2*page:5*page], 0) >= 0 {
+			t.Error("committed pages are not as they should be")
+		}
+		fill(b[:5*page], 2)
+		if err := vm.Uncommit(b[page : 5*page]); err != nil {
+			t.Fatal(err)
+		}
+		if err := vm.Commit(b[page : 3*page]); err != nil {
+			t.Fatal(err)
+		}
+		if not(b[:page], 2) >= 0 || not(b[page:3*page], 0) >= 0 {
+			t.Error("pages committed again are not zero")
+		}
+		if s := vm.ReadStats(); s.Committed != 3*page {
+			t.Errorf("%d bytes are committed, want %d", s.Committed, 3*page)
+		}
+		vm.Unreserve(b, 3*page)
+		settle(t)
+	}
+}
+
+// Whatever call fails, nothing is lost, and what was kept is zero when it is
+// served again.
+func TestReserveFails(t *testing.T) {
+	if !vm.HasOS {
+		t.Skip("no operating system")
+	}
+	page := vm.PageSize()
+	program := func() {
+		b, err := vm.Reserve(50*page, 1)
+		if err != nil {
+			return
+		}
+		n := 0
+		if vm.Commit(b[:10*page]) == nil {
+			n = 10 * page
+			fill(b[:n], 1)
+			if vm.Uncommit(b[5*page:10*page]) == nil {
+				n = 5 * page
+			}
+			if not(b[:n], 1) >= 0 {
+				t.Error("contents are lost")
+			}
+		}
+		vm.Unreserve(b, n)
+		if b, err := vm.MapReal(50*page, 1); err == nil {
+			if not(b, 0) >= 0 {
+				t.Error("a range is not zero")
+			}
+			vm.Unmap(b)
+		}
+	}
+	for _, errno := range errnos {
+		for _, forEver := range []bool{false, true} {
+			for k, calls := 0, 1; calls > k; k++ {
+				calls = 0
+				undo := vm.Inject(func(vm.Call) error {
+					calls++
+					if calls-1 == k || forEver && calls > k {
+						return errno
+					}
+					return nil
+				})
+				program()
+				undo()
+				settle(t)
+				if t.Failed() {
+					t.Fatalf("at call %d, %v, for ever: %v", k, errno, forEver)
+				}
+			}
+		}
+	}
+}

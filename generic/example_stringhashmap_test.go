@@ -2,6 +2,7 @@ package generic_test
 
 import (
 	"fmt"
+	"hash/maphash"
 	"log"
 	"strings"
 
@@ -41,4 +42,24 @@ func ExampleStringHashMapUnmanaged() {
 	fmt.Println(key, ids.Contains("name"))
 	ids.Remove(a, key) // key is dead from here on
 	// Output: name true
+}
+
+// Header fields are equal without regard to case.
+func ExampleContext() {
+	seed := maphash.MakeSeed()
+	fold := generic.Context[string]{
+		Hash:  func(s string) uint64 { return maphash.String(seed, strings.ToLower(s)) },
+		Equal: strings.EqualFold,
+	}
+	header := generic.NewStringHashMap[int](heap.GC{})
+	defer header.Close()
+	header.SetContext(&fold)
+	if _, err := header.Put("Content-Length", 42); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(header.Get("content-length"))
+	fmt.Println(header.GetKey("CONTENT-LENGTH"))
+	// Output:
+	// 42 true
+	// Content-Length true
 }

@@ -1,13 +1,17 @@
 package generic
 
+import "math/rand/v2"
+
 // Passes sums the counters of the groups of m, and tells how many of them have
 // come to their end.
 func Passes[K comparable, V any](m *HashMap[K, V]) (sum, saturated int) {
-	for i := range m.u.t.groups {
-		c := int(m.u.t.groups[i].ctrl >> 56)
-		sum += c
-		if c == maxPass {
-			saturated++
+	for p := range m.u.t.parts {
+		for _, g := range m.u.t.groupsOf(p) {
+			c := int(g.ctrl >> 56)
+			sum += c
+			if c == maxPass {
+				saturated++
+			}
 		}
 	}
 	return sum, saturated
@@ -15,6 +19,24 @@ func Passes[K comparable, V any](m *HashMap[K, V]) (sum, saturated int) {
 
 // Home returns the group where the search for k begins. m must have memory.
 func Home[K comparable, V any](m *HashMap[K, V], k K) uint { return m.u.t.home(m.u.t.hash(&k)) }
+
+// Parts returns how many parts the table of m has.
+func Parts[K comparable, V any](m *HashMap[K, V]) (parts, strays int) {
+	for range m.u.t.parts {
+		parts++
+	}
+	return parts, int(m.u.t.stray)
+}
+
+// SmallParts makes tables that are new have parts of n groups, and hash the same
+// in every run, until the function that it returns is called.
+func SmallParts(n int) (restore func()) {
+	least, most, before := minPart, maxPart, secret
+	minPart, maxPart = n, n
+	secret = [2]uint64{0x2d358dccaa6c78a5, 0x8bb84b93962eacc9}
+	newSeed = func() uint64 { return 0x4b33a62ed433d4a3 }
+	return func() { minPart, maxPart, secret, newSeed = least, most, before, rand.Uint64 }
+}
 
 // HashOf hashes b, in the manner of keys that are strings.
 func HashOf(seed uint64, b []byte) uint64 { return hashOf(seed, b) }

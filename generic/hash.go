@@ -18,12 +18,82 @@ import (
 type hashing uint8
 
 const (
-	hashUnknown hashing = iota
-	hashWord            // 1, 2, 4 or 8 bytes that are compared as such
-	hashBytes           // any other number of bytes that are compared as such
-	hashString          // a string type
-	hashAny             // floats, interfaces, structs that hold one, padding
+	hashUnknown      hashing = iota
+	hashWord                 // 1, 2, 4 or 8 bytes that are compared as such
+	hashBytes                // any other number of bytes that are compared as such
+	hashString               // a string type
+	hashAny                  // floats, interfaces, structs that hold one, padding
+	hashOwned                // an ownedKey, which holds half of its hash
+	hashOwnedContext         // the same, and the other half is zero
+	hashContext              // what a Context says
 )
+
+// A Context says when two keys are equal, and hashes them accordingly, for maps
+// and sets to which the == of Go is not what matters: names without regard to
+// case, numbers of a table that the keys stand for.
+//
+// Keys that are equal must have the same hash, and neither may change while a
+// key is in a container; where one does, the container may find the key or not.
+// The hash need not be good in its lower bits, nor secret: containers mix it
+// with a seed of their own. One that is equal for many keys makes them slow.
+//
+// A Context must not be changed, and must live as long as the containers that
+// were given it.
+type Context[K any] struct {
+	// Hash returns the same for equal keys.
+	Hash func(k K) uint64
+	// Equal tells whether two keys are equal.
+	Equal func(a, b K) bool
+}
+
+// A hasher hashes the keys of one container.
+//
+// Each has a seed of its own. Were the order of entries the same in two tables,
+// copying one into the other, smaller one would pile up the entries in one
+// place.
+type hasher[K comparable] struct {
+	seed uint64
+	ctx  *Context[K] // if how is hashContext
+	how  hashing     // since there is memory
+	deep bool        // more than 32 bits of a hash matter
+}
+
+// begin chooses how to hash, unless that is settled.
+func (t *hasher[K]) begin(ownedKeys bool) {
+	switch {
+	case t.how != hashUnknown:
+		return
+	case ownedKeys && t.ctx != nil:
+		t.how = hashOwnedContext
+	case ownedKeys:
+		t.how = hashOwned
+	case t.ctx != nil:
+		t.how = hashContext
+	default:
+		t.how = hashingFor[K]()
+	}
+	t.seed = newSeed()
+}
+
+// checkContext panics unless c may be set on a container with memory from where
+// from says.
+func checkContext[K any](c *Context[K], from origin, method string) {
+	if c == nil || c.Hash == nil || c.Equal == nil {
+		panic(method + ": Context without Hash or Equal")
+	}
+	if from != 0 {
+		panic(method + ": the container has memory")
+	}
+}
+
+// adapted returns the hash in the container of a key whose hash by the context
+// is h.
+func (t *hasher[K]) adapted(h uint64, method string) uint64 {
+	if t.ctx == nil {
+		panic(method + ": the container has no Context, so that nobody knows how it hashes")
+	}
+	return mix(h ^ t.seed)
+}
 
 var (
 	processSeed = maphash.MakeSeed()
@@ -31,31 +101,38 @@ var (
 	// secret keeps outsiders from making up keys that collide: a factor that
 	// they could choose to be 0 would make the seed of a table irrelevant.
 	secret = [2]uint64{rand.Uint64(), rand.Uint64()}
+
+	newSeed = rand.Uint64 // a variable for tests that must run the same every time
 )
 
 // wordHash hashes a key of 1, 2, 4 or 8 bytes that are compared as such, and is
 // inlined. For any other key it returns false, and hashLong is to be called.
-//
-// Each table has a seed of its own. Were the order of entries the same in two
-// tables, copying one into the other, smaller one would pile up the entries in
-// one place.
-func (t *table[K, V]) wordHash(k *K) (uint64, bool) {
+func (t *hasher[K]) wordHash(k *K) (uint64, bool) {
 	return mix(wordOf(k) ^ t.seed), t.how == hashWord
 }
 
 //go:noinline
-func (t *table[K, V]) hashLong(k *K) uint64 {
+func (t *hasher[K]) hashLong(k *K) uint64 {
 	switch t.how {
 	case hashBytes:
 		return hashOf(t.seed, bytesAt(k))
 	case hashString:
 		return hashOf(t.seed, stringBytes(stringAt(k)))
+	case hashOwned:
+		if t.deep {
+			return hashOf(t.seed, stringBytes(ownedAt(k).string()))
+		}
+		return uint64(ownedAt(k).hash)
+	case hashOwnedContext:
+		return uint64(ownedAt(k).hash)
+	case hashContext:
+		return mix(t.ctx.Hash(*k) ^ t.seed)
 	}
 	return mix(maphash.Comparable(processSeed, *k) ^ t.seed)
 }
 
 // hash is both in one, not inlined.
-func (t *table[K, V]) hash(k *K) uint64 {
+func (t *hasher[K]) hash(k *K) uint64 {
 	h, ok := t.wordHash(k)
 	if !ok {
 		h = t.hashLong(k)

@@ -163,7 +163,7 @@ func TestHashMapCollisions(t *testing.T) {
 		t.Error("growing leaves a counter at its end")
 	}
 	check(0)
-	m.ClearRetainingCapacity()
+	m.Clear()
 	if passes, _ := generic.Passes(m); passes != 0 || m.Contains(keys[0]) {
 		t.Errorf("%d passes in an empty map", passes)
 	}

@@ -2,10 +2,9 @@ package generic_test
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"math"
-	"math/rand/v2"
-	"runtime"
 	"slices"
 	"testing"
 
@@ -107,7 +106,7 @@ func mapProgram[K comparable, V comparable](t *testing.T, a *checked, ops []byte
 		case 17:
 			switch next() % 8 {
 			case 0:
-				m.ClearRetainingCapacity()
+				m.Clear()
 				clear(model)
 			case 1:
 				m.ClearAndFree(a)
@@ -216,6 +215,16 @@ func TestHashMapModel(t *testing.T) {
 	})
 }
 
+// The same with a directory, which else only maps of many entries have.
+func TestHashMapModelParts(t *testing.T) {
+	for _, groups := range []int{1, 2, 8} {
+		t.Run(fmt.Sprint(groups), func(t *testing.T) {
+			defer generic.SmallParts(groups)()
+			variants(t, func(t *testing.T, a *checked) { mapPrograms(t, a, program(uint64(groups), 2000)) })
+		})
+	}
+}
+
 func FuzzHashMap(f *testing.F) {
 	for seed := range uint64(3) {
 		f.Add(byte(seed), byte(seed*7), program(seed+100, 300))
@@ -226,6 +235,9 @@ func FuzzHashMap(f *testing.F) {
 		}
 		a := newChecked(t, mem.Pointers(mode%3))
 		a.failAt, a.onwards = int(fail), mode&16 != 0
+		if mode&32 != 0 {
+			defer generic.SmallParts(1 << (mode >> 6))()
+		}
 		mapPrograms(t, a, ops)
 	})
 }
@@ -255,8 +267,15 @@ func TestHashMapFailures(t *testing.T) {
 			return err
 		},
 	} {
-		for _, n := range []int{0, 7, 12, 13} {
-			o := allocatortest.FailureOptions{MaySwallow: name == "ShrinkAndFree"}
+		for _, n := range []int{0, 7, 12, 13, -25} {
+			// With a directory, a Put can do without memory where there is room
+			// in another part.
+			o := allocatortest.FailureOptions{MaySwallow: name == "ShrinkAndFree" || n < 0}
+			restore := func() {}
+			if n < 0 {
+				n = -n
+				restore = generic.SmallParts(1)
+			}
 			points += failures(t, o, true, allocatortest.Operation[M]{
 				Setup: func(a mem.Allocator) (M, error) {
 					m := generic.NewHashMap[string, *link](a)
@@ -281,6 +300,7 @@ func TestHashMapFailures(t *testing.T) {
 				Snapshot: func(m M) any { return snapshot{maps.Collect(m.All()), m.Cap()} },
 				Teardown: func(m M) { m.Close() },
 			})
+			restore()
 		}
 	}
 	t.Logf("%d failures injected", points)
@@ -392,7 +412,7 @@ func TestHashMapNaN(t *testing.T) {
 		t.Error(c.Len(), err)
 	}
 	c.Close()
-	m.ClearRetainingCapacity()
+	m.Clear()
 	if m.Len() != 0 {
 		t.Error(m.Len())
 	}
@@ -482,100 +502,4 @@ func TestHashMapPanics(t *testing.T) {
 		break
 	}
 	m.Close(s)
-}
-
-func TestHashMapAllocs(t *testing.T) {
-	a := newChecked(t, mem.Scanned)
-	one, many := countMapAllocs(t, a, 1), countMapAllocs(t, a, 100)
-	if many != one {
-		t.Errorf("100 rounds make %v allocations, one round %v", many, one)
-	}
-}
-
-// countMapAllocs returns the allocations of some rounds for each way to hash.
-func countMapAllocs(t *testing.T, a *checked, rounds int) float64 {
-	n := testing.AllocsPerRun(10, func() { mapAllocs(t, a, rounds, uint64(3), uint64(4)) }) +
-		testing.AllocsPerRun(10, func() { mapAllocs(t, a, rounds, "key", "yek") })
-	if !maphashAllocates {
-		n += testing.AllocsPerRun(10, func() { mapAllocs(t, a, rounds, padded{1, 2}, padded{2, 1}) }) +
-			testing.AllocsPerRun(10, func() { mapAllocs(t, a, rounds, [3]string{"a"}, [3]string{"b"}) }) +
-			testing.AllocsPerRun(10, func() { mapAllocs(t, a, rounds, 1.5, 2.5) })
-	}
-	return n
-}
-
-func mapAllocs[K comparable](t *testing.T, a *checked, rounds int, k, k2 K) {
-	var m generic.HashMapUnmanaged[K, uint64]
-	if err := m.EnsureTotalCapacity(a, 7); err != nil {
-		t.Fatal(err)
-	}
-	a.failAt, a.onwards = 1, true
-	for range rounds {
-		m.Put(a, k, 1)
-		m.FetchPut(a, k2, 1)
-		m.Get(k)
-		m.GetPtr(k2)
-		m.GetOrPut(a, k2)
-		m.FetchRemove(k2)
-		for k, v := range m.All() {
-			runtime.KeepAlive(k)
-			runtime.KeepAlive(v)
-		}
-		for range m.Keys() {
-		}
-		m.Remove(k)
-		m.ClearRetainingCapacity()
-		if m.EnsureUnusedCapacity(a, 100) == nil {
-			t.Error("no failure")
-		}
-	}
-	a.failAt = 0
-	m.Close(a)
-}
-
-// Collections run while maps of pointers grow, and entries come and go.
-func TestHashMapCollector(t *testing.T) {
-	stop, done := make(chan bool), make(chan bool)
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				runtime.GC()
-			}
-		}
-	}()
-	a := newChecked(t, mem.Scanned)
-	r := rand.New(rand.NewPCG(1, 2))
-	for range 4 {
-		m := generic.NewHashMap[*int, *int](a)
-		keys := map[int]*int{}
-		for i := range 1500 {
-			k, v := new(int), new(int)
-			*k, *v = i, i
-			if err := m.Put(k, v); err != nil {
-				t.Fatal(err)
-			}
-			keys[i] = k
-			if i%3 == 0 {
-				j := r.IntN(i + 1)
-				m.Remove(keys[j])
-				delete(keys, j)
-			}
-		}
-		m.ShrinkAndFree()
-		for k, v := range m.All() {
-			if *k != *v || keys[*k] != k {
-				t.Fatalf("%d: %d", *k, *v)
-			}
-		}
-		if m.Len() != len(keys) {
-			t.Fatalf("%d entries, want %d", m.Len(), len(keys))
-		}
-		m.Close()
-	}
-	close(stop)
-	<-done
 }

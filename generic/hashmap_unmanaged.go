@@ -7,15 +7,17 @@ import (
 	"github.com/allod-dev/allod/mem"
 )
 
-// A HashMapUnmanaged maps keys to values, as Go's map does, in one block of
-// memory, with the allocator handed to every call that may need it. [HashMap]
+// A HashMapUnmanaged maps keys to values, as Go's map does, with the allocator handed to every call that may need it. [HashMap]
 // is the same with the allocator stored.
 //
 // Memory comes from the allocator passed in, which must be the same every time.
-// The block doubles when it is full to six sevenths; the old one lives until
-// all entries have moved. Removing entries keeps the memory for later;
-// ShrinkAndFree, ClearAndFree and Close give it back. Keys and values are not
-// closed or freed by anything here.
+// A small map is one block, which doubles when it is full to six sevenths. A
+// large one consists of parts of up to a quarter of a megabyte, or of a few
+// hundred groups of large entries, and each is split when it is full: growing
+// needs no second copy of the map, and the longest Put takes the time of one
+// part. Room that is reserved in advance is one block, or two. Removing entries
+// keeps the memory for later; ShrinkAndFree, ClearAndFree and Close give it
+// back. Keys and values are not closed or freed by anything here.
 //
 // Strings as keys are Go pointers, which memory off the Go heap must not hold:
 // for them there is [StringHashMapUnmanaged], which keeps copies of its keys in
@@ -26,16 +28,26 @@ import (
 // A key that is an interface panics if what it holds is not comparable. Each
 // map hashes with a seed of its own; the order of entries is undefined.
 //
-// Get, Put and Remove take constant time, save for the Put that doubles the
-// block. Removing leaves nothing behind that would slow down what follows.
+// [HashMapUnmanaged.SetContext] replaces both == and hashing.
+//
+// Get, Put and Remove take constant time, save for a Put that has a part
+// split. Removing leaves nothing behind that would slow down what follows.
 //
 // Pointers into the map end their life when their entry is removed, and when
-// the map grows, gives back memory, or is closed.
+// the map grows, gives back memory, or is closed. LockPointers has it panic
+// instead.
 //
 // A map is for one goroutine at a time. The zero value is an empty map, ready
 // for use. Assigning a map moves it: two copies must not both be used.
 type HashMapUnmanaged[K comparable, V any] struct {
 	t table[K, V]
+}
+
+// SetContext has the map compare and hash keys as c says. It panics if the map
+// has memory.
+func (m *HashMapUnmanaged[K, V]) SetContext(c *Context[K]) {
+	checkContext(c, m.t.from, "generic: HashMap.SetContext")
+	m.t.ctx = c
 }
 
 // A Slot is the place of an entry in a map.
@@ -53,32 +65,10 @@ func slotAt[K comparable, V any](s *slot[K, V], found bool) Slot[K, V] {
 	return Slot[K, V]{s.key, &s.val, found}
 }
 
-// entry returns the slot of k, and whether it was there. If it is new, the
-// caller sets the value.
-func (m *HashMapUnmanaged[K, V]) entry(a mem.Allocator, k K, method string) (*slot[K, V], bool, error) {
-	if len(m.t.groups) > 0 {
-		h := m.t.hash(&k)
-		if g, s := m.t.find(h, k); g != nil {
-			return &g.slots[s], true, nil
-		}
-		if m.t.room > 0 {
-			s := m.t.add(h)
-			s.key = k
-			return s, false, nil
-		}
-	}
-	if err := m.t.ensureMore(a, 1, false, method); err != nil {
-		return nil, false, err
-	}
-	s := m.t.add(m.t.hash(&k))
-	s.key = k
-	return s, false, nil
-}
-
 // Put sets the value of k to v. If the map holds k already, it keeps the key
 // that it has.
 func (m *HashMapUnmanaged[K, V]) Put(a mem.Allocator, k K, v V) error {
-	s, _, err := m.entry(a, k, "generic: HashMap.Put")
+	s, _, err := m.t.entry(a, k, "generic: HashMap.Put")
 	if err != nil {
 		return err
 	}
@@ -96,7 +86,7 @@ func (m *HashMapUnmanaged[K, V]) PutAssumeCapacity(k K, v V) {
 // FetchPut sets the value of k to v and returns the value before, and whether
 // there was one.
 func (m *HashMapUnmanaged[K, V]) FetchPut(a mem.Allocator, k K, v V) (old V, had bool, err error) {
-	s, had, err := m.entry(a, k, "generic: HashMap.FetchPut")
+	s, had, err := m.t.entry(a, k, "generic: HashMap.FetchPut")
 	if err != nil {
 		return old, false, err
 	}
@@ -117,7 +107,7 @@ func (m *HashMapUnmanaged[K, V]) GetOrPut(a mem.Allocator, k K) (Slot[K, V], err
 
 // GetOrPutValue is GetOrPut with a value other than zero for a new entry.
 func (m *HashMapUnmanaged[K, V]) GetOrPutValue(a mem.Allocator, k K, v V) (Slot[K, V], error) {
-	s, found, err := m.entry(a, k, "generic: HashMap.GetOrPut")
+	s, found, err := m.t.entry(a, k, "generic: HashMap.GetOrPut")
 	if err != nil {
 		return Slot[K, V]{}, err
 	}
@@ -131,21 +121,26 @@ func (m *HashMapUnmanaged[K, V]) GetOrPutValue(a mem.Allocator, k K, v V) (Slot[
 // GetOrPutAssumeCapacity is GetOrPut without growing. It panics if k is new and
 // there is no room for it; see EnsureUnusedCapacity.
 func (m *HashMapUnmanaged[K, V]) GetOrPutAssumeCapacity(k K) Slot[K, V] {
-	if s := m.t.lookup(k); s != nil {
-		return slotAt(s, true)
-	}
-	if m.t.room == 0 {
+	s, found := m.t.entryReserved(k)
+	if s == nil {
 		panic("generic: HashMap.GetOrPutAssumeCapacity: no room for a new entry")
 	}
-	s := m.t.add(m.t.hash(&k))
-	*s = slot[K, V]{key: k}
 	m.check()
-	return slotAt(s, false)
+	return slotAt(s, found)
+}
+
+// GetKey returns the key of the map that is equal to k, and whether there is
+// one. They may differ if there is a Context.
+func (m *HashMapUnmanaged[K, V]) GetKey(k K) (key K, ok bool) {
+	if s, _ := m.t.lookup(k); s != nil {
+		return s.key, true
+	}
+	return key, false
 }
 
 // Get returns the value of k, and whether the map holds k.
 func (m *HashMapUnmanaged[K, V]) Get(k K) (v V, ok bool) {
-	if s := m.t.lookup(k); s != nil {
+	if s, _ := m.t.lookup(k); s != nil {
 		return s.val, true
 	}
 	return v, false
@@ -154,50 +149,122 @@ func (m *HashMapUnmanaged[K, V]) Get(k K) (v V, ok bool) {
 // GetPtr returns a pointer to the value of k in the map, or nil if the map does
 // not hold k.
 func (m *HashMapUnmanaged[K, V]) GetPtr(k K) *V {
-	if s := m.t.lookup(k); s != nil {
+	if s, _ := m.t.lookup(k); s != nil {
 		return &s.val
 	}
 	return nil
 }
 
 // Contains tells whether the map holds k.
-func (m *HashMapUnmanaged[K, V]) Contains(k K) bool { return m.t.lookup(k) != nil }
+func (m *HashMapUnmanaged[K, V]) Contains(k K) bool {
+	s, _ := m.t.lookup(k)
+	return s != nil
+}
 
 // Remove removes k and its value, and tells whether the map held it.
 func (m *HashMapUnmanaged[K, V]) Remove(k K) bool {
-	if m.t.n == 0 {
+	s, h := m.t.lookup(k)
+	if s == nil {
 		return false
 	}
-	h := m.t.hash(&k)
-	g, s := m.t.find(h, k)
-	if g == nil {
-		return false
-	}
-	m.t.remove(h, g, s)
+	m.t.remove(h, s, "generic: HashMap.Remove")
 	m.check()
 	return true
 }
 
 // FetchRemove removes k and returns its value, and whether the map held it.
 func (m *HashMapUnmanaged[K, V]) FetchRemove(k K) (v V, ok bool) {
-	if m.t.n == 0 {
+	s, h := m.t.lookup(k)
+	if s == nil {
 		return v, false
 	}
-	h := m.t.hash(&k)
-	g, s := m.t.find(h, k)
-	if g == nil {
-		return v, false
-	}
-	v = g.slots[s].val
-	m.t.remove(h, g, s)
+	v = s.val
+	m.t.remove(h, s, "generic: HashMap.FetchRemove")
 	m.check()
 	return v, true
+}
+
+// DeleteFunc removes the entries for which del returns true. What del may do to
+// the map is what a loop over All may.
+func (m *HashMapUnmanaged[K, V]) DeleteFunc(del func(K, V) bool) {
+	for c := m.t.walk(); c.group(); {
+		for c.more() {
+			if s := c.next(); del(s.key, s.val) {
+				c.remove(s, "generic: HashMap.DeleteFunc")
+			}
+		}
+	}
+	m.check()
+}
+
+// GetAdapted is Get by something else than a K: it returns the value of the key
+// with the given hash, in the sense of the map's [Context], for which equal
+// returns true. It panics if the map has no Context.
+func (m *HashMapUnmanaged[K, V]) GetAdapted(hash uint64, equal func(K) bool) (v V, ok bool) {
+	if s := m.t.lookupFunc(m.t.adapted(hash, "generic: HashMap.GetAdapted"), equal); s != nil {
+		return s.val, true
+	}
+	return v, false
+}
+
+// GetPtrAdapted is GetPtr on the terms of GetAdapted.
+func (m *HashMapUnmanaged[K, V]) GetPtrAdapted(hash uint64, equal func(K) bool) *V {
+	if s := m.t.lookupFunc(m.t.adapted(hash, "generic: HashMap.GetPtrAdapted"), equal); s != nil {
+		return &s.val
+	}
+	return nil
+}
+
+// GetOrPutAdapted is GetOrPut on the terms of GetAdapted. Only if the map does
+// not hold the key, it calls key for it, which must have the hash and must not
+// touch the map. An error of key is returned as it is.
+func (m *HashMapUnmanaged[K, V]) GetOrPutAdapted(a mem.Allocator, hash uint64, equal func(K) bool, key func() (K, error)) (Slot[K, V], error) {
+	s, found, err := m.t.entryAdapted(a, hash, equal, key, "generic: HashMap.GetOrPutAdapted")
+	if err != nil {
+		return Slot[K, V]{}, err
+	}
+	m.check()
+	return slotAt(s, found), nil
+}
+
+// FetchRemoveAdapted is FetchRemove on the terms of GetAdapted, and returns the
+// key as well, which may have to be freed.
+func (m *HashMapUnmanaged[K, V]) FetchRemoveAdapted(hash uint64, equal func(K) bool) (k K, v V, ok bool) {
+	const method = "generic: HashMap.FetchRemoveAdapted"
+	h := m.t.adapted(hash, method)
+	s := m.t.lookupFunc(h, equal)
+	if s == nil {
+		return k, v, false
+	}
+	k, v = s.key, s.val
+	m.t.remove(h, s, method)
+	m.check()
+	return k, v, true
+}
+
+// LockPointers declares that pointers into the map are in use: until
+// UnlockPointers was called as often, every operation that would end the life of
+// one panics, and changes nothing. Adding entries is none as long as the map
+// does not have to grow, nor is setting values.
+func (m *HashMapUnmanaged[K, V]) LockPointers() { m.t.locks++ }
+
+// UnlockPointers takes one LockPointers back.
+func (m *HashMapUnmanaged[K, V]) UnlockPointers() { m.t.unlock("generic: HashMap.UnlockPointers") }
+
+// Rehash puts every entry where it is found soonest, which it moves for that. It
+// takes no memory. There is no need to call it now and then: removals leave
+// nothing behind.
+func (m *HashMapUnmanaged[K, V]) Rehash() {
+	m.t.rehash("generic: HashMap.Rehash")
+	m.check()
 }
 
 // Len returns the number of entries.
 func (m *HashMapUnmanaged[K, V]) Len() int { return m.t.n }
 
-// Cap returns how many entries fit without another call to the allocator.
+// Cap returns how many entries fit: as long as there are fewer, no Put fails. A
+// map that was not told in advance may ask for memory before, to be faster with
+// it, and does without where there is none.
 func (m *HashMapUnmanaged[K, V]) Cap() int { return m.t.n + m.t.room }
 
 // EnsureTotalCapacity makes room for n entries in all. It panics if n is
@@ -220,9 +287,9 @@ func (m *HashMapUnmanaged[K, V]) EnsureUnusedCapacity(a mem.Allocator, n int) er
 	return nil
 }
 
-// ClearRetainingCapacity removes all entries and keeps the memory.
-func (m *HashMapUnmanaged[K, V]) ClearRetainingCapacity() {
-	m.t.clear()
+// Clear removes all entries and keeps the memory.
+func (m *HashMapUnmanaged[K, V]) Clear() {
+	m.t.clear("generic: HashMap.Clear")
 	m.check()
 }
 
@@ -232,8 +299,8 @@ func (m *HashMapUnmanaged[K, V]) ClearAndFree(a mem.Allocator) {
 }
 
 // ShrinkAndFree gives back the memory that the entries do not need, as far as
-// halving the block goes. It cannot fail: where there is no memory for a smaller
-// block, the map keeps the one it has.
+// halving goes, and takes back what was reserved. The entries are moved to other
+// memory; where there is none, the map keeps what it has, so that it cannot fail.
 func (m *HashMapUnmanaged[K, V]) ShrinkAndFree(a mem.Allocator) {
 	m.t.shrink(a, false, "generic: HashMap.ShrinkAndFree")
 	m.check()
@@ -255,7 +322,13 @@ func (m *HashMapUnmanaged[K, V]) Close(a mem.Allocator) { m.t.close(a, "generic:
 // an entry that is added without that may or may not be yielded.
 func (m *HashMapUnmanaged[K, V]) All() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
-		m.t.all(func(s *slot[K, V]) bool { return yield(s.key, s.val) })
+		for c := m.t.walk(); c.group(); {
+			for c.more() {
+				if s := c.next(); !yield(s.key, s.val) {
+					return
+				}
+			}
+		}
 	}
 }
 
@@ -263,7 +336,22 @@ func (m *HashMapUnmanaged[K, V]) All() iter.Seq2[K, V] {
 // pointers into the map do.
 func (m *HashMapUnmanaged[K, V]) AllPtr() iter.Seq2[K, *V] {
 	return func(yield func(K, *V) bool) {
-		m.t.all(func(s *slot[K, V]) bool { return yield(s.key, &s.val) })
+		for c := m.t.walk(); c.group(); {
+			for c.more() {
+				if s := c.next(); !yield(s.key, &s.val) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Drain yields the entries and removes each before it is yielded, on the terms of
+// All. Those that a loop does not get to stay.
+func (m *HashMapUnmanaged[K, V]) Drain() iter.Seq2[K, V] {
+	return func(yield func(K, V) bool) {
+		m.t.drain("generic: HashMap.Drain", func(s slot[K, V]) bool { return yield(s.key, s.val) })
+		m.check()
 	}
 }
 

@@ -212,7 +212,7 @@ func TestStringHashMapManaged(t *testing.T) {
 	if err != nil || !maps.Equal(maps.Collect(c.All()), map[string]string{"b": "bb", "": ""}) {
 		t.Error(err)
 	}
-	m.ClearRetainingCapacity()
+	m.Clear()
 	if m.Len() != 0 || m.Cap() != 7 {
 		t.Error(m.Len(), m.Cap())
 	}

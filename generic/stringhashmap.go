@@ -11,8 +11,8 @@ import (
 // [StringHashMapUnmanaged] is the same without a stored allocator, and says more
 // about both.
 //
-// Memory comes from the allocator given to [NewStringHashMap]: one block for
-// the entries and one for each key. Removing an entry frees its key.
+// Memory comes from the allocator given to [NewStringHashMap]: blocks for the
+// entries and one for each key. Removing an entry frees its key.
 //
 // Keys that the map hands out are its own copies and live until their entry is
 // removed. Pointers to values end their life then, and when the map grows,
@@ -40,6 +40,10 @@ func NewStringHashMap[V any](a mem.Allocator) *StringHashMap[V] {
 
 // Allocator returns the allocator of the map.
 func (m *StringHashMap[V]) Allocator() mem.Allocator { return m.a }
+
+// SetContext has the map compare and hash keys as c says. It panics if the map
+// has memory.
+func (m *StringHashMap[V]) SetContext(c *Context[string]) { m.u.SetContext(c) }
 
 // Close frees every key, gives all memory back, and leaves an empty map, which
 // may be used again. It never allocates, and the error is always nil.
@@ -76,6 +80,12 @@ func (m *StringHashMap[V]) GetOrPutValue(k string, v V) (Slot[string, V], error)
 	return m.u.GetOrPutValue(m.a, k, v)
 }
 
+// PutBytes is Put for a key that is not a string yet.
+func (m *StringHashMap[V]) PutBytes(k []byte, v V) (string, error) { return m.u.PutBytes(m.a, k, v) }
+
+// GetBytes is Get for a key that is not a string yet.
+func (m *StringHashMap[V]) GetBytes(k []byte) (v V, ok bool) { return m.u.GetBytes(k) }
+
 // Get returns the value of k, and whether the map holds k.
 func (m *StringHashMap[V]) Get(k string) (v V, ok bool) { return m.u.Get(k) }
 
@@ -96,10 +106,28 @@ func (m *StringHashMap[V]) Remove(k string) bool { return m.u.Remove(m.a, k) }
 // FetchRemove is Remove that returns the value.
 func (m *StringHashMap[V]) FetchRemove(k string) (v V, ok bool) { return m.u.FetchRemove(m.a, k) }
 
+// DeleteFunc removes the entries for which del returns true, and frees their
+// keys. What del may do to the map is what a loop over All may.
+func (m *StringHashMap[V]) DeleteFunc(del func(k string, v V) bool) { m.u.DeleteFunc(m.a, del) }
+
+// LockPointers declares that pointers into the map and keys of it are in use:
+// until UnlockPointers was called as often, every operation that would end the
+// life of one panics, and changes nothing. Adding entries is none as long as the
+// map does not have to grow, nor is setting values.
+func (m *StringHashMap[V]) LockPointers() { m.u.LockPointers() }
+
+// UnlockPointers takes one LockPointers back.
+func (m *StringHashMap[V]) UnlockPointers() { m.u.UnlockPointers() }
+
+// Rehash puts every entry where it is found soonest, which it moves for that. It
+// takes no memory. There is no need to call it now and then: removals leave
+// nothing behind.
+func (m *StringHashMap[V]) Rehash() { m.u.Rehash() }
+
 // Len returns the number of entries.
 func (m *StringHashMap[V]) Len() int { return m.u.Len() }
 
-// Cap returns how many entries fit into the block that there is.
+// Cap returns how many entries fit without more memory than that of their keys.
 func (m *StringHashMap[V]) Cap() int { return m.u.Cap() }
 
 // EnsureTotalCapacity makes room for n entries in all, save for their keys. It
@@ -110,16 +138,16 @@ func (m *StringHashMap[V]) EnsureTotalCapacity(n int) error { return m.u.EnsureT
 // panics if n is negative.
 func (m *StringHashMap[V]) EnsureUnusedCapacity(n int) error { return m.u.EnsureUnusedCapacity(m.a, n) }
 
-// ClearRetainingCapacity removes all entries, frees their keys, and keeps the
+// Clear removes all entries, frees their keys, and keeps the
 // block of the entries.
-func (m *StringHashMap[V]) ClearRetainingCapacity() { m.u.ClearRetainingCapacity(m.a) }
+func (m *StringHashMap[V]) Clear() { m.u.Clear(m.a) }
 
 // ClearAndFree removes all entries and gives back all memory.
 func (m *StringHashMap[V]) ClearAndFree() { m.u.ClearAndFree(m.a) }
 
 // ShrinkAndFree gives back the memory that the entries do not need, as far as
-// halving their block goes. It cannot fail: where there is no memory for a
-// smaller block, the map keeps the one it has.
+// halving goes, and takes back what was reserved. The entries are moved to other
+// memory; where there is none, the map keeps what it has, so that it cannot fail.
 func (m *StringHashMap[V]) ShrinkAndFree() { m.u.ShrinkAndFree(m.a) }
 
 // All yields the entries, in no particular order. During the iteration, values
@@ -132,6 +160,11 @@ func (m *StringHashMap[V]) All() iter.Seq2[string, V] { return m.u.All() }
 // AllPtr is All with pointers to the values in the map, which live as long as
 // pointers into the map do.
 func (m *StringHashMap[V]) AllPtr() iter.Seq2[string, *V] { return m.u.AllPtr() }
+
+// Drain yields the entries, on the terms of All, and removes each before it is
+// yielded; its key is freed when the body of the loop is done. Those that a loop
+// does not get to stay.
+func (m *StringHashMap[V]) Drain() iter.Seq2[string, V] { return m.u.Drain(m.a) }
 
 // Keys yields the keys, on the terms of All.
 func (m *StringHashMap[V]) Keys() iter.Seq[string] { return m.u.Keys() }

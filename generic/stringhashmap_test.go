@@ -119,7 +119,7 @@ func stringMapProgram[V comparable](t *testing.T, a *checked, ops []byte, value 
 		case 12:
 			switch next() % 8 {
 			case 0:
-				m.ClearRetainingCapacity(a)
+				m.Clear(a)
 				clear(model)
 			case 1:
 				m.ClearAndFree(a)
@@ -192,6 +192,15 @@ func TestStringHashMapModel(t *testing.T) {
 	})
 }
 
+func TestStringHashMapModelParts(t *testing.T) {
+	for _, groups := range []int{1, 4} {
+		t.Run(fmt.Sprint(groups), func(t *testing.T) {
+			defer generic.SmallParts(groups)()
+			variants(t, func(t *testing.T, a *checked) { stringMapPrograms(t, a, program(uint64(groups), 2000)) })
+		})
+	}
+}
+
 func FuzzStringHashMap(f *testing.F) {
 	for seed := range uint64(3) {
 		f.Add(byte(seed), byte(seed*7), program(seed+100, 300))
@@ -202,6 +211,9 @@ func FuzzStringHashMap(f *testing.F) {
 		}
 		a := newChecked(t, mem.Pointers(mode%3))
 		a.failAt, a.onwards = int(fail), mode&16 != 0
+		if mode&32 != 0 {
+			defer generic.SmallParts(1 << (mode >> 6))()
+		}
 		stringMapPrograms(t, a, ops)
 	})
 }
@@ -235,8 +247,15 @@ func TestStringHashMapFailures(t *testing.T) {
 			return err
 		},
 	} {
-		for _, n := range []int{0, 7, 12, 13} {
-			o := allocatortest.FailureOptions{MaySwallow: name == "ShrinkAndFree"}
+		for _, n := range []int{0, 7, 12, 13, -25} {
+			// With a directory, a Put can do without memory where there is room
+			// in another part.
+			o := allocatortest.FailureOptions{MaySwallow: name == "ShrinkAndFree" || n < 0}
+			restore := func() {}
+			if n < 0 {
+				n = -n
+				restore = generic.SmallParts(1)
+			}
 			points += failures(t, o, false, allocatortest.Operation[M]{
 				Setup: func(a mem.Allocator) (M, error) {
 					m := generic.NewStringHashMap[int](a)
@@ -267,6 +286,7 @@ func TestStringHashMapFailures(t *testing.T) {
 				},
 				Teardown: func(m M) { m.Close() },
 			})
+			restore()
 		}
 	}
 	t.Logf("%d failures injected", points)
@@ -314,15 +334,15 @@ func TestStringHashMapPanics(t *testing.T) {
 		}
 	}
 	for name, f := range map[string]func(){
-		"EnsureUnusedCapacity(-1)":           func() { m.EnsureUnusedCapacity(a, -1) },
-		"nil allocator":                      func() { m.Put(nil, "x", 7) },
-		"NewStringHashMap(nil)":              func() { generic.NewStringHashMap[int](nil) },
-		"zero StringHashMap":                 func() { new(generic.StringHashMap[int]).Put("", 1) },
-		"other kind, Put":                    func() { m.Put(s, "x", 7) },
-		"other kind, Remove":                 func() { m.Remove(s, "1") },
-		"other kind, Close":                  func() { m.Close(s) },
-		"other kind, ClearRetainingCapacity": func() { m.ClearRetainingCapacity(s) },
-		"other kind, ShrinkAndFree":          func() { m.ShrinkAndFree(s) },
+		"EnsureUnusedCapacity(-1)":  func() { m.EnsureUnusedCapacity(a, -1) },
+		"nil allocator":             func() { m.Put(nil, "x", 7) },
+		"NewStringHashMap(nil)":     func() { generic.NewStringHashMap[int](nil) },
+		"zero StringHashMap":        func() { new(generic.StringHashMap[int]).Put("", 1) },
+		"other kind, Put":           func() { m.Put(s, "x", 7) },
+		"other kind, Remove":        func() { m.Remove(s, "1") },
+		"other kind, Close":         func() { m.Close(s) },
+		"other kind, Clear":         func() { m.Clear(s) },
+		"other kind, ShrinkAndFree": func() { m.ShrinkAndFree(s) },
 	} {
 		mustPanic(t, name, f)
 		if m.Len() != 7 || m.Cap() != 7 || len(slices.Collect(m.Keys())) != 7 {

@@ -2,6 +2,7 @@ package generic
 
 import (
 	"iter"
+	"math"
 
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/mem"
@@ -14,8 +15,9 @@ import (
 // It keeps a copy of every key, a block of its own of exactly the key's length,
 // in memory of the allocator passed in, which must be the same every time. So
 // the string that a key was put with may change or die. Everything else is as
-// in [HashMapUnmanaged]: one block for the entries that doubles when it is full
-// to six sevenths, nothing left behind by removals, no particular order.
+// in [HashMapUnmanaged]: entries in blocks that are split when they are full,
+// nothing left behind by removals, no particular order. A key has less than 4
+// gigabytes; [StringHashMapUnmanaged.SetContext] replaces comparing and hashing.
 //
 // Removing an entry frees its key, and so the strings that the map handed out
 // for it are dead. Keys that an iteration or a [Slot] yields are the map's own
@@ -30,33 +32,116 @@ import (
 // A map is for one goroutine at a time. The zero value is an empty map, ready
 // for use. Assigning a map moves it: two copies must not both be used.
 type StringHashMapUnmanaged[V any] struct {
-	t table[string, V]
+	t   table[ownedKey, V]
+	ctx *Context[string]
 }
 
-// The keys are Go strings: pointers to blocks of the same allocator, which is
-// what keeps them alive. An allocator whose memory is not scanned is therefore
-// asked for a local block, and one that is scanned finds typed strings.
+// SetContext has the map compare and hash keys as c says. It panics if the map
+// has memory.
+func (m *StringHashMapUnmanaged[V]) SetContext(c *Context[string]) {
+	checkContext(c, m.t.from, "generic: StringHashMap.SetContext")
+	m.ctx, m.t.ctx = c, &ownedContext
+}
+
+// An ownedKey is a key: a string with half the length and, in the room that this
+// makes, the lower half of its hash, so that a table grows without looking at
+// the bytes of its keys.
+//
+// It points to a block of the same allocator, which is what keeps that alive. An
+// allocator whose memory is not scanned is therefore asked for a local block,
+// and one that is scanned finds typed pointers.
+type ownedKey struct {
+	data *byte
+	n    uint32
+	hash uint32
+}
+
+// ownedContext stands in the table of a map that has a context.
+var ownedContext Context[ownedKey]
 
 const owned = true // the pointers in keys are to memory of the same allocator
 
+// lookup returns the slot of k, or nil, and the hash of k unless there is no
+// memory. It is table.lookup for keys that are not what they are compared with.
+func (m *StringHashMapUnmanaged[V]) lookup(k string) (*slot[ownedKey, V], uint64) {
+	t := &m.t
+	if t.from == 0 {
+		return nil, 0
+	}
+	h := m.hash(k)
+	base, mask := t.first.groups, uint(t.mask)
+	if len(t.dir) > 0 {
+		base = t.dir[uint(h>>dirShift)&uint(len(t.dir)-1)].groups
+	}
+	pattern := tagOf(h) * ones
+	i := uint(h>>tagBits) & mask
+	for step := uint(1); ; step++ {
+		g := groupAt(base, i)
+		ctrl := g.ctrl
+		for match := matches(ctrl, pattern); match != 0; match &= match - 1 {
+			s := &g.slots[slotOf(match)]
+			if s.key.hash == uint32(h) && m.equal(s.key, k) {
+				return s, h
+			}
+		}
+		if ctrl < onePass || step > mask {
+			break
+		}
+		i = (i + step) & mask
+	}
+	if t.stray == 0 {
+		return nil, h
+	}
+	return t.lookupFunc(h, func(x ownedKey) bool { return m.equal(x, k) }), h
+}
+
+// hash returns the hash of k. With a context, it has 32 bits: there is nothing
+// but the context to make more of them from a key that is in the table.
+func (m *StringHashMapUnmanaged[V]) hash(k string) uint64 {
+	if m.ctx != nil {
+		return mix(m.ctx.Hash(k)^m.t.seed) & math.MaxUint32
+	}
+	return hashOf(m.t.seed, stringBytes(k))
+}
+
+func (m *StringHashMapUnmanaged[V]) equal(x ownedKey, k string) bool {
+	return x.string() == k || m.ctx != nil && m.ctx.Equal(x.string(), k)
+}
+
 // entry returns the slot of k, and whether it was there. If it is new, the
 // caller sets the value.
-func (m *StringHashMapUnmanaged[V]) entry(a mem.Allocator, k string, method string) (*slot[string, V], bool, error) {
-	if s := m.t.lookup(k); s != nil {
+func (m *StringHashMapUnmanaged[V]) entry(a mem.Allocator, k string, method string) (*slot[ownedKey, V], bool, error) {
+	s, h := m.lookup(k)
+	if s != nil {
 		return s, true, nil
 	}
 	m.t.from.check(a, method)
+	if uint64(len(k)) > math.MaxUint32 {
+		return nil, false, mem.ErrTooLarge
+	}
 	// The key comes first: it is the one of the two that can be undone.
 	key, err := mem.DupeString(a, k)
 	if err != nil {
 		return nil, false, err
 	}
-	if err := m.t.ensureMore(a, 1, owned, method); err != nil {
-		mem.FreeString(a, key)
+	kept := false
+	defer func() { // growing may panic, too
+		if !kept {
+			mem.FreeString(a, key)
+		}
+	}()
+	if m.t.from == 0 {
+		if err = m.t.begin(a, owned, method); err != nil {
+			return nil, false, err
+		}
+		h = m.hash(k)
+	}
+	if err = m.t.roomFor(a, h, owned, method); err != nil {
 		return nil, false, err
 	}
-	s := m.t.add(m.t.hash(&key))
-	s.key = key
+	kept = true
+	s = m.t.add(h)
+	s.key = ownedOf(key, h)
 	return s, false, nil
 }
 
@@ -68,7 +153,7 @@ func (m *StringHashMapUnmanaged[V]) Put(a mem.Allocator, k string, v V) (string,
 	}
 	s.val = v
 	m.check()
-	return s.key, nil
+	return s.key.string(), nil
 }
 
 // FetchPut sets the value of k to v and returns the value before, and whether
@@ -103,12 +188,20 @@ func (m *StringHashMapUnmanaged[V]) GetOrPutValue(a mem.Allocator, k string, v V
 		s.val = v
 	}
 	m.check()
-	return slotAt(s, found), nil
+	return Slot[string, V]{s.key.string(), &s.val, found}, nil
 }
+
+// PutBytes is Put for a key that is not a string yet.
+func (m *StringHashMapUnmanaged[V]) PutBytes(a mem.Allocator, k []byte, v V) (string, error) {
+	return m.Put(a, stringFrom(k), v)
+}
+
+// GetBytes is Get for a key that is not a string yet.
+func (m *StringHashMapUnmanaged[V]) GetBytes(k []byte) (v V, ok bool) { return m.Get(stringFrom(k)) }
 
 // Get returns the value of k, and whether the map holds k.
 func (m *StringHashMapUnmanaged[V]) Get(k string) (v V, ok bool) {
-	if s := m.t.lookup(k); s != nil {
+	if s, _ := m.lookup(k); s != nil {
 		return s.val, true
 	}
 	return v, false
@@ -117,7 +210,7 @@ func (m *StringHashMapUnmanaged[V]) Get(k string) (v V, ok bool) {
 // GetPtr returns a pointer to the value of k in the map, or nil if the map does
 // not hold k.
 func (m *StringHashMapUnmanaged[V]) GetPtr(k string) *V {
-	if s := m.t.lookup(k); s != nil {
+	if s, _ := m.lookup(k); s != nil {
 		return &s.val
 	}
 	return nil
@@ -125,14 +218,17 @@ func (m *StringHashMapUnmanaged[V]) GetPtr(k string) *V {
 
 // GetKey returns the map's copy of k, and whether the map holds k.
 func (m *StringHashMapUnmanaged[V]) GetKey(k string) (string, bool) {
-	if s := m.t.lookup(k); s != nil {
-		return s.key, true
+	if s, _ := m.lookup(k); s != nil {
+		return s.key.string(), true
 	}
 	return "", false
 }
 
 // Contains tells whether the map holds k.
-func (m *StringHashMapUnmanaged[V]) Contains(k string) bool { return m.t.lookup(k) != nil }
+func (m *StringHashMapUnmanaged[V]) Contains(k string) bool {
+	s, _ := m.lookup(k)
+	return s != nil
+}
 
 // Remove removes k and its value, frees the map's copy of k, and tells whether
 // the map held it. k may be that copy.
@@ -143,26 +239,62 @@ func (m *StringHashMapUnmanaged[V]) Remove(a mem.Allocator, k string) bool {
 
 // FetchRemove is Remove that returns the value.
 func (m *StringHashMapUnmanaged[V]) FetchRemove(a mem.Allocator, k string) (v V, ok bool) {
-	if m.t.n == 0 {
+	const method = "generic: StringHashMap.Remove"
+	s, h := m.lookup(k)
+	if s == nil {
 		return v, false
 	}
-	h := m.t.hash(&k)
-	g, i := m.t.find(h, k)
-	if g == nil {
-		return v, false
-	}
-	m.t.from.check(a, "generic: StringHashMap.Remove")
-	s := g.slots[i]
-	m.t.remove(h, g, i)
-	mem.FreeString(a, s.key)
+	m.t.from.check(a, method)
+	m.t.unlocked(method)
+	e := *s
+	m.t.remove(h, s, method)
+	mem.FreeString(a, e.key.string())
 	m.check()
-	return s.val, true
+	return e.val, true
+}
+
+// DeleteFunc removes the entries for which del returns true, and frees their
+// keys. What del may do to the map is what a loop over All may.
+func (m *StringHashMapUnmanaged[V]) DeleteFunc(a mem.Allocator, del func(k string, v V) bool) {
+	const method = "generic: StringHashMap.DeleteFunc"
+	if m.t.n > 0 {
+		m.t.from.check(a, method)
+	}
+	for c := m.t.walk(); c.group(); {
+		for c.more() {
+			if s := c.next(); del(s.key.string(), s.val) {
+				k := s.key
+				c.remove(s, method)
+				mem.FreeString(a, k.string())
+			}
+		}
+	}
+	m.check()
+}
+
+// LockPointers declares that pointers into the map and keys of it are in use:
+// until UnlockPointers was called as often, every operation that would end the
+// life of one panics, and changes nothing. Adding entries is none as long as the
+// map does not have to grow, nor is setting values.
+func (m *StringHashMapUnmanaged[V]) LockPointers() { m.t.locks++ }
+
+// UnlockPointers takes one LockPointers back.
+func (m *StringHashMapUnmanaged[V]) UnlockPointers() {
+	m.t.unlock("generic: StringHashMap.UnlockPointers")
+}
+
+// Rehash puts every entry where it is found soonest, which it moves for that. It
+// takes no memory. There is no need to call it now and then: removals leave
+// nothing behind.
+func (m *StringHashMapUnmanaged[V]) Rehash() {
+	m.t.rehash("generic: StringHashMap.Rehash")
+	m.check()
 }
 
 // Len returns the number of entries.
 func (m *StringHashMapUnmanaged[V]) Len() int { return m.t.n }
 
-// Cap returns how many entries fit into the block that there is.
+// Cap returns how many entries fit without more memory than that of their keys.
 func (m *StringHashMapUnmanaged[V]) Cap() int { return m.t.n + m.t.room }
 
 // EnsureTotalCapacity makes room for n entries in all, save for their keys. It
@@ -185,11 +317,12 @@ func (m *StringHashMapUnmanaged[V]) EnsureUnusedCapacity(a mem.Allocator, n int)
 	return nil
 }
 
-// ClearRetainingCapacity removes all entries, frees their keys, and keeps the
+// Clear removes all entries, frees their keys, and keeps the
 // block of the entries.
-func (m *StringHashMapUnmanaged[V]) ClearRetainingCapacity(a mem.Allocator) {
-	m.freeKeys(a, "generic: StringHashMap.ClearRetainingCapacity")
-	m.t.clear()
+func (m *StringHashMapUnmanaged[V]) Clear(a mem.Allocator) {
+	const method = "generic: StringHashMap.Clear"
+	m.freeKeys(a, method)
+	m.t.clear(method)
 	m.check()
 }
 
@@ -197,8 +330,8 @@ func (m *StringHashMapUnmanaged[V]) ClearRetainingCapacity(a mem.Allocator) {
 func (m *StringHashMapUnmanaged[V]) ClearAndFree(a mem.Allocator) { m.Close(a) }
 
 // ShrinkAndFree gives back the memory that the entries do not need, as far as
-// halving their block goes. It cannot fail: where there is no memory for a
-// smaller block, the map keeps the one it has.
+// halving goes, and takes back what was reserved. The entries are moved to other
+// memory; where there is none, the map keeps what it has, so that it cannot fail.
 func (m *StringHashMapUnmanaged[V]) ShrinkAndFree(a mem.Allocator) {
 	m.t.shrink(a, owned, "generic: StringHashMap.ShrinkAndFree")
 	m.check()
@@ -213,22 +346,22 @@ func (m *StringHashMapUnmanaged[V]) Clone(a mem.Allocator) (StringHashMapUnmanag
 	}
 	copied := 0
 	for s := range t.all {
-		key, err := mem.DupeString(a, s.key)
+		key, err := mem.DupeString(a, s.key.string())
 		if err != nil {
 			for s := range t.all {
 				if copied == 0 {
 					break
 				}
-				mem.FreeString(a, s.key)
+				mem.FreeString(a, s.key.string())
 				copied--
 			}
 			t.close(a, "generic: StringHashMap.Clone")
 			return StringHashMapUnmanaged[V]{}, err
 		}
-		s.key = key
+		s.key = ownedOf(key, uint64(s.key.hash))
 		copied++
 	}
-	c := StringHashMapUnmanaged[V]{t}
+	c := StringHashMapUnmanaged[V]{t, m.ctx}
 	c.check()
 	return c, nil
 }
@@ -247,8 +380,9 @@ func (m *StringHashMapUnmanaged[V]) freeKeys(a mem.Allocator, method string) {
 		return
 	}
 	m.t.from.check(a, method)
+	m.t.unlocked(method)
 	for s := range m.t.all {
-		mem.FreeString(a, s.key)
+		mem.FreeString(a, s.key.string())
 	}
 }
 
@@ -259,7 +393,13 @@ func (m *StringHashMapUnmanaged[V]) freeKeys(a mem.Allocator, method string) {
 // without that may or may not be yielded.
 func (m *StringHashMapUnmanaged[V]) All() iter.Seq2[string, V] {
 	return func(yield func(string, V) bool) {
-		m.t.all(func(s *slot[string, V]) bool { return yield(s.key, s.val) })
+		for c := m.t.walk(); c.group(); {
+			for c.more() {
+				if s := c.next(); !yield(s.key.string(), s.val) {
+					return
+				}
+			}
+		}
 	}
 }
 
@@ -267,21 +407,44 @@ func (m *StringHashMapUnmanaged[V]) All() iter.Seq2[string, V] {
 // pointers into the map do.
 func (m *StringHashMapUnmanaged[V]) AllPtr() iter.Seq2[string, *V] {
 	return func(yield func(string, *V) bool) {
-		m.t.all(func(s *slot[string, V]) bool { return yield(s.key, &s.val) })
+		for c := m.t.walk(); c.group(); {
+			for c.more() {
+				if s := c.next(); !yield(s.key.string(), &s.val) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Drain yields the entries, on the terms of All, and removes each before it is
+// yielded; its key is freed when the body of the loop is done. Those that a loop
+// does not get to stay.
+func (m *StringHashMapUnmanaged[V]) Drain(a mem.Allocator) iter.Seq2[string, V] {
+	const method = "generic: StringHashMap.Drain"
+	return func(yield func(string, V) bool) {
+		if m.t.n > 0 {
+			m.t.from.check(a, method)
+		}
+		m.t.drain(method, func(s slot[ownedKey, V]) bool {
+			defer mem.FreeString(a, s.key.string())
+			return yield(s.key.string(), s.val)
+		})
+		m.check()
 	}
 }
 
 // Keys yields the keys, on the terms of All.
 func (m *StringHashMapUnmanaged[V]) Keys() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		m.t.all(func(s *slot[string, V]) bool { return yield(s.key) })
+		m.t.all(func(s *slot[ownedKey, V]) bool { return yield(s.key.string()) })
 	}
 }
 
 // Values yields the values, on the terms of All.
 func (m *StringHashMapUnmanaged[V]) Values() iter.Seq[V] {
 	return func(yield func(V) bool) {
-		m.t.all(func(s *slot[string, V]) bool { return yield(s.val) })
+		m.t.all(func(s *slot[ownedKey, V]) bool { return yield(s.val) })
 	}
 }
 

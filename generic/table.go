@@ -1,23 +1,20 @@
 package generic
 
 import (
-	"math"
 	"math/bits"
-	"math/rand/v2"
 
-	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/mem"
 )
 
 // A table is what the maps of this package have in common: everything but who
 // owns the keys.
 //
-// It is one block of groups of seven slots. The control word of a group has a
-// byte for each slot, 0 if the slot is empty, else 0x80 and seven bits of the
-// hash of its key, and one byte that counts the entries that wanted a place in
-// the group or passed it on the way, and found it full. A search compares seven
-// control bytes at once, looks at keys only where the bits agree, and goes on
-// to the next group of its sequence only while that counter is not 0.
+// It consists of groups of seven slots. The control word of a group has a byte
+// for each slot, 0 if the slot is empty, else 0x80 and seven bits of the hash of
+// its key, and one byte that counts the entries that wanted a place in the group
+// or passed it on the way, and found it full. A search compares seven control
+// bytes at once, looks at keys only where the bits agree, and goes on to the
+// next group of its sequence only while that counter is not 0.
 //
 // Since the counter goes down again when such an entry is removed, nothing is
 // left behind by a removal: there are no tombstones, searches do not become
@@ -32,13 +29,33 @@ import (
 // Control words in a block of their own made misses twice as fast and hits a
 // third slower; columns of keys and values in the group, which would save
 // padding, made hits a tenth slower.
+//
+// Groups are kept in parts, each of which is a hash table of its own. A small
+// table is one part that doubles. A large one has parts of one fixed size and a
+// directory that is indexed by some bits of the hash: extendible hashing (Fagin
+// et al., 1979). A part that is full is split in two by one more bit, so that
+// the longest insertion takes the time of one part, however large the table is,
+// and no memory is needed for a second copy of anything.
 type table[K comparable, V any] struct {
-	groups []group[K, V] // none, or a power of two
-	n      int           // entries
-	room   int           // entries that may be added before the table must grow
-	seed   uint64        // since there are groups
-	how    hashing       // since there are groups
-	from   origin        // since there are groups
+	hasher[K]
+	first part[K, V]       // the only part, if there is no directory
+	dir   []part[K, V]     // none, or a power of two; see directory
+	more  *directory[K, V] // since there was to be more than one part
+	n     int              // entries
+	room  int              // entries that fit, without overfilling parts
+	moved uint32           // how often entries changed their places
+	mask  uint32           // groups in a part - 1
+	stray uint32           // entries that are not in the part of their hash
+	locks uint16           // entries must not move, unless it is 0
+	from  origin           // where memory comes from; 0 if there is none
+}
+
+// A part of a table. The directory holds copies of those that have fewer bits
+// than it; only the copy at the lowest index counts room.
+type part[K comparable, V any] struct {
+	groups *group[K, V] // as many for every part
+	room   int32        // entries until it is full to its limit, which may be passed
+	depth  uint8        // bits of the hash that its entries have in common
 }
 
 type group[K, V any] struct {
@@ -53,6 +70,8 @@ type slot[K, V any] struct {
 	key K
 }
 
+// The bits of a hash are, from the lowest: seven for the control byte, those of
+// the group in its part, and from dirShift on those of the part.
 const (
 	groupLen = 7
 	maxLoad  = 6 // entries per group, on average, before the table grows
@@ -61,15 +80,18 @@ const (
 	full    = 0x0080808080808080 // the bit that is set for full slots
 	onePass = 1 << 56            // 1 in the counter
 	maxPass = 0xff
+
+	tagBits  = 7
+	dirShift = tagBits + 11
 )
 
 // tagOf returns the control byte of a key with hash h.
 func tagOf(h uint64) uint64 { return h&0x7f | 0x80 }
 
-// home returns the group where the search for a key with hash h begins. The
-// k-th step from there goes k groups further, which visits all groups of a
-// power of two.
-func (t *table[K, V]) home(h uint64) uint { return uint(h>>7) & uint(len(t.groups)-1) }
+// home returns the group of a part where the search for a key with hash h
+// begins. The k-th step from there goes k groups further, which visits all
+// groups of a power of two.
+func (t *table[K, V]) home(h uint64) uint { return uint(h>>tagBits) & uint(t.mask) }
 
 // matches returns bits of full where ctrl has the byte that pattern, a tag times
 // ones, consists of. It may also return the bit of a full slot whose tag differs
@@ -82,47 +104,79 @@ func matches(ctrl, pattern uint64) uint64 {
 // slotOf returns the slot that the lowest bit of m, bits of full, stands for.
 func slotOf(m uint64) uint { return uint(bits.TrailingZeros64(m)) >> 3 }
 
-// find returns the group and slot of k, which has hash h, or nil. There
-// must be groups.
-func (t *table[K, V]) find(h uint64, k K) (*group[K, V], uint) {
-	groups := t.groups
-	mask := uint(len(groups) - 1)
-	pattern := tagOf(h) * ones
-	i := uint(h>>7) & mask
-	for step := uint(1); ; step++ {
-		g := &groups[i]
-		ctrl := g.ctrl
-		for match := matches(ctrl, pattern); match != 0; match &= match - 1 {
-			if s := slotOf(match); g.slots[s].key == k {
-				return g, s
-			}
-		}
-		if ctrl < onePass || step > mask {
-			return nil, 0
-		}
-		i = (i + step) & mask
-	}
-}
-
-// lookup returns the slot of k, or nil. It is find written once more, since a
-// call saved is a tenth of the time that it takes to find a key in the caches.
-func (t *table[K, V]) lookup(k K) *slot[K, V] {
-	groups := t.groups
-	if len(groups) == 0 {
-		return nil
+// lookup returns the slot of k, or nil, and the hash of k unless there is no
+// memory. It is the one loop of all searches by ==, and calls nothing for keys
+// of one word: a call saved is a tenth of the time that it takes to find a key
+// in the caches.
+func (t *table[K, V]) lookup(k K) (*slot[K, V], uint64) {
+	if t.from == 0 {
+		return nil, 0
 	}
 	h, ok := t.wordHash(&k)
 	if !ok {
 		h = t.hashLong(&k)
+		if t.how == hashContext {
+			return t.lookupContext(h, k), h
+		}
 	}
-	mask := uint(len(groups) - 1)
+	base, mask := t.first.groups, uint(t.mask)
+	if len(t.dir) > 0 {
+		base = t.dir[uint(h>>dirShift)&uint(len(t.dir)-1)].groups
+	}
 	pattern := tagOf(h) * ones
-	i := uint(h>>7) & mask
+	i := uint(h>>tagBits) & mask
 	for step := uint(1); ; step++ {
-		g := &groups[i]
+		g := groupAt(base, i)
 		ctrl := g.ctrl
 		for match := matches(ctrl, pattern); match != 0; match &= match - 1 {
 			if s := &g.slots[slotOf(match)]; s.key == k {
+				return s, h
+			}
+		}
+		if ctrl < onePass || step > mask {
+			break
+		}
+		i = (i + step) & mask
+	}
+	if t.stray == 0 {
+		return nil, h
+	}
+	return t.lookupFunc(h, func(x K) bool { return x == k }), h
+}
+
+//go:noinline
+func (t *table[K, V]) lookupContext(h uint64, k K) *slot[K, V] {
+	equal := t.ctx.Equal
+	return t.lookupFunc(h, func(x K) bool { return equal(x, k) })
+}
+
+// lookupFunc returns the slot of the key with hash h for which equal returns
+// true, or nil.
+func (t *table[K, V]) lookupFunc(h uint64, equal func(K) bool) *slot[K, V] {
+	if t.from == 0 {
+		return nil
+	}
+	p := t.partOf(h)
+	if s := t.lookupIn(p, h, equal); s != nil || t.stray == 0 {
+		return s
+	}
+	for q := t.nextPart(p); q != p; q = t.nextPart(q) {
+		if s := t.lookupIn(q, h, equal); s != nil {
+			return s
+		}
+	}
+	return nil
+}
+
+func (t *table[K, V]) lookupIn(p *part[K, V], h uint64, equal func(K) bool) *slot[K, V] {
+	mask := uint(t.mask)
+	pattern := tagOf(h) * ones
+	i := t.home(h)
+	for step := uint(1); ; step++ {
+		g := groupAt(p.groups, i)
+		ctrl := g.ctrl
+		for match := matches(ctrl, pattern); match != 0; match &= match - 1 {
+			if s := &g.slots[slotOf(match)]; equal(s.key) {
 				return s
 			}
 		}
@@ -133,20 +187,81 @@ func (t *table[K, V]) lookup(k K) *slot[K, V] {
 	}
 }
 
+// partOf returns the part for keys with hash h, the copy that counts.
+func (t *table[K, V]) partOf(h uint64) *part[K, V] {
+	if len(t.dir) == 0 {
+		return &t.first
+	}
+	return t.original(uint(h>>dirShift) & uint(len(t.dir)-1))
+}
+
+// original returns the copy that counts of the part at index i of the
+// directory.
+func (t *table[K, V]) original(i uint) *part[K, V] {
+	return &t.dir[i&(1<<t.dir[i].depth-1)]
+}
+
+// nextPart returns the part behind p, or the first behind the last.
+func (t *table[K, V]) nextPart(p *part[K, V]) *part[K, V] {
+	if len(t.dir) == 0 {
+		return p
+	}
+	i := t.indexOf(p)
+	for {
+		i = (i + 1) & uint(len(t.dir)-1)
+		if q := &t.dir[i]; t.original(i) == q {
+			return q
+		}
+	}
+}
+
+// indexOf returns the index in the directory of p, a part that counts.
+func (t *table[K, V]) indexOf(p *part[K, V]) uint {
+	for i := range t.dir {
+		if &t.dir[i] == p {
+			return uint(i)
+		}
+	}
+	return 0
+}
+
+// limit returns how many entries fit into a part of n groups, on average. A
+// single group needs no empty slot to end a search.
+func limit(n int) int {
+	if n == 1 {
+		return groupLen
+	}
+	return n * maxLoad
+}
+
+// brim returns the room of a part without an empty slot.
+func (t *table[K, V]) brim() int32 {
+	n := int(t.mask) + 1
+	return int32(limit(n) - n*groupLen)
+}
+
 // add takes a slot for a key with hash h, and returns it for the caller to
 // fill. There must be room.
 func (t *table[K, V]) add(h uint64) *slot[K, V] {
+	p := t.partOf(h)
+	if p.room <= 0 && p.room == t.brim() {
+		t.stray++
+		for p.room == t.brim() {
+			p = t.nextPart(p)
+		}
+	}
+	p.room--
 	t.n++
 	t.room--
-	return place(t.groups, h)
+	return place(p.groups, uint(t.mask), h)
 }
 
-// place takes a slot of groups, one of which is empty, for a key with hash h.
-func place[K comparable, V any](groups []group[K, V], h uint64) *slot[K, V] {
-	mask := uint(len(groups) - 1)
-	i := uint(h>>7) & mask
+// place takes a slot in the part of mask+1 groups at base, which has an empty
+// one, for a key with hash h.
+func place[K comparable, V any](base *group[K, V], mask uint, h uint64) *slot[K, V] {
+	i := uint(h>>tagBits) & mask
 	for step := uint(1); ; step++ {
-		g := &groups[i]
+		g := groupAt(base, i)
 		if empty := ^g.ctrl & full; empty != 0 {
 			s := slotOf(empty)
 			g.ctrl |= tagOf(h) << (8 * s)
@@ -159,335 +274,147 @@ func place[K comparable, V any](groups []group[K, V], h uint64) *slot[K, V] {
 	}
 }
 
-// remove empties slot s of group g, which holds a key with hash h.
-func (t *table[K, V]) remove(h uint64, g *group[K, V], s uint) {
-	g.ctrl &^= 0xff << (8 * s)
-	if hasPointers[slot[K, V]]() {
-		g.slots[s] = slot[K, V]{}
+// remove empties slot s, which holds a key with hash h.
+func (t *table[K, V]) remove(h uint64, s *slot[K, V], method string) {
+	t.unlocked(method)
+	home := t.partOf(h)
+	p := home
+	g, at := t.groupOf(p, h, s)
+	for g == nil { // a stray
+		p = t.nextPart(p)
+		g, at = t.groupOf(p, h, s)
 	}
-	t.n--
-	t.room++
-	mask := uint(len(t.groups) - 1)
+	if p != home {
+		t.stray--
+	}
+	mask := uint(t.mask)
 	i := t.home(h)
-	for step := uint(1); &t.groups[i] != g; step++ {
-		if t.groups[i].ctrl>>56 != maxPass {
-			t.groups[i].ctrl -= onePass
+	for step := uint(1); groupAt(p.groups, i) != g; step++ {
+		if passed := groupAt(p.groups, i); passed.ctrl>>56 != maxPass {
+			passed.ctrl -= onePass
 		}
 		i = (i + step) & mask
 	}
+	t.vacate(p, g, at)
 }
 
-// capacity returns how many entries fit into n groups. A single group needs no
-// empty slot to end a search.
-func capacity(n int) int {
-	if n == 1 {
-		return groupLen
-	}
-	return n * maxLoad
-}
-
-// groupsFor returns how many groups hold n entries, or false if the number is
-// out of range.
-func groupsFor(n int) (int, bool) {
-	if n <= groupLen {
-		return min(n, 1), true
-	}
-	least := (n-1)/maxLoad + 1
-	if least > 1<<(bits.UintSize-2)/groupLen {
-		return 0, false
-	}
-	return 1 << bits.Len(uint(least-1)), true
-}
-
-// ensure makes room for n entries in all. It panics if n is negative.
-func (t *table[K, V]) ensure(a mem.Allocator, n int, ownedKeys bool, method string) error {
-	if n < 0 {
-		panic(method + ": negative capacity")
-	}
-	if n <= t.n+t.room {
-		return nil
-	}
-	groups, ok := groupsFor(n)
-	if !ok {
-		t.from.check(a, method)
-		return mem.ErrTooLarge
-	}
-	return t.resize(a, groups, ownedKeys, method)
-}
-
-// ensureMore makes room for n more entries.
-func (t *table[K, V]) ensureMore(a mem.Allocator, n int, ownedKeys bool, method string) error {
-	switch {
-	case n < 0:
-		panic(method + ": negative count")
-	case n <= t.room:
-		return nil
-	case n > math.MaxInt-t.n:
-		return mem.ErrTooLarge
-	}
-	return t.ensure(a, t.n+n, ownedKeys, method)
-}
-
-// resize makes the table one of n groups, which have room for its entries. If
-// ownedKeys is set, the pointers in keys are to memory of the same allocator.
-func (t *table[K, V]) resize(a mem.Allocator, n int, ownedKeys bool, method string) error {
-	t.from.check(a, method)
-	old := t.groups
-	if 0 < len(old) && len(old) < n {
-		if groups, ok := remapBlock(a, old, n, true); ok {
-			t.groups = groups
-			t.room = capacity(n) - t.n
-			t.spread(len(old))
-			return nil
+// groupOf returns the group of part p that slot s is in, and its index there,
+// by going the way of a search for a key with hash h; nil if it is not there.
+func (t *table[K, V]) groupOf(p *part[K, V], h uint64, s *slot[K, V]) (*group[K, V], uint) {
+	mask := uint(t.mask)
+	i := t.home(h)
+	for step := uint(1); step <= mask+1; step++ {
+		g := groupAt(p.groups, i)
+		if at, ok := slotIndex(g, s); ok {
+			return g, at
 		}
+		i = (i + step) & mask
 	}
-	groups, err := allocGroups[K, V](a, n, ownedKeys)
+	return nil, 0
+}
+
+// vacate empties slot at of group g in part p.
+func (t *table[K, V]) vacate(p *part[K, V], g *group[K, V], at uint) {
+	g.ctrl &^= 0xff << (8 * at)
+	if hasPointers[slot[K, V]]() {
+		g.slots[at] = slot[K, V]{}
+	}
+	p.room++
+	t.n--
+	t.room++
+}
+
+// unlocked panics if pointers into the table are locked.
+func (t *table[K, V]) unlocked(method string) {
+	if t.locks != 0 {
+		panic(method + ": pointers into the container are locked")
+	}
+}
+
+// unlock takes back a lock.
+func (t *table[K, V]) unlock(method string) {
+	if t.locks == 0 {
+		panic(method + ": not locked")
+	}
+	t.locks--
+}
+
+// entry returns the slot of k, and whether it was there. If it is new, the
+// caller sets the value.
+func (t *table[K, V]) entry(a mem.Allocator, k K, method string) (*slot[K, V], bool, error) {
+	s, h := t.lookup(k)
+	if s != nil {
+		return s, true, nil
+	}
+	if t.from == 0 {
+		if err := t.begin(a, false, method); err != nil {
+			return nil, false, err
+		}
+		h = t.hash(&k)
+	}
+	if err := t.roomFor(a, h, false, method); err != nil {
+		return nil, false, err
+	}
+	s = t.add(h)
+	s.key = k
+	return s, false, nil
+}
+
+// entryAdapted is entry for the key with the given hash by the context for which
+// equal returns true; it calls key for one that is new.
+func (t *table[K, V]) entryAdapted(a mem.Allocator, hash uint64, equal func(K) bool, key func() (K, error), method string) (*slot[K, V], bool, error) {
+	h := t.adapted(hash, method)
+	if s := t.lookupFunc(h, equal); s != nil {
+		return s, true, nil
+	}
+	if t.from == 0 {
+		if err := t.begin(a, false, method); err != nil {
+			return nil, false, err
+		}
+		h = t.adapted(hash, method)
+	}
+	if err := t.roomFor(a, h, false, method); err != nil {
+		return nil, false, err
+	}
+	k, err := key()
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	if len(old) == 0 {
-		t.seed, t.how, t.from = rand.Uint64(), hashingFor[K](), originOf(a)
-	}
-	for i := range old {
-		g := &old[i]
-		for m := g.ctrl & full; m != 0; m &= m - 1 {
-			s := &g.slots[slotOf(m)]
-			*place(groups, t.hash(&s.key)) = *s
-		}
-	}
-	t.groups = groups
-	t.room = capacity(n) - t.n
-	mem.Free(a, old)
-	return nil
+	s := t.add(h)
+	*s = slot[K, V]{key: k}
+	return s, false, nil
 }
 
-// spread distributes the entries of the first n groups over all groups, of
-// which the others are new. Doubling in the block that there is takes no second
-// block, and leaves about half of the entries where they are.
-//
-// To begin with, the control byte of every entry is turned into unplaced, which
-// counts as free for entries that look for a slot. An entry that takes the slot
-// of an unplaced one changes places with it.
-func (t *table[K, V]) spread(n int) {
-	const unplaced = 0x40
-	for i := range t.groups[:n] {
-		g := &t.groups[i]
-		g.ctrl = g.ctrl & full >> 1
+// entryReserved is entry without growing: it returns nil if k is new and there
+// is no room.
+func (t *table[K, V]) entryReserved(k K) (s *slot[K, V], found bool) {
+	s, h := t.lookup(k)
+	if s != nil || t.room == 0 {
+		return s, s != nil
 	}
-	mask := uint(len(t.groups) - 1)
-	for i := range t.groups[:n] {
-		g := &t.groups[i]
-		for at := uint(0); at < groupLen; at++ {
-			for g.ctrl>>(8*at)&0xc0 == unplaced {
-				from := &g.slots[at]
-				h := t.hash(&from.key)
-				j := t.home(h)
-				for step := uint(1); t.groups[j].ctrl&full == full; step++ {
-					if t.groups[j].ctrl>>56 != maxPass {
-						t.groups[j].ctrl += onePass
-					}
-					j = (j + step) & mask
-				}
-				if j == uint(i) {
-					g.ctrl += (tagOf(h) - unplaced) << (8 * at)
-					break
-				}
-				to := &t.groups[j]
-				free := ^to.ctrl & full
-				if empty := free &^ (to.ctrl << 1); empty != 0 {
-					s := slotOf(empty)
-					to.ctrl |= tagOf(h) << (8 * s)
-					to.slots[s] = *from
-					g.ctrl -= unplaced << (8 * at)
-					if hasPointers[slot[K, V]]() {
-						*from = slot[K, V]{}
-					}
-					break
-				}
-				s := slotOf(free)
-				to.ctrl += (tagOf(h) - unplaced) << (8 * s)
-				to.slots[s], *from = *from, to.slots[s]
-			}
-		}
-	}
-}
-
-// shrink moves all entries into the smallest block that holds them, if that is
-// smaller than what there is, and if there is memory for it.
-func (t *table[K, V]) shrink(a mem.Allocator, ownedKeys bool, method string) {
-	if len(t.groups) == 0 {
-		return
-	}
-	t.from.check(a, method)
-	n, _ := groupsFor(t.n)
-	if n == 0 {
-		t.close(a, method)
-	} else if n < len(t.groups) {
-		_ = t.resize(a, n, ownedKeys, method) // without memory, it stays as it is
-	}
-}
-
-// copyOf returns a table with the entries of t, in the same places.
-func (t *table[K, V]) copyOf(a mem.Allocator, ownedKeys bool, method string) (table[K, V], error) {
-	var c table[K, V]
-	c.from.check(a, method)
-	if t.n == 0 {
-		return c, nil
-	}
-	groups, err := allocGroups[K, V](a, len(t.groups), ownedKeys)
-	if err != nil {
-		return c, err
-	}
-	copy(groups, t.groups)
-	c = *t
-	c.groups, c.from = groups, originOf(a)
-	return c, nil
+	s = t.add(h)
+	*s = slot[K, V]{key: k}
+	return s, false
 }
 
 // clear removes all entries and keeps the memory.
-func (t *table[K, V]) clear() {
-	if hasPointers[slot[K, V]]() {
-		clear(t.groups)
-	} else {
-		for i := range t.groups {
-			t.groups[i].ctrl = 0
+func (t *table[K, V]) clear(method string) {
+	t.unlocked(method)
+	if t.n == 0 {
+		return
+	}
+	for p := range t.parts {
+		groups := t.groupsOf(p)
+		if hasPointers[slot[K, V]]() {
+			clear(groups)
+		} else {
+			for i := range groups {
+				groups[i].ctrl = 0
+			}
 		}
+		p.room = int32(limit(len(groups)))
 	}
 	t.room += t.n
-	t.n = 0
-}
-
-// close gives the memory back and leaves the zero table.
-func (t *table[K, V]) close(a mem.Allocator, method string) {
-	if len(t.groups) > 0 {
-		t.from.check(a, method)
-		mem.Free(a, t.groups)
-	}
-	*t = table[K, V]{}
-}
-
-// all yields the slots in use. While it runs, entries may be removed, and
-// values replaced; if the table grows, it panics.
-func (t *table[K, V]) all(yield func(*slot[K, V]) bool) {
-	n := len(t.groups)
-	for i := 0; i < len(t.groups); i++ {
-		for m := t.groups[i].ctrl & full; m != 0; {
-			s := slotOf(m)
-			m &= m - 1
-			if !yield(&t.groups[i].slots[s]) {
-				return
-			}
-			if len(t.groups) != n {
-				if len(t.groups) == 0 {
-					return // cleared
-				}
-				panic("generic: a map was resized during an iteration over it")
-			}
-			m &= t.groups[i].ctrl // what was removed meanwhile is not yielded
-		}
-	}
-}
-
-// allocGroups returns a block of n empty groups.
-//
-// Blocks with pointers are asked for here and not through package mem: the
-// types that have to be looked at are those of the keys and values, and the
-// pointers of keys that the map owns need nobody's promise.
-func allocGroups[K comparable, V any](a mem.Allocator, n int, ownedKeys bool) ([]group[K, V], error) {
-	size := sizeOf[group[K, V]]()
-	if n > math.MaxInt/size {
-		return nil, mem.ErrTooLarge
-	}
-	if hasPointers[K]() && !ownedKeys {
-		if err := mayHold[K](a); err != nil {
-			return nil, err
-		}
-	}
-	if hasPointers[V]() {
-		if err := mayHold[V](a); err != nil {
-			return nil, err
-		}
-	}
-	l := mem.LayoutOf[group[K, V]]()
-	if l.Kind == mem.Managed && a.Pointers() != mem.Scanned {
-		l.Kind = mem.Local
-	}
-	b, err := a.Alloc(n*size, l)
-	if err != nil {
-		return nil, err
-	}
-	return sliceOf[group[K, V]](b, n), nil
-}
-
-// mayHold returns the error that the typed layer has for Ts in memory of a.
-func mayHold[T any](a mem.Allocator) error {
-	if _, err := mem.AllocUninit[T](&askers[a.Pointers()], 1); err != nil && err != errAsked {
-		return err
-	}
-	return nil
-}
-
-// An asker has no memory. It exists to be asked for what it does not have, and
-// to see whether the question is allowed.
-type asker struct {
-	mem.NoResize
-	answer mem.Pointers
-}
-
-var askers = [...]asker{
-	mem.PlainOnly: {answer: mem.PlainOnly},
-	mem.Promised:  {answer: mem.Promised},
-	mem.Scanned:   {answer: mem.Scanned},
-}
-
-var errAsked = mem.NewError("generic: the question is allowed", mem.ErrOutOfMemory)
-
-func (*asker) Alloc(int, mem.Layout) ([]byte, error) { return nil, errAsked }
-func (*asker) Free([]byte, mem.Layout)               {}
-func (k *asker) Pointers() mem.Pointers              { return k.answer }
-
-// checkMost is how many groups check looks at: it runs after every mutation.
-const checkMost = 8
-
-func (t *table[K, V]) check() {
-	if !invariant.Enabled {
-		return
-	}
-	if len(t.groups) == 0 {
-		invariant.Check(t.n == 0 && t.room == 0 && t.from == 0, "generic: empty table with %d entries, room for %d", t.n, t.room)
-		return
-	}
-	invariant.Check(len(t.groups)&(len(t.groups)-1) == 0, "generic: table of %d groups", len(t.groups))
-	invariant.Check(t.n >= 0 && t.room >= 0 && t.n+t.room == capacity(len(t.groups)),
-		"generic: table of %d groups with %d entries and room for %d", len(t.groups), t.n, t.room)
-	if len(t.groups) > checkMost {
-		return
-	}
-	n := 0
-	var passed [checkMost]int
-	for i := range t.groups {
-		g := &t.groups[i]
-		for m := uint(0); m < groupLen; m++ {
-			tag := g.ctrl >> (8 * m) & 0xff
-			invariant.Check(tag == 0 || tag&0x80 != 0, "generic: control byte %#x", tag)
-			if tag == 0 {
-				continue
-			}
-			n++
-			h := t.hash(&g.slots[m].key)
-			if tagOf(h) != tag {
-				return // a key that is not equal to itself has no hash to go by
-			}
-			j := t.home(h)
-			for step := uint(1); j != uint(i); step++ {
-				passed[j]++
-				j = (j + step) & uint(len(t.groups)-1)
-			}
-		}
-	}
-	invariant.Check(n == t.n, "generic: table with %d entries has %d", t.n, n)
-	for i := range t.groups {
-		c := t.groups[i].ctrl >> 56
-		invariant.Check(c == maxPass || int(c) == passed[i], "generic: group %d was passed %d times, counts %d", i, passed[i], c)
-	}
+	t.n, t.stray = 0, 0
+	t.moved++
 }

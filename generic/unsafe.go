@@ -174,3 +174,56 @@ func viewAs[D, S any](s []S) []D {
 
 // valueAs returns *p as a D, on the terms of viewAs.
 func valueAs[D, S any](p *S) D { return *(*D)(unsafe.Pointer(p)) }
+
+// groupAt returns the i-th of the groups at base.
+func groupAt[K, V any](base *group[K, V], i uint) *group[K, V] {
+	// Valid: i is below the number of groups of the block, which is what the
+	// masks in a table are for. It saves the bounds check in the loop that every
+	// search consists of, and half the size of the directory.
+	return (*group[K, V])(unsafe.Add(unsafe.Pointer(base), i*uint(unsafe.Sizeof(*base))))
+}
+
+// groupsAt returns the n groups at base.
+func groupsAt[K, V any](base *group[K, V], n int) []group[K, V] {
+	// Valid: a table keeps how many groups each of its parts has.
+	return unsafe.Slice(base, n)
+}
+
+// slotIndex returns the index of s in g, or false if it is not a slot of g.
+func slotIndex[K, V any](g *group[K, V], s *slot[K, V]) (uint, bool) {
+	size := unsafe.Sizeof(*s)
+	if size == 0 {
+		return 0, s == &g.slots[0] // there is one value of no size
+	}
+	// The numbers keep nothing alive and are compared only.
+	off := uintptr(unsafe.Pointer(s)) - uintptr(unsafe.Pointer(&g.slots[0]))
+	return uint(off / size), off < groupLen*size
+}
+
+// oneOf returns the slice of which p is the one element.
+func oneOf[T any](p *T) []T { return unsafe.Slice(p, 1) }
+
+// ownedAt returns *k, whose type is ownedKey.
+func ownedAt[K any](k *K) *ownedKey {
+	// Valid: the caller's duty above.
+	return (*ownedKey)(unsafe.Pointer(k))
+}
+
+// ownedOf returns the key whose bytes are those of s. They must not be more than
+// an ownedKey can count.
+func ownedOf(s string, h uint64) ownedKey {
+	return ownedKey{unsafe.StringData(s), uint32(len(s)), uint32(h)}
+}
+
+// string returns the bytes of k, which live as long as k is in its container.
+func (k ownedKey) string() string {
+	// Valid: ownedOf took them from a string.
+	return unsafe.String(k.data, int(k.n))
+}
+
+// stringFrom returns the bytes of b as a string, which is not to be kept.
+func stringFrom(b []byte) string {
+	// Valid: b is len(b) bytes of memory, which the caller does not change
+	// while the string is in use.
+	return unsafe.String(unsafe.SliceData(b), len(b))
+}

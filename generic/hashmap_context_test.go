@@ -1,0 +1,279 @@
+package generic_test
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/allod-dev/allod/generic"
+	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
+)
+
+var foldSeed = maphash.MakeSeed()
+
+// folded compares strings without regard to case.
+var folded = generic.Context[string]{
+	Hash:  func(s string) uint64 { return maphash.String(foldSeed, strings.ToLower(s)) },
+	Equal: strings.EqualFold,
+}
+
+// row is a key that stands for a row of a table of rowNames.
+var (
+	rowNames = []string{"anna", "bert", "anna", "carl"}
+	rowHash  = func(name string) uint64 { return maphash.String(foldSeed, name) }
+	byName   = generic.Context[int32]{
+		Hash:  func(r int32) uint64 { return rowHash(rowNames[r]) },
+		Equal: func(a, b int32) bool { return rowNames[a] == rowNames[b] },
+	}
+)
+
+func TestHashMapContext(t *testing.T) {
+	m := generic.NewHashMap[int32, string](allocatortest.New(t))
+	defer m.Close()
+	m.SetContext(&byName)
+	for r := range rowNames {
+		if err := m.Put(int32(r), fmt.Sprint(r)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if k, ok := m.GetKey(2); m.Len() != 3 || !ok || k != 0 {
+		t.Errorf("%d entries, the key of 2 is %d", m.Len(), k)
+	}
+	is := func(name string) func(int32) bool { return func(r int32) bool { return rowNames[r] == name } }
+	if v, ok := m.GetAdapted(rowHash("anna"), is("anna")); !ok || v != "2" {
+		t.Error(v, ok)
+	}
+	if _, ok := m.GetAdapted(rowHash("dora"), is("dora")); ok || m.GetPtrAdapted(rowHash("dora"), is("dora")) != nil {
+		t.Error("dora is found")
+	}
+	dora := func() (int32, error) { rowNames = append(rowNames, "dora"); return int32(len(rowNames) - 1), nil }
+	for i := range 2 {
+		s, err := m.GetOrPutAdapted(rowHash("dora"), is("dora"), dora)
+		if err != nil || s.Found != (i == 1) || s.Key != 4 {
+			t.Error(s, err)
+		}
+		*s.Value = "dora"
+	}
+	if p := m.GetPtrAdapted(rowHash("dora"), is("dora")); p == nil || *p != "dora" || len(rowNames) != 5 {
+		t.Error(p, rowNames)
+	}
+	oops := errors.New("oops")
+	if _, err := m.GetOrPutAdapted(rowHash("emil"), is("emil"), func() (int32, error) { return 0, oops }); err != oops || m.Len() != 4 {
+		t.Error(err)
+	}
+	if k, v, ok := m.FetchRemoveAdapted(rowHash("bert"), is("bert")); !ok || k != 1 || v != "1" {
+		t.Error(k, v, ok)
+	}
+	if _, _, ok := m.FetchRemoveAdapted(rowHash("bert"), is("bert")); ok || m.Contains(1) {
+		t.Error("bert is still there")
+	}
+	c, err := m.Clone()
+	if err != nil || !c.Contains(2) || c.Len() != 3 {
+		t.Error(err)
+	}
+	c.Close()
+	if err := c.Put(0, ""); err != nil || !c.Contains(2) {
+		t.Error("a context does not survive Close")
+	}
+	mustPanic(t, "with memory", func() { c.SetContext(&byName) }, "generic: HashMap.SetContext: the container has memory")
+	c.Close()
+	mustPanic(t, "empty", func() { c.SetContext(&generic.Context[int32]{}) }, "without Hash or Equal")
+	mustPanic(t, "nil", func() { c.SetContext(nil) }, "without Hash or Equal")
+	d := generic.NewHashMap[int, int](heap.GC{})
+	mustPanic(t, "none", func() { d.GetAdapted(0, nil) }, "generic: HashMap.GetAdapted: the container has no Context")
+}
+
+// With a hash that is the same for all keys, a map is slow and right, and does
+// not ask for memory without end.
+func TestHashMapBadContext(t *testing.T) {
+	defer generic.SmallParts(2)()
+	a := newChecked(t, mem.PlainOnly)
+	m := generic.NewHashMap[int, int](a)
+	defer m.Close()
+	m.SetContext(&generic.Context[int]{Hash: func(int) uint64 { return 0 }, Equal: func(a, b int) bool { return a == b }})
+	const n = 300
+	for i := range n {
+		if err := m.Put(i, i*i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	parts, strays := generic.Parts(m)
+	if strays < n/2 || parts > n {
+		t.Errorf("%d parts, %d strays", parts, strays)
+	}
+	for i := range n {
+		if v, ok := m.Get(i); !ok || v != i*i {
+			t.Fatalf("Get(%d): %d, %v", i, v, ok)
+		}
+		if i%3 == 0 && !m.Remove(i) {
+			t.Fatalf("Remove(%d)", i)
+		}
+	}
+	if m.Contains(n) || m.Contains(3) || m.Len() != n-n/3 {
+		t.Error("what is not there is found")
+	}
+	m.Rehash()
+	m.ShrinkAndFree()
+	if err := m.EnsureUnusedCapacity(3 * n); err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range m.Drain() {
+		if v != k*k || k%3 == 0 {
+			t.Fatal(k, v)
+		}
+	}
+	if _, strays := generic.Parts(m); strays != 0 || m.Len() != 0 {
+		t.Errorf("%d strays of %d", strays, m.Len())
+	}
+}
+
+func TestStringHashMapContext(t *testing.T) {
+	defer generic.SmallParts(1)()
+	a := newChecked(t, mem.PlainOnly)
+	var m generic.StringHashMapUnmanaged[int]
+	m.SetContext(&folded)
+	defer m.Close(a)
+	for i := range 100 {
+		if _, err := m.Put(a, fmt.Sprint("Key ", i), i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 100 {
+		k := fmt.Sprint("kEY ", i)
+		if v, ok := m.Get(k); !ok || v != i {
+			t.Fatalf("Get(%q): %d, %v", k, v, ok)
+		}
+		if own, _ := m.GetKey(k); own[:3] != "Key" {
+			t.Fatal(own)
+		}
+	}
+	c, err := m.Clone(a)
+	if err != nil || !c.Contains("KEY 7") {
+		t.Error(err)
+	}
+	c.Close(a)
+	if !m.Remove(a, "KEY 7") || m.Contains("Key 7") || m.Len() != 99 {
+		t.Error("Remove")
+	}
+	mustPanic(t, "with memory", func() { m.SetContext(&folded) }, "generic: StringHashMap.SetContext: the container has memory")
+}
+
+func TestMapLock(t *testing.T) {
+	a := allocatortest.New(t)
+	m := generic.NewHashMap[int, int](a)
+	s := generic.NewStringHashMap[int](a)
+	for i := range 7 {
+		_, err := s.Put(fmt.Sprint(i), i)
+		if err := errors.Join(err, m.Put(i, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.LockPointers()
+	m.LockPointers()
+	s.LockPointers()
+	for name, f := range map[string]func(){
+		"HashMap.Put":                 func() { m.Put(7, 7) },
+		"HashMap.EnsureTotalCapacity": func() { m.EnsureTotalCapacity(100) },
+		"HashMap.Remove":              func() { m.Remove(1) },
+		"HashMap.FetchRemove":         func() { m.FetchRemove(1) },
+		"HashMap.DeleteFunc":          func() { m.DeleteFunc(func(int, int) bool { return true }) },
+		"HashMap.Drain": func() {
+			for range m.Drain() {
+			}
+		},
+		"HashMap.Rehash":                    func() { m.Rehash() },
+		"HashMap.Clear":                     func() { m.Clear() },
+		"HashMap.ClearAndFree":              func() { m.ClearAndFree() },
+		"HashMap.ShrinkAndFree":             func() { m.ShrinkAndFree() },
+		"HashMap.Close":                     func() { m.Close() },
+		"StringHashMap.Put":                 func() { s.Put("7", 7) },
+		"StringHashMap.EnsureTotalCapacity": func() { s.EnsureTotalCapacity(100) },
+		"StringHashMap.Remove":              func() { s.Remove("1") },
+		"StringHashMap.Rehash":              func() { s.Rehash() },
+		"StringHashMap.Clear":               func() { s.Clear() },
+		"StringHashMap.ShrinkAndFree":       func() { s.ShrinkAndFree() },
+		"StringHashMap.Close":               func() { s.Close() },
+	} {
+		mustPanic(t, name, f, "generic: "+name+": pointers into the container are locked")
+		if m.Len() != 7 || s.Len() != 7 {
+			t.Fatal(name)
+		}
+	}
+	if err := m.Put(1, 2); err != nil {
+		t.Error(err)
+	}
+	m.UnlockPointers()
+	mustPanic(t, "still locked", func() { m.Remove(1) })
+	m.UnlockPointers()
+	s.UnlockPointers()
+	mustPanic(t, "not locked", m.UnlockPointers, "not locked")
+	mustPanic(t, "not locked", s.UnlockPointers, "not locked")
+	if !m.Remove(1) || !s.Remove("1") {
+		t.Error("Remove")
+	}
+	m.Close()
+	s.Close()
+}
+
+func TestMapDeleteAndDrain(t *testing.T) {
+	a := newChecked(t, mem.PlainOnly)
+	m := generic.NewHashMap[float64, int](a)
+	defer m.Close()
+	s := generic.NewStringHashMap[int](a)
+	defer s.Close()
+	for i := range 100 {
+		k := float64(i)
+		if i >= 90 {
+			k = math.NaN()
+		}
+		_, err := s.PutBytes([]byte(fmt.Sprint(i)), i)
+		if err := errors.Join(err, m.Put(k, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v, ok := s.GetBytes([]byte("17")); !ok || v != 17 {
+		t.Error(v, ok)
+	}
+	m.DeleteFunc(func(_ float64, v int) bool { return v%2 == 0 })
+	s.DeleteFunc(func(_ string, v int) bool { return v%2 == 0 })
+	m.Rehash()
+	s.Rehash()
+	var got []int
+	for _, v := range m.Drain() {
+		if got = append(got, v); len(got) == 20 {
+			break
+		}
+	}
+	if m.Len() != 30 {
+		t.Error(m.Len())
+	}
+	for k, v := range m.Drain() {
+		if !math.IsNaN(k) && int(k) != v {
+			t.Error(k, v)
+		}
+		got = append(got, v)
+	}
+	var strs []int
+	for k, v := range s.Drain() {
+		if s.Contains(k) || k != fmt.Sprint(v) {
+			t.Error(k, v)
+		}
+		strs = append(strs, v)
+		if len(strs) == 20 {
+			break
+		}
+	}
+	strs = slices.AppendSeq(strs, maps.Values(maps.Collect(s.Drain())))
+	slices.Sort(got)
+	slices.Sort(strs)
+	if len(got) != 50 || got[0] != 1 || got[49] != 99 || !slices.Equal(got, strs) || m.Len()+s.Len() != 0 {
+		t.Errorf("%v\n%v", got, strs)
+	}
+}

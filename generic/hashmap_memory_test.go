@@ -1,0 +1,106 @@
+package generic_test
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"testing"
+
+	"github.com/allod-dev/allod/generic"
+	"github.com/allod-dev/allod/mem"
+)
+
+func TestHashMapAllocs(t *testing.T) {
+	a := newChecked(t, mem.Scanned)
+	one, many := countMapAllocs(t, a, 1), countMapAllocs(t, a, 100)
+	if many != one {
+		t.Errorf("100 rounds make %v allocations, one round %v", many, one)
+	}
+}
+
+// countMapAllocs returns the allocations of some rounds for each way to hash.
+func countMapAllocs(t *testing.T, a *checked, rounds int) float64 {
+	n := testing.AllocsPerRun(10, func() { mapAllocs(t, a, rounds, uint64(3), uint64(4)) }) +
+		testing.AllocsPerRun(10, func() { mapAllocs(t, a, rounds, "key", "yek") })
+	if !maphashAllocates {
+		n += testing.AllocsPerRun(10, func() { mapAllocs(t, a, rounds, padded{1, 2}, padded{2, 1}) }) +
+			testing.AllocsPerRun(10, func() { mapAllocs(t, a, rounds, [3]string{"a"}, [3]string{"b"}) }) +
+			testing.AllocsPerRun(10, func() { mapAllocs(t, a, rounds, 1.5, 2.5) })
+	}
+	return n
+}
+
+func mapAllocs[K comparable](t *testing.T, a *checked, rounds int, k, k2 K) {
+	var m generic.HashMapUnmanaged[K, uint64]
+	if err := m.EnsureTotalCapacity(a, 7); err != nil {
+		t.Fatal(err)
+	}
+	a.failAt, a.onwards = 1, true
+	for range rounds {
+		m.Put(a, k, 1)
+		m.FetchPut(a, k2, 1)
+		m.Get(k)
+		m.GetPtr(k2)
+		m.GetOrPut(a, k2)
+		m.FetchRemove(k2)
+		for k, v := range m.All() {
+			runtime.KeepAlive(k)
+			runtime.KeepAlive(v)
+		}
+		for range m.Keys() {
+		}
+		m.Remove(k)
+		m.Clear()
+		if m.EnsureUnusedCapacity(a, 100) == nil {
+			t.Error("no failure")
+		}
+	}
+	a.failAt = 0
+	m.Close(a)
+}
+
+// Collections run while maps of pointers grow, and entries come and go.
+func TestHashMapCollector(t *testing.T) {
+	stop, done := make(chan bool), make(chan bool)
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				runtime.GC()
+			}
+		}
+	}()
+	a := newChecked(t, mem.Scanned)
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 4 {
+		m := generic.NewHashMap[*int, *int](a)
+		keys := map[int]*int{}
+		for i := range 1500 {
+			k, v := new(int), new(int)
+			*k, *v = i, i
+			if err := m.Put(k, v); err != nil {
+				t.Fatal(err)
+			}
+			keys[i] = k
+			if i%3 == 0 {
+				j := r.IntN(i + 1)
+				m.Remove(keys[j])
+				delete(keys, j)
+			}
+		}
+		m.ShrinkAndFree()
+		for k, v := range m.All() {
+			if *k != *v || keys[*k] != k {
+				t.Fatalf("%d: %d", *k, *v)
+			}
+		}
+		if m.Len() != len(keys) {
+			t.Fatalf("%d entries, want %d", m.Len(), len(keys))
+		}
+		m.Close()
+	}
+	close(stop)
+	<-done
+}

@@ -1,0 +1,595 @@
+package generic
+
+import (
+	"math"
+	"math/bits"
+
+	"github.com/allod-dev/allod/mem"
+)
+
+// A directory is what a table of more than one part has beside the directory
+// itself, which lookups need at hand.
+type directory[K comparable, V any] struct {
+	slabs    [][]group[K, V] // memory of the parts; the first used+1 hold some
+	fresh    []group[K, V]   // of slabs[used], what is not yet a part
+	used     int
+	parts    int
+	reserved int // as long as there are fewer entries, no part is split
+}
+
+// A part takes at most partBytes, unless its groups are large: few entries
+// would be spread too unevenly. Splitting one is then a matter of less than a
+// tenth of a millisecond.
+//
+// Memory for parts is asked for in slabs, which grow with the table, to an
+// eighth of it, and until one is as large as a huge page of most systems. An
+// allocator that has huge pages to give then gives them: in a table much larger
+// than the caches, what a search costs is two or three lines of memory and one
+// entry of the page table, which huge pages make a hit of the TLB.
+//
+// They are variables for the tests.
+var (
+	partBytes = 256 << 10
+	minPart   = 256
+	maxPart   = 1 << (dirShift - tagBits)
+)
+
+const slabBytes = 2 << 20
+
+// partGroups returns how many groups each part of a large table has.
+func partGroups[K comparable, V any]() int {
+	n := max(1, partBytes/sizeOf[group[K, V]]())
+	return max(minPart, min(maxPart, 1<<(bits.Len(uint(n))-1)))
+}
+
+// groupsFor returns how many groups hold n entries in one part, or false if the
+// number is out of range.
+func groupsFor(n int) (int, bool) {
+	if n <= groupLen {
+		return min(n, 1), true
+	}
+	least := (n-1)/maxLoad + 1
+	if least > 1<<(bits.UintSize-2)/groupLen {
+		return 0, false
+	}
+	return 1 << bits.Len(uint(least-1)), true
+}
+
+// begin allocates the first group of a table without memory.
+func (t *table[K, V]) begin(a mem.Allocator, ownedKeys bool, method string) error {
+	return t.resize(a, 1, ownedKeys, method)
+}
+
+// roomFor makes room for one more entry, with hash h.
+//
+// A part that is full to its limit is split. It is filled beyond that if there
+// is room in the table that was reserved, if there is no memory, or if the table
+// is so empty that the hash must be to blame. An entry that finds no slot left
+// in its part goes into another, as a stray. So an entry can be added as long as
+// the table as a whole has room, whatever the hashes are.
+func (t *table[K, V]) roomFor(a mem.Allocator, h uint64, ownedKeys bool, method string) error {
+	for {
+		p := t.partOf(h)
+		if p.room > 0 && t.room > 0 { // the others may be overfull
+			return nil
+		}
+		n := int(t.mask) + 1
+		if len(t.dir) == 0 && n < partGroups[K, V]() {
+			return t.resize(a, 2*n, ownedKeys, method)
+		}
+		if t.room > 0 && (t.n < t.more.reserved || t.room/3 >= t.n) {
+			return nil
+		}
+		var err error
+		if t.stray > 0 {
+			err = t.rebuild(a, 2*(t.n+t.room), ownedKeys, method)
+		} else {
+			err = t.splitOne(a, p, ownedKeys, method)
+		}
+		if err != nil {
+			if t.room > 0 {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// ensure makes room for n entries in all. It panics if n is negative.
+func (t *table[K, V]) ensure(a mem.Allocator, n int, ownedKeys bool, method string) error {
+	if n < 0 {
+		panic(method + ": negative capacity")
+	}
+	if n > t.n+t.room {
+		groups, ok := groupsFor(n)
+		if !ok || groups > math.MaxInt/sizeOf[group[K, V]]() {
+			t.from.check(a, method)
+			return mem.ErrTooLarge
+		}
+		if per := partGroups[K, V](); len(t.dir) == 0 && groups <= per {
+			return t.resize(a, groups, ownedKeys, method)
+		} else if err := t.widen(a, bits.Len(uint((groups-1)/per)), ownedKeys, method); err != nil {
+			return err
+		}
+	}
+	if t.more != nil {
+		t.more.reserved = max(t.more.reserved, n)
+	}
+	return nil
+}
+
+// ensureMore makes room for n more entries.
+func (t *table[K, V]) ensureMore(a mem.Allocator, n int, ownedKeys bool, method string) error {
+	switch {
+	case n < 0:
+		panic(method + ": negative count")
+	case n > math.MaxInt-t.n:
+		return mem.ErrTooLarge
+	}
+	return t.ensure(a, t.n+n, ownedKeys, method)
+}
+
+// resize makes the table one part of n groups, which have room for its entries,
+// of one that has no directory. If ownedKeys is set, the pointers in keys are to
+// memory of the same allocator.
+func (t *table[K, V]) resize(a mem.Allocator, n int, ownedKeys bool, method string) error {
+	t.from.check(a, method)
+	t.unlocked(method)
+	var old []group[K, V]
+	if t.from != 0 {
+		old = t.groupsOf(&t.first)
+	}
+	if 0 < len(old) && len(old) < n {
+		if groups, ok := remapBlock(a, old, n, true); ok {
+			t.setFirst(groups)
+			spread(&t.hasher, groups, groups, len(old), 0)
+			return nil
+		}
+	}
+	groups, err := allocGroups[K, V](a, n, ownedKeys)
+	if err != nil {
+		return err
+	}
+	if len(old) == 0 {
+		t.hasher.begin(ownedKeys)
+		t.from = originOf(a)
+	}
+	for i := range old {
+		g := &old[i]
+		for m := g.ctrl & full; m != 0; m &= m - 1 {
+			s := &g.slots[slotOf(m)]
+			*place(&groups[0], uint(n-1), t.hash(&s.key)) = *s
+		}
+	}
+	t.setFirst(groups)
+	mem.Free(a, old)
+	return nil
+}
+
+// setFirst makes groups the only part.
+func (t *table[K, V]) setFirst(groups []group[K, V]) {
+	t.mask = uint32(len(groups) - 1)
+	t.room = limit(len(groups)) - t.n
+	t.first = part[K, V]{groups: &groups[0], room: int32(t.room)}
+	t.moved++
+}
+
+// spread distributes the entries of the first n groups of x: those whose hash
+// has a bit of which over y, which is empty, or is x, and the others over x. It
+// returns how many went to y, if that is not x. Doubling in the block that there
+// is takes no second block, and leaves about half of the entries where they are;
+// so does splitting.
+//
+// To begin with, the control byte of every entry is turned into unplaced, which
+// counts as free for entries that look for a slot. An entry that takes the slot
+// of an unplaced one changes places with it.
+func spread[K comparable, V any](t *hasher[K], x, y []group[K, V], n int, which uint64) (moved int) {
+	const unplaced = 0x40
+	for i := range x[:n] {
+		g := &x[i]
+		g.ctrl = g.ctrl & full >> 1
+	}
+	mask := uint(len(x) - 1)
+	pointers := hasPointers[slot[K, V]]()
+	for i := range x[:n] {
+		g := &x[i]
+		for at := uint(0); at < groupLen; at++ {
+			for g.ctrl>>(8*at)&0xc0 == unplaced {
+				from := &g.slots[at]
+				h := t.hash(&from.key)
+				groups := x
+				if h&which != 0 {
+					groups = y
+					moved++
+				}
+				j := uint(h>>tagBits) & mask
+				for step := uint(1); groups[j].ctrl&full == full; step++ {
+					if groups[j].ctrl>>56 != maxPass {
+						groups[j].ctrl += onePass
+					}
+					j = (j + step) & mask
+				}
+				to := &groups[j]
+				if to == g {
+					g.ctrl += (tagOf(h) - unplaced) << (8 * at)
+					break
+				}
+				free := ^to.ctrl & full
+				if empty := free &^ (to.ctrl << 1); empty != 0 {
+					s := slotOf(empty)
+					to.ctrl |= tagOf(h) << (8 * s)
+					to.slots[s] = *from
+					g.ctrl -= unplaced << (8 * at)
+					if pointers {
+						*from = slot[K, V]{}
+					}
+					break
+				}
+				s := slotOf(free)
+				to.ctrl += (tagOf(h) - unplaced) << (8 * s)
+				to.slots[s], *from = *from, to.slots[s]
+			}
+		}
+	}
+	return moved
+}
+
+// rehash puts every entry where it would go if the others of its part were not
+// there.
+func (t *table[K, V]) rehash(method string) {
+	t.unlocked(method)
+	for p := range t.parts {
+		groups := t.groupsOf(p)
+		spread(&t.hasher, groups, groups, len(groups), 0)
+	}
+	t.moved++
+}
+
+// splitOne splits p, after it has seen to it that there is what that takes.
+func (t *table[K, V]) splitOne(a mem.Allocator, p *part[K, V], ownedKeys bool, method string) error {
+	t.from.check(a, method)
+	t.unlocked(method)
+	if err := t.direct(a); err != nil {
+		return err
+	}
+	at := uint(0)
+	if len(t.dir) > 0 {
+		at = t.indexOf(p)
+	}
+	d := t.more
+	if len(d.fresh) == 0 && d.used+1 == len(d.slabs) {
+		if err := t.addSlab(a, t.slabParts(), ownedKeys); err != nil {
+			return err
+		}
+	}
+	if len(t.dir) == 0 || 1<<t.dir[at].depth == len(t.dir) {
+		if err := t.double(a); err != nil {
+			return err
+		}
+	}
+	t.split(at)
+	return nil
+}
+
+// direct makes what a table of one part needs beside its directory to become
+// one of more.
+func (t *table[K, V]) direct(a mem.Allocator) error {
+	if t.more != nil {
+		return nil
+	}
+	d, err := allocOwned[directory[K, V]](a, 1)
+	if err != nil {
+		return err
+	}
+	d[0].parts = 1
+	t.more = &d[0]
+	if err := t.growSlabs(a); err != nil {
+		t.undirect(a)
+		return err
+	}
+	// The part that there is counts as a slab, also while it may yet grow.
+	t.more.slabs = append(t.more.slabs, t.groupsOf(&t.first))
+	return nil
+}
+
+// undirect is the opposite of direct.
+func (t *table[K, V]) undirect(a mem.Allocator) {
+	if t.more != nil {
+		mem.Free(a, t.more.slabs)
+		mem.Free(a, oneOf(t.more))
+		t.more = nil
+	}
+}
+
+// growSlabs makes room for another slab in the list of them.
+func (t *table[K, V]) growSlabs(a mem.Allocator) error {
+	d := t.more
+	if len(d.slabs) < cap(d.slabs) {
+		return nil
+	}
+	slabs, err := allocOwned[[]group[K, V]](a, max(8, 2*cap(d.slabs)))
+	if err != nil {
+		return err
+	}
+	n := copy(slabs, d.slabs)
+	mem.Free(a, d.slabs)
+	d.slabs = slabs[:n]
+	return nil
+}
+
+// slabParts returns for how many parts to ask at once.
+func (t *table[K, V]) slabParts() int {
+	per := sizeOf[group[K, V]]() * (int(t.mask) + 1)
+	return max(1, min(t.more.parts/8, (slabBytes-1)/per+1))
+}
+
+// addSlab adds a slab of n parts.
+func (t *table[K, V]) addSlab(a mem.Allocator, n int, ownedKeys bool) error {
+	if err := t.growSlabs(a); err != nil {
+		return err
+	}
+	groups, err := allocGroups[K, V](a, n*(int(t.mask)+1), ownedKeys)
+	if err != nil {
+		return err
+	}
+	t.more.slabs = append(t.more.slabs, groups)
+	return nil
+}
+
+// dropSlabs gives back all slabs but the first n.
+func (t *table[K, V]) dropSlabs(a mem.Allocator, n int) {
+	d := t.more
+	for i := n; i < len(d.slabs); i++ {
+		mem.Free(a, d.slabs[i])
+		d.slabs[i] = nil
+	}
+	d.slabs = d.slabs[:n]
+}
+
+// double doubles the directory.
+func (t *table[K, V]) double(a mem.Allocator) error {
+	dir, err := allocOwned[part[K, V]](a, max(2, 2*len(t.dir)))
+	if err == nil {
+		t.setDir(a, dir)
+	}
+	return err
+}
+
+// setDir replaces the directory by a larger one.
+func (t *table[K, V]) setDir(a mem.Allocator, dir []part[K, V]) {
+	if len(t.dir) == 0 {
+		dir[0] = t.first
+		t.first = part[K, V]{}
+	}
+	for n := max(1, copy(dir, t.dir)); n < len(dir); n *= 2 {
+		copy(dir[n:], dir[:n])
+	}
+	mem.Free(a, t.dir)
+	t.dir = dir
+	t.deep = len(dir) > 1<<(32-dirShift)
+}
+
+// split splits the part at index at of the directory, which is large enough,
+// and takes fresh memory, which there is.
+func (t *table[K, V]) split(at uint) {
+	d := t.more
+	if len(d.fresh) == 0 {
+		d.used++
+		d.fresh = d.slabs[d.used]
+	}
+	n := int(t.mask) + 1
+	y := d.fresh[:n:n]
+	d.fresh = d.fresh[n:]
+	// The memory is zero, but it may be memory that no one has touched yet. To
+	// read it before it is written would cost two faults for every page.
+	for i := range y {
+		y[i].ctrl = 0
+	}
+	p := &t.dir[at]
+	bit := uint(1) << p.depth
+	moved := spread(&t.hasher, t.groupsOf(p), y, n, uint64(bit)<<dirShift)
+	for i := at; i < uint(len(t.dir)); i += bit {
+		t.dir[i].depth++
+	}
+	q := *p
+	q.groups = &y[0]
+	q.room = int32(limit(n) - moved)
+	p.room += int32(moved)
+	for i := at | bit; i < uint(len(t.dir)); i += 2 * bit {
+		t.dir[i] = q
+	}
+	d.parts++
+	t.room += limit(n)
+	t.moved++
+}
+
+// widen splits parts until there are 1<<depth of them, or more. It changes
+// nothing if there is no memory for that.
+func (t *table[K, V]) widen(a mem.Allocator, depth int, ownedKeys bool, method string) error {
+	per := partGroups[K, V]()
+	if t.stray > 0 || len(t.dir) == 0 && (t.from == 0 || int(t.mask)+1 < per) {
+		return t.rebuild(a, limit(per)<<depth, ownedKeys, method)
+	}
+	t.from.check(a, method)
+	t.unlocked(method)
+	return t.widenParts(a, depth, ownedKeys)
+}
+
+// widenParts is widen for a table with parts of the size that they are to have.
+func (t *table[K, V]) widenParts(a mem.Allocator, depth int, ownedKeys bool) error {
+	if err := t.direct(a); err != nil {
+		return err
+	}
+	d := t.more
+	slabs := len(d.slabs)
+	lack := 0
+	for p := range t.parts {
+		lack += max(0, 1<<max(0, depth-int(p.depth))-1)
+	}
+	spare := len(d.fresh)
+	for _, s := range d.slabs[d.used+1:] {
+		spare += len(s)
+	}
+	if lack -= spare / (int(t.mask) + 1); lack > 0 {
+		if err := t.addSlab(a, lack, ownedKeys); err != nil {
+			return err
+		}
+	}
+	if 1<<depth > len(t.dir) {
+		dir, err := allocOwned[part[K, V]](a, 1<<depth)
+		if err != nil {
+			t.dropSlabs(a, slabs)
+			return err
+		}
+		t.setDir(a, dir)
+	}
+	for i := range t.dir {
+		for at := uint(i); int(t.dir[at].depth) < depth; {
+			t.split(at & (1<<t.dir[at].depth - 1))
+		}
+	}
+	return nil
+}
+
+// rebuild moves all entries to new memory, which has room for n.
+func (t *table[K, V]) rebuild(a mem.Allocator, n int, ownedKeys bool, method string) error {
+	t.from.check(a, method)
+	t.unlocked(method)
+	c := table[K, V]{hasher: t.hasher, moved: t.moved + 1}
+	c.deep = false
+	groups, ok := groupsFor(n)
+	if !ok {
+		return mem.ErrTooLarge
+	}
+	per := partGroups[K, V]()
+	if err := c.resize(a, max(1, min(groups, per)), ownedKeys, method); err != nil {
+		return err
+	}
+	if groups > per {
+		if err := c.widenParts(a, bits.Len(uint((groups-1)/per)), ownedKeys); err != nil {
+			c.close(a, method)
+			return err
+		}
+		if t.more != nil {
+			c.more.reserved = t.more.reserved
+		}
+	}
+	for s := range t.all {
+		*c.add(c.hash(&s.key)) = *s
+	}
+	if t.from != 0 {
+		t.close(a, method)
+	}
+	*t = c
+	return nil
+}
+
+// shrink moves all entries into the least memory that holds them, if that is
+// less than what there is, and if there is memory for it.
+func (t *table[K, V]) shrink(a mem.Allocator, ownedKeys bool, method string) {
+	if t.from == 0 {
+		return
+	}
+	t.from.check(a, method)
+	t.unlocked(method)
+	if t.n == 0 {
+		t.close(a, method)
+		return
+	}
+	n, _ := groupsFor(t.n)
+	held := int(t.mask) + 1
+	if t.more != nil {
+		t.more.reserved = 0
+		held = 0
+		for _, s := range t.more.slabs {
+			held += len(s)
+		}
+	}
+	if n < held {
+		_ = t.rebuild(a, t.n, ownedKeys, method) // without memory, it stays as it is
+	}
+}
+
+// copyOf returns a table with the entries of t, in the same places.
+func (t *table[K, V]) copyOf(a mem.Allocator, ownedKeys bool, method string) (c table[K, V], err error) {
+	c.from.check(a, method)
+	c.ctx = t.ctx
+	if t.n == 0 {
+		return c, nil
+	}
+	c = *t
+	c.from, c.locks = originOf(a), 0
+	c.first, c.dir, c.more = part[K, V]{}, nil, nil
+	per := int(t.mask) + 1
+	if len(t.dir) == 0 {
+		groups, err := allocGroups[K, V](a, per, ownedKeys)
+		if err != nil {
+			return table[K, V]{}, err
+		}
+		copy(groups, t.groupsOf(&t.first))
+		c.first = t.first
+		c.first.groups = &groups[0]
+		return c, nil
+	}
+	if err := c.copyParts(a, t, ownedKeys); err != nil {
+		c.closeParts(a)
+		return table[K, V]{}, err
+	}
+	return c, nil
+}
+
+// copyParts gives c copies of the parts of t, in one slab.
+func (c *table[K, V]) copyParts(a mem.Allocator, t *table[K, V], ownedKeys bool) error {
+	d, err := allocOwned[directory[K, V]](a, 1)
+	if err != nil {
+		return err
+	}
+	c.more = &d[0]
+	c.more.parts, c.more.reserved = t.more.parts, t.more.reserved
+	if err := c.addSlab(a, t.more.parts, ownedKeys); err != nil {
+		return err
+	}
+	dir, err := allocOwned[part[K, V]](a, len(t.dir))
+	if err != nil {
+		return err
+	}
+	c.dir = dir
+	groups := c.more.slabs[0]
+	at := 0
+	for i := range t.dir {
+		p := &t.dir[i]
+		if i>>p.depth != 0 {
+			c.dir[i] = c.dir[i&(1<<p.depth-1)]
+			continue
+		}
+		to := groups[at : at+int(t.mask)+1]
+		at += copy(to, t.groupsOf(p))
+		c.dir[i] = *p
+		c.dir[i].groups = &to[0]
+	}
+	return nil
+}
+
+// close gives the memory back and leaves the table as it was before it had any.
+func (t *table[K, V]) close(a mem.Allocator, method string) {
+	if t.from != 0 {
+		t.from.check(a, method)
+		t.unlocked(method)
+		if t.more == nil {
+			mem.Free(a, t.groupsOf(&t.first))
+		} else {
+			t.closeParts(a)
+		}
+	}
+	*t = table[K, V]{hasher: hasher[K]{ctx: t.ctx}, moved: t.moved + 1}
+}
+
+// closeParts gives back the memory of a table that has a directory, or was to
+// have one.
+func (t *table[K, V]) closeParts(a mem.Allocator) {
+	if t.more != nil {
+		t.dropSlabs(a, 0)
+		t.undirect(a)
+		mem.Free(a, t.dir)
+	}
+}

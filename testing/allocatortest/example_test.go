@@ -228,6 +228,20 @@ func ExampleExpectLeaks() {
 	// true
 }
 
+// A read after free is a fault if blocks are guarded, and this test wants it.
+func ExampleExpectFault() {
+	t := &printer{}
+	defer t.end()
+
+	a := allocatortest.New(t, allocatortest.Debug(heap.DebugOptions{Guard: heap.GuardEnd}))
+	s := mem.Must(mem.Alloc[int32](a, 4))
+	mem.Free(a, s)
+	f := allocatortest.ExpectFault(t, heap.UseAfterFree, func() { s[2]++ })
+	fmt.Println(f.Size, f.Addr-f.Block)
+	// Output:
+	// 16 8
+}
+
 // An allocator of the program's own is looked at when the test ends.
 func ExampleVerifyNone() {
 	t := &printer{}

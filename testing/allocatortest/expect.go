@@ -1,6 +1,10 @@
 package allocatortest
 
 import (
+	"errors"
+	"fmt"
+	"strings"
+
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/mem"
 )
@@ -32,4 +36,36 @@ func ExpectLeaks(tb TB, blocks int, fn func(a mem.Allocator), opts ...Option) *h
 		tb.Errorf("allocatortest: want %d leaked, but: %v", blocks, leaks)
 	}
 	return leaks
+}
+
+// ExpectFault calls fn and fails the test unless fn accesses memory that it must
+// not, in the given way: [heap.UseAfterFree], [heap.Overflow] or
+// [heap.Underflow]. It returns the fault, with the stacks of the access and of
+// the block's allocation and free, or nil.
+//
+// The block must be one of a guarded [heap.Debug]: that of [New] with the option
+//
+//	allocatortest.Debug(heap.DebugOptions{Guard: heap.GuardEnd})
+//
+// is. What fn was about is lost half way; see [heap.Catch].
+func ExpectFault(tb TB, kind heap.MisuseKind, fn func()) *heap.Fault {
+	tb.Helper()
+	var f *heap.Fault
+	switch errors.As(heap.Catch(fn), &f); {
+	case f == nil:
+		tb.Errorf("allocatortest: no fault, want %v; is the block guarded?", kind)
+	case f.Kind != kind:
+		tb.Errorf("allocatortest: %v (%v); want %v\n%s", f, f.Kind, kind, describeFault(f))
+	}
+	return f
+}
+
+// describeFault prints the stacks of f.
+func describeFault(f *heap.Fault) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "accessed by\n%sthe block was allocated by\n%s", indent(f.Here), indent(f.Alloc))
+	if len(f.Free) > 0 {
+		fmt.Fprintf(&b, "and freed by\n%s", indent(f.Free))
+	}
+	return strings.TrimSuffix(b.String(), "\n")
 }

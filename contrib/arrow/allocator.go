@@ -35,7 +35,8 @@ type Allocator struct {
 
 // Arrow has no word for want of memory: its allocators return no error. What it
 // calls recovers panics at the edges, and turns those that are errors into
-// errors that wrap them, as ipc.Reader does. So a panic with an error it is.
+// errors that wrap them, as ipc.Reader does. So a panic with an error it is, and
+// the one of mem.Must, which mem.Rescue knows.
 
 // layout is that of every block; mem.Free wants no other.
 var layout = mem.Layout{Align: mem.Align(64), Zero: true, Type: mem.TypeFor[byte]()}
@@ -48,8 +49,9 @@ func New(child mem.Allocator) *Allocator {
 	return &Allocator{child: child}
 }
 
-// Allocate returns size bytes that are zero. It panics with an [*OutOfMemory] if
-// the child refuses, and with a string if size is negative.
+// Allocate returns size bytes that are zero. It panics as mem.Must does if the
+// child refuses, so that mem.Rescue turns that into an error again, and with a
+// string if size is negative.
 func (a *Allocator) Allocate(size int) []byte {
 	if size == 0 {
 		return []byte{}
@@ -63,9 +65,9 @@ func (a *Allocator) Allocate(size int) []byte {
 func (a *Allocator) alloc(op string, size int) []byte {
 	b, err := a.child.Alloc(size, layout)
 	if err != nil {
-		panic(&OutOfMemory{Op: op, Size: size, Err: err})
+		err = fmt.Errorf("%s: %d bytes: %w", op, size, err)
 	}
-	return b
+	return mem.Must(b, err)
 }
 
 // Reallocate returns a block of size bytes with the contents of b, as far as
@@ -111,17 +113,3 @@ func (a *Allocator) Free(b []byte) {
 
 // Unwrap returns the child.
 func (a *Allocator) Unwrap() mem.Allocator { return a.child }
-
-// OutOfMemory is what Allocate and Reallocate panic with when the child has no
-// memory to give.
-type OutOfMemory struct {
-	Op   string // "allodarrow: Allocator.Allocate"
-	Size int    // in bytes, as asked for
-	Err  error  // the child's; it wraps mem.ErrOutOfMemory
-}
-
-// Error says which request failed, and why.
-func (e *OutOfMemory) Error() string { return fmt.Sprintf("%s: %d bytes: %v", e.Op, e.Size, e.Err) }
-
-// Unwrap returns the child's error.
-func (e *OutOfMemory) Unwrap() error { return e.Err }

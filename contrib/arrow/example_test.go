@@ -1,13 +1,16 @@
 package allodarrow_test
 
 import (
+	"errors"
 	"fmt"
 	"log"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	allodarrow "github.com/allod-dev/allod/contrib/arrow"
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/mem"
 )
 
 // An array is built within a limit. When it is released, its memory is free.
@@ -42,15 +45,18 @@ func ExampleChecked() {
 	// 2 blocks leaked
 }
 
-// Want of memory is a panic with an error.
-func ExampleOutOfMemory() {
+// Want of memory is a panic, which is an error again at the edge of the program.
+func ExampleNew() {
 	a := allodarrow.New(heap.NewLimit(heap.Default(), 1<<10))
-	defer func() {
-		if oom, ok := recover().(*allodarrow.OutOfMemory); ok {
-			fmt.Println(oom)
-		}
-	}()
-	a.Allocate(4 << 10)
+	build := func() (_ arrow.Array, err error) {
+		defer mem.Rescue(&err)
+		b := array.NewInt64Builder(a)
+		defer b.Release()
+		b.AppendValues(make([]int64, 4<<10), nil)
+		return b.NewArray(), nil
+	}
+	_, err := build()
+	fmt.Println(errors.Is(err, mem.ErrOutOfMemory))
 	// Output:
-	// allodarrow: Allocator.Allocate: 4096 bytes: heap: Limit: 1024 bytes reached
+	// true
 }

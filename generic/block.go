@@ -30,6 +30,9 @@ func (o origin) check(a mem.Allocator, method string) {
 	}
 }
 
+// panicNil panics if a is nil or a nil pointer. It is called where [isNil] says
+// that it might be.
+//
 //go:noinline
 func panicNil(a mem.Allocator, method string) {
 	if a == nil {
@@ -41,7 +44,9 @@ func panicNil(a mem.Allocator, method string) {
 		}
 		panic(s)
 	}
-	panic(fmt.Sprintf("%s: nil %T as Allocator", method, a))
+	if rtype.IsNilPointer(a) {
+		panic(fmt.Sprintf("%s: nil %T as Allocator", method, a))
+	}
 }
 
 //go:noinline

@@ -41,10 +41,10 @@ func overlap[T any](s, v []T) bool {
 	return at < uintptr(cap(s))*unsafe.Sizeof(e) || -at < uintptr(len(v))*unsafe.Sizeof(e)
 }
 
-// isNil tells whether a is nil or holds a nil pointer, in one comparison.
+// isNil tells whether a may be nil or hold a nil pointer, in one comparison. It
+// does not tell a nil pointer from a struct of just one, which is for [panicNil].
 func isNil(a mem.Allocator) bool {
-	// Valid: an interface is two words, and the second is the pointer it holds
-	// or the address of the value it holds, which is never nil.
+	// Valid: an interface is two words, and the second is a pointer.
 	return (*[2]unsafe.Pointer)(unsafe.Pointer(&a))[1] == nil
 }
 

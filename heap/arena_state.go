@@ -454,6 +454,7 @@ func (s *ArenaState) count(c *chunk, n int) {
 func (s *ArenaState) release(child mem.Allocator) {
 	s.lanes.forget()
 	s.cur, s.off, s.clean, s.dirty, s.step, s.floor, s.id, s.spare, s.phase = nil, 0, 0, 0, 0, 0, 0, 0, 0
+	s.kinds = mem.Plain // the next child may be another
 	s.marks, s.positions = s.marks[:0], s.positions[:0]
 	slices.SortFunc(s.chunks, byAge)
 	for i := len(s.chunks) - 1; i >= 0; i-- {

@@ -118,7 +118,6 @@ func (a *ConcurrentArena) blank() *sharedChunk {
 	c := a.spare[last]
 	a.spare[last] = nil
 	a.spare = a.spare[:last]
-	*c = sharedChunk{}
 	return c
 }
 
@@ -198,7 +197,7 @@ func (a *ConcurrentArena) resizeExactLocked(p place, b []byte, l mem.Layout, siz
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c := p.chunk
-	if !a.still(p) {
+	if !a.still(p, b) {
 		return b, false, false
 	}
 	zero := l.Zero || l.Kind != mem.Plain
@@ -247,15 +246,15 @@ func (a *ConcurrentArena) resizeExactLocked(p place, b []byte, l mem.Layout, siz
 
 // freeExact gives a chunk that holds only b back to the child.
 func (a *ConcurrentArena) freeExact(op string, p place, b []byte) {
-	if !a.freeExactLocked(p) {
+	if !a.freeExactLocked(p, b) {
 		misuse(DoubleFree, op, b, "it was freed before")
 	}
 }
 
-func (a *ConcurrentArena) freeExactLocked(p place) (live bool) {
+func (a *ConcurrentArena) freeExactLocked(p place, b []byte) (live bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.still(p) {
+	if !a.still(p, b) {
 		return false
 	}
 	a.drop(p.chunk)
@@ -263,11 +262,12 @@ func (a *ConcurrentArena) freeExactLocked(p place) (live bool) {
 	return true
 }
 
-// still tells whether p, in a chunk of its own, is what it was when it was
-// located: another goroutine may have freed the block, and got the chunk for one
-// of its own.
-func (a *ConcurrentArena) still(p place) bool {
-	return a.lists(p.chunk) && p.chunk.exact && p.chunk.id == p.id
+// still tells whether b lies where it was located, in a chunk of its own:
+// another goroutine may have freed or moved it, and even got the chunk, which is
+// empty in between, for another block.
+func (a *ConcurrentArena) still(p place, b []byte) bool {
+	c := p.chunk
+	return c.id == p.id && c.exact && address(c.first) == address(b)
 }
 
 // lists tells whether c is one of the chunks.
@@ -315,11 +315,13 @@ func (a *ConcurrentArena) insert(c *sharedChunk) {
 
 // remove takes c out of its table.
 func (a *ConcurrentArena) remove(c *sharedChunk) {
-	is := func(o *sharedChunk) bool { return o == c }
 	if c.exact {
-		a.own = slices.DeleteFunc(a.own, is)
+		i, _ := slices.BinarySearchFunc(a.own, address(c.first), byFirst)
+		a.own = slices.Delete(a.own, i, i+1)
 	} else {
-		table := slices.DeleteFunc(slices.Clone(a.table()), is)
+		table := slices.Clone(a.table())
+		i, _ := slices.BinarySearchFunc(table, address(c.first), byFirst)
+		table = slices.Delete(table, i, i+1)
 		a.chunks.Store(&table)
 	}
 	a.count(c, -len(c.mem))
@@ -330,6 +332,7 @@ func (a *ConcurrentArena) drop(c *sharedChunk) {
 	a.remove(c)
 	a.child.Free(c.mem, c.layout(false))
 	if c.exact {
+		*c = sharedChunk{} // lest it keep the memory from the collector
 		a.spare = append(a.spare, c)
 	}
 }

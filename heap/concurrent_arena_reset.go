@@ -112,11 +112,7 @@ func (a *ConcurrentArena) resetLane(n *sharedLane, chunks []*sharedChunk, limit 
 			}
 		}
 	}
-	for _, c := range chunks {
-		if c.lane == n && c != survivor {
-			a.drop(c)
-		}
-	}
+	a.dropAll(n, chunks, survivor)
 	if survivor == nil {
 		return true, limit
 	}
@@ -125,6 +121,32 @@ func (a *ConcurrentArena) resetLane(n *sharedLane, chunks []*sharedChunk, limit 
 	n.newest.Store(survivor)
 	n.align = survivor.align
 	return ok, limit - want
+}
+
+// dropAll gives those of chunks that are n's back to the child, but for survivor.
+// The tables are cut once for all of them.
+func (a *ConcurrentArena) dropAll(n *sharedLane, chunks []*sharedChunk, survivor *sharedChunk) {
+	gone := func(c *sharedChunk) bool { return c.lane == nil }
+	defer func() { // also if the child panics
+		a.own = slices.DeleteFunc(a.own, func(c *sharedChunk) bool {
+			if gone(c) {
+				a.spare = append(a.spare, c)
+			}
+			return gone(c)
+		})
+		if slices.ContainsFunc(a.table(), gone) {
+			table := slices.DeleteFunc(slices.Clone(a.table()), gone)
+			a.chunks.Store(&table)
+		}
+	}()
+	for _, c := range chunks {
+		if c.lane == n && c != survivor {
+			a.count(c, -len(c.mem))
+			b, l := c.mem, c.layout(false)
+			*c = sharedChunk{}
+			a.child.Free(b, l)
+		}
+	}
 }
 
 // retire empties c, which is kept.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unsafe"
 	"weak"
 
@@ -156,4 +157,35 @@ func TestConcurrentArenaManyTypes(t *testing.T) {
 		}
 		a.Reset()
 	}
+}
+
+// What was freed is not kept alive by what the arena remembers.
+func TestConcurrentArenaForgets(t *testing.T) {
+	type node struct {
+		p *[64]int
+		_ [6]int
+	}
+	a := heap.NewConcurrentArena(heap.GC{})
+	var watched []weak.Pointer[[64]int]
+	fill := func(n int) []node {
+		s := mem.Must(mem.Alloc[node](a, n))
+		for i := range 8 {
+			s[i].p = new([64]int)
+			watched = append(watched, weak.Make(s[i].p))
+		}
+		return s
+	}
+	for _, n := range []int{100, 10_000} { // in a slab, in a chunk of its own
+		mem.Free(a, fill(n))
+		fill(n)
+	}
+	a.Release()
+	for _, w := range watched {
+		for end := time.Now().Add(time.Minute); w.Value() != nil; runtime.GC() {
+			if time.Now().After(end) {
+				t.Fatal("an object that only freed blocks refer to is still alive")
+			}
+		}
+	}
+	runtime.KeepAlive(a)
 }

@@ -30,6 +30,9 @@ import (
 // another goroutine is in it. GC cannot tell whether a block given to Free is
 // its own, and need not: nothing happens to it.
 //
+// Alignments beyond 8 MiB are refused with [mem.ErrTooLarge]: what aligns a block
+// is more memory.
+//
 // A block lives as long as something refers to it. GC is safe for concurrent
 // use. The zero GC is ready and may be copied; all are equal.
 type GC struct{}
@@ -71,7 +74,7 @@ var (
 const (
 	spanAlign   = 13        // log2 of the runtime's page
 	largeBlock  = 32 << 10  // larger blocks have pages of their own
-	mostPadding = 8 << 20   // what aligning a typed block beyond the page may cost
+	mostPadding = 8 << 20   // what aligning a block beyond the page may cost
 	surelyFits  = 1 << 20   // no machine that runs Go is too small for this
 	unknownCap  = 64 << 30  // for a machine that does not tell its memory
 	smallCap    = 512 << 20 // where the address space is the bound: see narrow
@@ -180,7 +183,11 @@ func gcAlloc(size int, l mem.Layout, limit int) ([]byte, error) {
 			}
 		}
 	}
-	total, ok := padded(size, l.Align.Bytes()-1, limit)
+	mask := l.Align.Mask()
+	if mask >= mostPadding {
+		return nil, mem.ErrTooLarge // the runtime clears the padding, too
+	}
+	total, ok := padded(size, int(mask), limit)
 	if !ok {
 		return nil, mem.ErrTooLarge
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"runtime"
 	"sync"
 	"testing"
@@ -480,4 +481,24 @@ func FuzzGC(f *testing.F) {
 			allocatortest.Play(t, a, program)
 		}
 	})
+}
+
+// Aligning a block beyond reason is refused, rather than paid for with memory.
+func TestGCAlignTooMuch(t *testing.T) {
+	for _, c := range []struct {
+		log2 int
+		ok   bool
+	}{{21, true}, {23, true}, {24, false}, {30, false}, {62, false}} {
+		if c.log2 >= bits.UintSize-1 {
+			continue
+		}
+		align := mem.Align(1 << c.log2)
+		b, err := (heap.GC{}).Alloc(3, mem.Layout{Align: align})
+		switch {
+		case c.ok && (err != nil || len(b) != 3 || addressOf(b)&align.Mask() != 0):
+			t.Errorf("2^%d: %d bytes, %v", c.log2, len(b), err)
+		case !c.ok && !errors.Is(err, mem.ErrTooLarge):
+			t.Errorf("2^%d: %v, want mem.ErrTooLarge", c.log2, err)
+		}
+	}
 }

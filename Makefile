@@ -16,7 +16,7 @@ HAVE_CC     := [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: test
 test: ## all that CI checks: vet, staticcheck, tests in every build, other platforms
@@ -91,6 +91,7 @@ test-386: ## the tests on 32 bits, where this machine runs them
 test-modules: ## vet and test of the modules beside the core
 	@for m in $(filter-out .,$(MODULES)); do if [ -f $$m/go.mod ]; then \
 		echo "$$m: go vet, go test"; (cd $$m && $(GO) vet ./... && $(GO) test ./...) || exit 1; fi; done
+	@if $(HAVE_CC); then echo "cmd/allod: go test -race -short"; (cd cmd/allod && $(GO) test -race -short ./...); fi
 
 .PHONY: platforms
 platforms: ## go vet on every platform that must build
@@ -119,4 +120,4 @@ FUZZTIME ?= 30s
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each
 	@for p in $$($(GO) list $(HOLDERS)); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
-		echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
+		echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$p || exit 1; done; done

@@ -28,7 +28,8 @@ import (
 // are done, with a WaitGroup for instance. There are no marks: what other
 // goroutines allocated in between would die with what is rewound.
 //
-// All other methods are safe for concurrent use. As long as the newest chunk
+// All other methods are safe for concurrent use. The child may be asked to resize
+// a chunk in place while others write to blocks in it. As long as the newest chunk
 // has room, no call waits for another, but for those that concern blocks with a
 // chunk of their own. Otherwise one goroutine at a time asks the child, which
 // therefore may be one for a single goroutine if nobody else uses it meanwhile.

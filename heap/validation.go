@@ -22,8 +22,10 @@ import (
 // child's. Blocks live as long as the child says; if the child frees many at
 // once, as an Arena does, say so with [Validation.Reset].
 //
-// A Validation is safe for concurrent use if its child is. It must not be
-// copied. The zero Validation has no child; call [NewValidation].
+// A Validation is safe for concurrent use if its child is. But nobody may write
+// to a block while it is resized, as those do who got parts of it from a
+// [ConcurrentArena] above: the new contents would count as the child's doing. It
+// must not be copied. The zero Validation has no child; call [NewValidation].
 //
 // What is found is reported as [Misuse]: of kind [ChildLied] if it is the
 // child's doing. If the handler returns, a call that the caller got wrong is

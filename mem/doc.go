@@ -50,7 +50,7 @@
 // Go's. The methods of an allocator:
 //
 //	Zig                              here, or Go's
-//	Allocator.VTable                 Allocator, an interface
+//	Allocator, VTable                Allocator, an interface
 //	rawAlloc, rawResize,             a.Alloc, a.Resize,
 //	rawRemap, rawFree                a.Remap, a.Free
 //	noAlloc, noResize, noRemap       embed NoResize
@@ -62,14 +62,15 @@
 //	allocWithOptions, allocSentinel  Alloc of n+1; DupeZ and JoinZ for strings
 //	absorbSentinel                   s[:len(s)+1]
 //	alignAllocLen                    GoodSize
-//	allocWithOptionsRetAddr, …       (stacks are found without being passed)
+//	allocWithOptionsRetAddr,         (stacks are found without being passed)
+//	allocAdvancedWithRetAddr
 //	resize, remap                    Resize, Remap
 //	realloc, reallocAdvanced         Realloc, ReallocAligned
 //	free                             Free
 //	dupe                             Dupe, DupeString
 //	dupeZ, dupeSentinel              DupeZ
-//	error.OutOfMemory                ErrOutOfMemory, and errors that wrap it
-//	Alignment                        Alignment
+//	Error, error.OutOfMemory         ErrOutOfMemory, and errors that wrap it
+//	Alignment, Log2Align             Alignment
 //	  fromByteUnits, toByteUnits       Align, Alignment.Bytes
 //	  of, order, compare               AlignOf, Alignment.Compare
 //	  max, min                         Alignment.Max, Alignment.Min
@@ -77,7 +78,7 @@
 //	ValidationAllocator              heap.Validation
 //	validationWrap                   heap.NewValidation
 //
-// The utilities of std.mem:
+// The utilities of std.mem, as of Zig 0.16:
 //
 //	Zig                              here, or Go's
 //	alignForward, alignBackward      AlignForward, AlignBackward
@@ -96,36 +97,78 @@
 //	zeroes, zeroInit                 the zero value, Zeroes; T{Field: v}
 //	set                              clear; a loop
 //	copyForwards, copyBackwards      copy; CopyForwards, CopyBackwards
-//	eql, order, lessThan, orderZ     slices.Equal, slices.Compare, bytes.Compare
+//	eql, order, lessThan, orderZ,    slices.Equal, slices.Compare, bytes.Compare
+//	boundedOrderZ
 //	indexOfDiff                      IndexDiff
 //	allEqual                         !slices.ContainsFunc
 //	startsWith, endsWith             bytes.HasPrefix, bytes.HasSuffix
 //	trim, trimStart, trimEnd         bytes.Trim, bytes.TrimLeft, bytes.TrimRight
-//	indexOf, indexOfPos, lastIndexOf bytes.Index of b[i:], bytes.LastIndex
-//	indexOfScalar, …Pos              slices.Index, bytes.IndexByte
-//	lastIndexOfScalar                bytes.LastIndexByte
-//	indexOfAny, lastIndexOfAny       bytes.IndexAny, bytes.LastIndexAny
-//	indexOfNone, lastIndexOfNone     bytes.IndexFunc, bytes.LastIndexFunc
-//	indexOfSentinel, len, span, …To  bytes.IndexByte(b, 0)
-//	count, containsAtLeast           bytes.Count
+//	indexOf, indexOfPos, find,       bytes.Index, of b[i:]
+//	findPos, indexOfPosLinear,
+//	findPosLinear
+//	lastIndexOf, lastIndexOfLinear,  bytes.LastIndex
+//	findLast, findLastLinear
+//	indexOfScalar, indexOfScalarPos, slices.Index, bytes.IndexByte
+//	findScalar, findScalarPos
+//	lastIndexOfScalar,               bytes.LastIndexByte
+//	findScalarLast
+//	indexOfAny, indexOfAnyPos,       bytes.IndexAny
+//	findAny, findAnyPos
+//	lastIndexOfAny, findLastAny      bytes.LastIndexAny
+//	indexOfNone, indexOfNonePos,     bytes.IndexFunc
+//	findNone, findNonePos
+//	lastIndexOfNone, findLastNone    bytes.LastIndexFunc
+//	indexOfSentinel, findSentinel,   bytes.IndexByte(b, 0)
+//	len, span, sliceTo
+//	findDiff                         IndexDiff
+//	count, countScalar               bytes.Count
+//	containsAtLeast,                 bytes.Count(b, x) >= n
+//	containsAtLeastScalar,
+//	containsAtLeastScalar2
 //	min, max, minMax                 slices.Min, slices.Max
-//	indexOfMin, indexOfMax, …MinMax  a loop
+//	indexOfMin, indexOfMax,          a loop
+//	indexOfMinMax, findMin, findMax,
+//	findMinMax
+//	cut, cutScalar                   bytes.Cut
+//	cutPrefix, cutSuffix             bytes.CutPrefix, bytes.CutSuffix
+//	cutLast, cutScalarLast           bytes.LastIndex, and slicing
 //	replace, replaceScalar           bytes.ReplaceAll
 //	replacementSize, replaceOwned    ReplaceAll
-//	collapseRepeats, …Len            slices.CompactFunc
-//	reverse, reverseIterator         slices.Reverse, slices.Backward
+//	collapseRepeats,                 slices.CompactFunc
+//	collapseRepeatsLen
+//	reverse                          slices.Reverse
+//	reverseIterator, ReverseIterator slices.Backward
 //	rotate                           slices.Reverse, three times
 //	swap                             a, b = b, a
-//	sort, sortUnstable, sortContext  slices.SortStableFunc, slices.SortFunc
+//	sort, sortUnstable, sortContext, slices.SortStableFunc, slices.SortFunc
+//	sortUnstableContext
 //	join, joinZ                      Join, JoinZ
-//	concat, concatWithSentinel       Concat
-//	tokenizeScalar, …Any, …Sequence  bytes.FieldsFuncSeq
-//	splitScalar, …Any, …Sequence     bytes.SplitSeq
-//	splitBackwards…                  bytes.LastIndex, step by step
-//	window                           Windows; slices.Chunk where they do not overlap
-//	readInt, writeInt, readVarInt, … encoding/binary
-//	readPackedInt, writePackedInt    shifts and masks
-//	nativeTo…, …ToNative, …          encoding/binary, byte order by byte order
-//	byteSwapAllFields                math/bits.ReverseBytes64, …
+//	concat, concatMaybeSentinel,     Concat
+//	concatWithSentinel
+//	tokenizeScalar, tokenizeAny,     bytes.FieldsFuncSeq
+//	tokenizeSequence, TokenIterator
+//	splitScalar, splitAny,           bytes.SplitSeq
+//	splitSequence, SplitIterator,
+//	DelimiterType
+//	splitBackwardsScalar,            bytes.LastIndex, step by step
+//	splitBackwardsAny,
+//	splitBackwardsSequence,
+//	SplitBackwardsIterator
+//	window, WindowIterator           Windows; slices.Chunk where they do not overlap
+//	readInt, writeInt, readVarInt    encoding/binary
+//	readPackedInt, writePackedInt,   shifts and masks
+//	readVarPackedInt,
+//	writeVarPackedInt,
+//	readPackedIntNative,
+//	readPackedIntForeign,
+//	writePackedIntNative,
+//	writePackedIntForeign
+//	nativeToLittle, nativeToBig,     encoding/binary, byte order by byte order
+//	littleToNative, bigToNative,
+//	toNative, nativeTo
+//	byteSwapAllFields,               math/bits.ReverseBytes64, …
+//	byteSwapAllFieldsAligned,
+//	byteSwapAllElements
+//	byte_size_in_bits                8
 //	doNotOptimizeAway                runtime.KeepAlive; b.Loop in benchmarks
 package mem

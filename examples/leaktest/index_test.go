@@ -2,6 +2,8 @@ package leaktest
 
 import (
 	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -39,19 +41,34 @@ func TestRunningOut(t *testing.T) {
 }
 
 // What the first test says when Close is forgotten. Instead of failing, this
-// test looks at the failure.
+// test looks at the failure: it is what the README shows.
 func TestForgottenClose(t *testing.T) {
 	failed := &recorder{}
 	x := NewIndex(allocatortest.New(failed))
-	if err := x.Add("allod"); err != nil {
-		t.Fatal(err)
-	}
-	failed.end()
-	for _, want := range []string{"leaked 2 blocks", "leaktest.(*Index).Add", "index.go"} {
-		if !strings.Contains(failed.text, want) {
-			t.Errorf("no %q in:\n%s", want, failed.text)
+	for _, word := range []string{"allod", "feud", "manor"} {
+		if err := x.Add(word); err != nil {
+			t.Fatal(err)
 		}
 	}
+	failed.end()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, _ := strings.Cut(string(readme), "--- FAIL: TestIndex")
+	_, shown, _ = strings.Cut(shown, "allocatortest: ")
+	shown, _, _ = strings.Cut(shown, "```")
+	_, got, _ := strings.Cut(strings.ReplaceAll(failed.text, t.Name(), "TestIndex"), "allocatortest: ")
+	if got, shown := withoutPlaces(got), withoutPlaces(shown); got != shown || got == "" {
+		t.Errorf("the README shows\n%s\nand the test says\n%s", shown, got)
+	}
+}
+
+// withoutPlaces leaves out where this repository lies, and lines of this file.
+func withoutPlaces(report string) string {
+	report = regexp.MustCompile(`\S*examples/leaktest/`).ReplaceAllString(report, "examples/leaktest/")
+	report = regexp.MustCompile(`_test\.go:\d+`).ReplaceAllString(report, "_test.go")
+	return strings.Join(strings.Fields(report), " ")
 }
 
 // recorder is a test whose failure can be looked at.

@@ -3,6 +3,8 @@
 //
 //   - leaktest: a test that fails on leaks, and one that runs out of memory at
 //     every allocation in turn.
+//   - forgotten: one Free too few, and who allocated the block.
+//   - tooearly: one Free too early, and who read, freed and allocated the block.
 //   - request: an HTTP handler with an arena per request.
 //   - limit: choosing a limit, and making room when it is reached.
 //   - embed: an allocator of one's own, by embedding another.

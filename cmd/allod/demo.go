@@ -24,6 +24,7 @@ func demoCommand() *cobra.Command {
 		Long: `Demo builds a full-text index over the source tree of Go, or over another
 folder, in plain Go and in an arena off the Go heap. It answers phrase and
 prefix queries under the load of a service, tears the index down, and compares.
+At the end two small programs free memory wrongly, and are told where.
 
 Exit codes: 0 all is well, 1 a check failed or a file could not be read, 2 usage,
 3 out of memory.`,
@@ -73,6 +74,18 @@ func sourceOfGo(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("no folder was given, and go env GOROOT does not say where Go is: %w", err)
 	}
 	return filepath.Join(strings.TrimSpace(string(root)), "src"), nil
+}
+
+// mistakeCommand is how the demo starts itself for a program with a mistake.
+func mistakeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    demo.HiddenMistake,
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return demo.RunMistake(args[0], cmd.OutOrStdout())
+		},
+	}
 }
 
 // variantCommand is how the demo starts itself for one variant.

@@ -41,7 +41,7 @@ func run(args []string) int {
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetArgs(args)
-	root.AddCommand(demoCommand(), variantCommand(), replayCommand(), recordCommand())
+	root.AddCommand(demoCommand(), variantCommand(), mistakeCommand(), replayCommand(), recordCommand())
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return demo.ExitOK

@@ -29,6 +29,7 @@ func (r *Report) writeHTML(w io.Writer) error {
 		"Bars":      r.barCharts(),
 		"Curve":     r.curve(),
 		"Table":     r.cells(),
+		"Mistakes":  r.Mistakes,
 	})
 }
 

@@ -21,6 +21,7 @@ type Report struct {
 	Processors int          `json:"processors"`
 	Variants   []*Result    `json:"variants"`
 	Limited    *LimitResult `json:"limited"`
+	Mistakes   []*Mistake   `json:"mistakes"`
 	Failed     []string     `json:"failed_checks"`
 }
 
@@ -76,6 +77,9 @@ func (r *Report) check() {
 	fail(l.ExitCode == ExitOutOfMemory, "with a limit of %s the exit code was %d, not %d",
 		size(l.Limit), l.ExitCode, ExitOutOfMemory)
 	fail(l.Intact, "running out of memory damaged the index")
+	for _, m := range r.Mistakes {
+		fail(m.Found || !m.Able, "the mistake of examples/%s was not found", m.Name)
+	}
 	fail(l.Lost == 0, "after running out of memory %d bytes were lost", l.Lost)
 }
 
@@ -147,6 +151,11 @@ func (r *Report) write(w io.Writer, columns int) error {
 	}
 	for _, p := range append(r.legend(), r.sentences()...) {
 		if _, err := fmt.Fprintf(w, "\n%s\n", wrap(p, min(columns, maxColumns))); err != nil {
+			return err
+		}
+	}
+	for _, m := range r.Mistakes {
+		if err := m.write(w, min(columns, maxColumns)); err != nil {
 			return err
 		}
 	}

@@ -105,6 +105,9 @@ func measure(ctx context.Context, c *corpus, o Options, bar *bar, stdout io.Writ
 	if err != nil {
 		return nil, err
 	}
+	if err := r.mistakes(ctx); err != nil {
+		return nil, err
+	}
 	r.check()
 	return r, nil
 }

@@ -1,0 +1,114 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestChecksFail(t *testing.T) {
+	ok := func() *Report {
+		l := &LimitResult{Limit: 1, Error: "no", Intact: true, ExitCode: ExitOutOfMemory}
+		return &Report{Variants: []*Result{{Answers: "1", OffHeap: 9}, {Answers: "1", OffHeap: 9}}, Limited: l}
+	}
+	r := ok()
+	if r.check(); len(r.Failed) != 0 {
+		t.Fatalf("checks failed: %q", r.Failed)
+	}
+	for name, spoil := range map[string]func(*Report){
+		"answers":  func(r *Report) { r.Variants[1].Answers = "2" },
+		"words":    func(r *Report) { r.Variants[1].Words = 1 },
+		"leak":     func(r *Report) { r.Variants[1].Lost = 1 },
+		"code":     func(r *Report) { r.Limited.ExitCode = 0 },
+		"damage":   func(r *Report) { r.Limited.Intact = false },
+		"lost":     func(r *Report) { r.Limited.Lost = 1 },
+		"postings": func(r *Report) { r.Variants[0].Postings = 1 },
+	} {
+		r := ok()
+		spoil(r)
+		var out bytes.Buffer
+		if r.check(); len(r.Failed) != 1 {
+			t.Errorf("%s: %q", name, r.Failed)
+		}
+		if err := r.write(&out, 80); err != nil || !strings.Contains(out.String(), "CHECK FAILED") {
+			t.Errorf("%s: %v\n%s", name, err, &out)
+		}
+	}
+}
+
+// The old page stays until there is a new one.
+func TestPageFile(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "x.html")
+	if err := os.WriteFile(name, []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	holds := func(want string) {
+		t.Helper()
+		got, err := os.ReadFile(name)
+		entries, _ := os.ReadDir(dir)
+		if err != nil || string(got) != want || len(entries) != 1 {
+			t.Errorf("%q, %v, beside %v; want only %q", got, err, entries, want)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	o := Options{Root: smallCorpus(t, 3).root, Scale: 1, Load: time.Millisecond, HTML: name}
+	if err := Run(ctx, o, io.Discard, os.Stderr); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	holds("old")
+
+	p, err := createPage(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.WriteString("new"); err != nil {
+		t.Error(err)
+	}
+	if err := p.keep(); err != nil {
+		t.Error(err)
+	}
+	p.discard()
+	holds("new")
+
+	p, err = createPage(os.DevNull) // replaced by nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Name() != os.DevNull {
+		t.Errorf("writing to %s", p.Name())
+	}
+	if err := p.keep(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWarning(t *testing.T) {
+	r := &Report{Variants: []*Result{{Title: "a", Got: 0.97}, {Title: "b"}}}
+	if w := r.warning(); w != "" {
+		t.Errorf("a quiet machine: %q", w)
+	}
+	r.Variants[1].Got = 0.5
+	if w := r.warning(); !strings.Contains(w, "b got 50 %") || strings.Contains(w, "a got") {
+		t.Errorf("a busy machine: %q", w)
+	}
+}
+
+// Collecting on idle processors takes nothing from anybody.
+func TestGCCPU(t *testing.T) {
+	for range 3 {
+		runtime.GC()
+	}
+	gc, idle, all := gcCPU(), readMetric("/cpu/classes/gc/mark/idle:cpu-seconds"), readMetric("/cpu/classes/gc/total:cpu-seconds")
+	if gc <= 0 || gc+idle > all*1.001 {
+		t.Errorf("%g s of collecting, %g s of it idle, are counted as %g s", all, idle, gc)
+	}
+}

@@ -1,0 +1,8 @@
+package tooearly
+
+import _ "embed"
+
+// Source is the text of the program, for showing it beside what it is told.
+//
+//go:embed tooearly.go
+var Source string

@@ -34,15 +34,15 @@ func (m *BTreeMapUnmanaged[K, V, C]) place(a mem.Allocator, k *K, v *V, method s
 			return nil, 0, false, err
 		}
 	}
-	var path btreePath[K]
-	l := m.find(k, &path)
-	i := below(l.keys[:l.n], k, m.kind, m.Order)
-	if i < l.n && equivalent(&l.keys[i], k, m.kind, m.Order) {
+	l, i, found := m.find(k, nil)
+	if found {
 		return l, i, true, nil
 	}
 	if l.n == btreeFanout {
 		m.from.check(a, method)
 		var err error
+		var path btreePath[K] // which costs time, and few need it
+		m.find(k, &path)
 		if l, i, err = m.split(a, &path, l, i, k); err != nil {
 			return nil, 0, false, err
 		}
@@ -140,23 +140,28 @@ func (m *BTreeMapUnmanaged[K, V, C]) addKid(path *btreePath[K], k K, kid nodePtr
 	m.height++
 }
 
-// removeAt removes entry i of the leaf l, which path leads to.
-func (m *BTreeMapUnmanaged[K, V, C]) removeAt(a mem.Allocator, path *btreePath[K], l *btreeLeaf[K, V], i int, method string) {
+// removeAt removes entry i of the leaf l.
+func (m *BTreeMapUnmanaged[K, V, C]) removeAt(a mem.Allocator, l *btreeLeaf[K, V], i int, method string) {
 	m.from.check(a, method)
-	l.removeAt(i)
 	m.n--
 	m.changes++
-	if i == 0 && l.n > 0 {
-		m.setLowest(path, 0, l.keys[0])
-	}
-	if m.height == 0 {
-		if l.n == 0 {
+	switch {
+	case m.height == 0:
+		if l.removeAt(i); l.n == 0 {
 			m.Close(a)
 		}
-		return
-	}
-	if l.n < btreeSparse {
-		m.mendLeaf(a, path, l)
+	case i > 0 && l.n > btreeSparse:
+		l.removeAt(i)
+	default: // something changes above the leaf
+		var path btreePath[K]
+		m.find(&l.keys[i], &path)
+		l.removeAt(i)
+		if i == 0 && l.n > 0 {
+			m.setLowest(&path, 0, l.keys[0])
+		}
+		if l.n < btreeSparse {
+			m.mendLeaf(a, &path, l)
+		}
 	}
 	m.check()
 }

@@ -6,49 +6,109 @@ import (
 	"github.com/allod-dev/allod/mem"
 )
 
-// All iterations are of one kind: they hold a leaf and an index in it, and when
-// the map has changed during a step, look for their place again by the key that
-// they were at.
+// A btreeCursor is where an iteration is. When the map has changed during a step,
+// it looks for its place again by the key that it was at.
+type btreeCursor[K, V any, C Order[K]] struct {
+	m       *BTreeMapUnmanaged[K, V, C]
+	l       *btreeLeaf[K, V] // nil at the end
+	i, stop int              // i < stop <= l.n
+	changes uint
+	end     *K // or nil: the iteration ends before it
+}
 
-// forward yields the entries from i on in l and in the leaves after it, up to
-// the first that does not come before end, if there is an end.
-func (m *BTreeMapUnmanaged[K, V, C]) forward(l *btreeLeaf[K, V], i int, end *K, yield func(*K, *V) bool) {
-	for l, i = after(l, i); l != nil; l, i = l.next, 0 {
-		stop := l.n
-		if end != nil {
-			stop = below(l.keys[:l.n], end, m.kind, m.Order)
-		}
-		for i < stop {
-			k, changes := l.keys[i], m.changes
-			if !yield(&l.keys[i], &l.vals[i]) {
+// cursor returns the cursor at entry i of l or, if that is the end of the leaf,
+// at the next one.
+func (m *BTreeMapUnmanaged[K, V, C]) cursor(l *btreeLeaf[K, V], i int, end *K) btreeCursor[K, V, C] {
+	c := btreeCursor[K, V, C]{m: m, l: l, i: i, end: end}
+	c.settle()
+	return c
+}
+
+// leaf returns the entries that are next, all of one leaf.
+func (c *btreeCursor[K, V, C]) leaf() ([]K, []V) {
+	return c.l.keys[c.i:c.stop], c.l.vals[c.i:c.stop]
+}
+
+// leave goes on to the next leaf.
+func (c *btreeCursor[K, V, C]) leave() {
+	c.i = c.stop
+	if c.stop < c.l.n {
+		c.l = nil
+		return
+	}
+	c.settle()
+}
+
+// moved tells whether the map has changed during the step at the key k. If so,
+// it goes on from there.
+func (c *btreeCursor[K, V, C]) moved(k *K) bool {
+	if c.changes == c.m.changes {
+		return false
+	}
+	c.find(k)
+	return true
+}
+
+func (c *btreeCursor[K, V, C]) find(k *K) {
+	var found bool
+	if c.l, c.i, found = c.m.entryOf(k); found {
+		c.i++
+	}
+	c.settle()
+}
+
+// settle finds the entry that i stands for, in l or in the leaf after it, and
+// where the iteration ends in that leaf.
+func (c *btreeCursor[K, V, C]) settle() {
+	c.changes = c.m.changes
+	if c.l, c.i = after(c.l, c.i); c.l == nil {
+		return
+	}
+	if c.stop = c.l.n; c.end != nil {
+		c.stop = below(c.l.keys[:c.l.n], c.end, c.m.kind, c.m.Order)
+	}
+	if c.i >= c.stop {
+		c.l = nil
+	}
+}
+
+func (c *btreeCursor[K, V, C]) run(yield func(K, V) bool) {
+next:
+	for c.l != nil {
+		keys, vals := c.leaf()
+		for i, k := range keys {
+			if !yield(k, vals[i]) {
 				return
 			}
-			i++
-			if m.changes == changes {
-				continue
+			if c.moved(&k) {
+				continue next
 			}
-			var found bool
-			if l, i, found = m.entryOf(&k); found {
-				i++
-			}
-			if l == nil {
+		}
+		c.leave()
+	}
+}
+
+func (c *btreeCursor[K, V, C]) runPtr(yield func(K, *V) bool) {
+next:
+	for c.l != nil {
+		keys, vals := c.leaf()
+		for i, k := range keys {
+			if !yield(k, &vals[i]) {
 				return
 			}
-			if stop = l.n; end != nil {
-				stop = below(l.keys[:l.n], end, m.kind, m.Order)
+			if c.moved(&k) {
+				continue next
 			}
 		}
-		if stop < l.n {
-			return
-		}
+		c.leave()
 	}
 }
 
 // backward yields the entries before i in l and in the leaves before it.
-func (m *BTreeMapUnmanaged[K, V, C]) backward(l *btreeLeaf[K, V], i int, yield func(*K, *V) bool) {
+func (m *BTreeMapUnmanaged[K, V, C]) backward(l *btreeLeaf[K, V], i int, yield func(K, V) bool) {
 	for l, i = before(l, i); l != nil; l, i = before(l, i) {
 		k, changes := l.keys[i], m.changes
-		if !yield(&l.keys[i], &l.vals[i]) {
+		if !yield(k, l.vals[i]) {
 			return
 		}
 		if m.changes != changes {
@@ -57,36 +117,43 @@ func (m *BTreeMapUnmanaged[K, V, C]) backward(l *btreeLeaf[K, V], i int, yield f
 	}
 }
 
-// pairs makes an iteration over pointers one over values.
-func pairs[K, V any](yield func(K, V) bool) func(*K, *V) bool {
-	return func(k *K, v *V) bool { return yield(*k, *v) }
-}
-
 // All yields the entries in order. Entries may be put and removed during the
 // iteration, which goes on with the key that comes next then.
 func (m *BTreeMapUnmanaged[K, V, C]) All() iter.Seq2[K, V] {
-	return func(yield func(K, V) bool) { m.forward(m.edge(false), 0, nil, pairs(yield)) }
+	return func(yield func(K, V) bool) {
+		c := m.cursor(m.edge(false), 0, nil)
+		c.run(yield)
+	}
 }
 
 // AllPtr yields the keys in order with pointers to their values, on the terms of
 // All. A pointer is valid until an entry is put or removed.
 func (m *BTreeMapUnmanaged[K, V, C]) AllPtr() iter.Seq2[K, *V] {
 	return func(yield func(K, *V) bool) {
-		m.forward(m.edge(false), 0, nil, func(k *K, v *V) bool { return yield(*k, v) })
+		c := m.cursor(m.edge(false), 0, nil)
+		c.runPtr(yield)
 	}
 }
 
 // Keys yields the keys in order, on the terms of All.
 func (m *BTreeMapUnmanaged[K, V, C]) Keys() iter.Seq[K] {
 	return func(yield func(K) bool) {
-		m.forward(m.edge(false), 0, nil, func(k *K, _ *V) bool { return yield(*k) })
+		for k := range m.AllPtr() {
+			if !yield(k) {
+				return
+			}
+		}
 	}
 }
 
 // Values yields the values in the order of their keys, on the terms of All.
 func (m *BTreeMapUnmanaged[K, V, C]) Values() iter.Seq[V] {
 	return func(yield func(V) bool) {
-		m.forward(m.edge(false), 0, nil, func(_ *K, v *V) bool { return yield(*v) })
+		for _, v := range m.AllPtr() {
+			if !yield(*v) {
+				return
+			}
+		}
 	}
 }
 
@@ -94,7 +161,8 @@ func (m *BTreeMapUnmanaged[K, V, C]) Values() iter.Seq[V] {
 func (m *BTreeMapUnmanaged[K, V, C]) From(k K) iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
 		l, i, _ := m.entryOf(&k)
-		m.forward(l, i, nil, pairs(yield))
+		c := m.cursor(l, i, nil)
+		c.run(yield)
 	}
 }
 
@@ -103,7 +171,8 @@ func (m *BTreeMapUnmanaged[K, V, C]) From(k K) iter.Seq2[K, V] {
 func (m *BTreeMapUnmanaged[K, V, C]) Range(low, high K) iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
 		l, i, _ := m.entryOf(&low)
-		m.forward(l, i, &high, pairs(yield))
+		c := m.cursor(l, i, &high)
+		c.run(yield)
 	}
 }
 
@@ -112,7 +181,7 @@ func (m *BTreeMapUnmanaged[K, V, C]) Range(low, high K) iter.Seq2[K, V] {
 func (m *BTreeMapUnmanaged[K, V, C]) Backward() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
 		if l := m.edge(true); l != nil {
-			m.backward(l, l.n, pairs(yield))
+			m.backward(l, l.n, yield)
 		}
 	}
 }
@@ -126,7 +195,7 @@ func (m *BTreeMapUnmanaged[K, V, C]) BackwardFrom(k K) iter.Seq2[K, V] {
 			i++
 		}
 		if l != nil {
-			m.backward(l, i, pairs(yield))
+			m.backward(l, i, yield)
 		}
 	}
 }

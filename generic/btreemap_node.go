@@ -1,6 +1,9 @@
 package generic
 
 import (
+	"cmp"
+	"reflect"
+
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -151,41 +154,72 @@ func (p *btreeInner[K]) moveLeft(r *btreeInner[K], m int, sep K) K {
 	return sep
 }
 
-// find returns the leaf where k is or belongs, and the way there.
-func (m *BTreeMapUnmanaged[K, V, C]) find(k *K, path *btreePath[K]) *btreeLeaf[K, V] {
+// find returns the leaf and index of k, or of the first entry after it, and
+// whether k is there. The index may be the end of the leaf. There must be a
+// root. It notes the way in path, unless that is nil.
+//
+// A map whose keys the machine compares is searched as one of the basic type
+// that the keys have, of which nodes look the same: that way the search is one
+// loop without a call.
+func (m *BTreeMapUnmanaged[K, V, C]) find(k *K, path *btreePath[K]) (l *btreeLeaf[K, V], i int, found bool) {
+	switch m.kind {
+	case reflect.Int:
+		return findNatural[int, K, V](m.root, m.height, k, path)
+	case reflect.Uint64:
+		return findNatural[uint64, K, V](m.root, m.height, k, path)
+	case reflect.Int64:
+		return findNatural[int64, K, V](m.root, m.height, k, path)
+	case reflect.Uint32:
+		return findNatural[uint32, K, V](m.root, m.height, k, path)
+	case reflect.Int32:
+		return findNatural[int32, K, V](m.root, m.height, k, path)
+	case reflect.Uint:
+		return findNatural[uint, K, V](m.root, m.height, k, path)
+	case reflect.String:
+		return findNatural[string, K, V](m.root, m.height, k, path)
+	case reflect.Float64:
+		return findNatural[float64, K, V](m.root, m.height, k, path)
+	}
 	at := m.root
 	for level := m.height; level > 0; level-- {
 		p := nodeAt[btreeInner[K]](at)
-		i := m.childOf(p, k)
-		path.nodes[level], path.kid[level] = p, i
+		i := below(p.keys[:p.n-1], k, m.kind, m.Order)
+		if i < p.n-1 && m.Order.Compare(p.keys[i], *k) == 0 {
+			i++
+		}
+		if path != nil {
+			path.nodes[level], path.kid[level] = p, i
+		}
 		at = p.kids[i]
-	}
-	return nodeAt[btreeLeaf[K, V]](at)
-}
-
-// childOf returns below which child of p k is or belongs.
-func (m *BTreeMapUnmanaged[K, V, C]) childOf(p *btreeInner[K], k *K) int {
-	i := below(p.keys[:p.n-1], k, m.kind, m.Order)
-	if i < p.n-1 && equivalent(&p.keys[i], k, m.kind, m.Order) {
-		i++
-	}
-	return i
-}
-
-// entryOf returns the leaf and index of k, or of the first entry after it, and
-// whether k is there. The index may be the end of the leaf.
-func (m *BTreeMapUnmanaged[K, V, C]) entryOf(k *K) (l *btreeLeaf[K, V], i int, found bool) {
-	at := m.root
-	if at == nil {
-		return nil, 0, false
-	}
-	for level := m.height; level > 0; level-- {
-		p := nodeAt[btreeInner[K]](at)
-		at = p.kids[m.childOf(p, k)]
 	}
 	l = nodeAt[btreeLeaf[K, V]](at)
 	i = below(l.keys[:l.n], k, m.kind, m.Order)
-	return l, i, i < l.n && equivalent(&l.keys[i], k, m.kind, m.Order)
+	return l, i, i < l.n && m.Order.Compare(l.keys[i], *k) == 0
+}
+
+// findNatural is find for keys of the kind of N.
+func findNatural[N cmp.Ordered, K, V any](root nodePtr, height int, key *K, path *btreePath[K]) (*btreeLeaf[K, V], int, bool) {
+	k, at := valueAs[N](key), root
+	for level := height; level > 0; level-- {
+		p := nodeAt[btreeInner[N]](at)
+		i := upToNatural(p.keys[:p.n-1], k)
+		if path != nil {
+			path.nodes[level], path.kid[level] = nodeAt[btreeInner[K]](at), i
+		}
+		at = p.kids[i]
+	}
+	l := nodeAt[btreeLeaf[N, V]](at)
+	i := belowNatural(l.keys[:l.n], k)
+	return nodeAt[btreeLeaf[K, V]](at), i, i < l.n && !cmp.Less(k, l.keys[i])
+}
+
+// entryOf is find for a map that may have no root, and for those who do not ask
+// for the way. There is no leaf then.
+func (m *BTreeMapUnmanaged[K, V, C]) entryOf(k *K) (l *btreeLeaf[K, V], i int, found bool) {
+	if m.root == nil {
+		return nil, 0, false
+	}
+	return m.find(k, nil)
 }
 
 // edge returns the first leaf or the last one, or nil.

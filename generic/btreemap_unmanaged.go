@@ -253,17 +253,12 @@ func (m *BTreeMapUnmanaged[K, V, C]) Remove(a mem.Allocator, k K) bool {
 // FetchRemove removes the entry of k and returns its value, and whether there
 // was one.
 func (m *BTreeMapUnmanaged[K, V, C]) FetchRemove(a mem.Allocator, k K) (v V, ok bool) {
-	if m.root == nil {
-		return v, false
-	}
-	var path btreePath[K]
-	l := m.find(&k, &path)
-	i := below(l.keys[:l.n], &k, m.kind, m.Order)
-	if i == l.n || !equivalent(&l.keys[i], &k, m.kind, m.Order) {
+	l, i, found := m.entryOf(&k)
+	if !found {
 		return v, false
 	}
 	v = l.vals[i]
-	m.removeAt(a, &path, l, i, "generic: BTreeMap.Remove")
+	m.removeAt(a, l, i, "generic: BTreeMap.Remove")
 	return v, true
 }
 
@@ -281,13 +276,11 @@ func (m *BTreeMapUnmanaged[K, V, C]) pop(a mem.Allocator, last bool, method stri
 	if m.root == nil {
 		return k, v, false
 	}
-	var path btreePath[K]
-	l := m.pathToEdge(last, &path)
-	i := 0
+	l, i := m.edge(last), 0
 	if last {
 		i = l.n - 1
 	}
 	k, v = l.keys[i], l.vals[i]
-	m.removeAt(a, &path, l, i, method)
+	m.removeAt(a, l, i, method)
 	return k, v, true
 }

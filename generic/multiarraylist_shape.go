@@ -141,10 +141,3 @@ func (c Column[T, F]) Items(l MultiArray[T]) []F {
 	}
 	return sliceOf[F](u.cols[c.index].block, u.n)
 }
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}

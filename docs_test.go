@@ -20,7 +20,13 @@ var rooms = []string{"mem", "heap", "generic", "testing/allocatortest", "testing
 var shownBy = map[string]string{
 	"allocatortest.Option": "Child",
 	"allocatortest.TB":     "New",
+	"generic.DoublyLinked": "IntrusiveDoublyLinkedList",
+	"generic.DoublyLinks":  "IntrusiveDoublyLinkedList",
+	"generic.DoublyNode":   "DoublyLinkedList",
 	"generic.MultiArray":   "Column",
+	"generic.SinglyLinked": "IntrusiveSinglyLinkedList",
+	"generic.SinglyLinks":  "IntrusiveSinglyLinkedList",
+	"generic.SinglyNode":   "SinglyLinkedList",
 	"generic.Slot":         "HashMap",
 	"heap.ArenaStats":      "Arena",
 	"heap.BufferMark":      "FixedBuffer",

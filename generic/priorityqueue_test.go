@@ -163,9 +163,9 @@ type same struct{}
 
 func (same) Compare(a, b struct{}) int { return 0 }
 
-type byName struct{}
+type linksByName struct{}
 
-func (byName) Compare(a, b link) int { return cmp.Compare(a.name, b.name) }
+func (linksByName) Compare(a, b link) int { return cmp.Compare(a.name, b.name) }
 
 // withPromise leaves memory out that may not hold the values of a program.
 func withPromise(run modelProgram) modelProgram {
@@ -184,7 +184,7 @@ var priorityPrograms = []modelProgram{
 	priorityProgram[int64, generic.Descending[int64]](func(b byte) int64 { return int64(b) - 100 }),
 	priorityProgram[struct{}, same](func(byte) struct{} { return struct{}{} }),
 	priorityProgram[wide, byA](func(b byte) wide { return wide{a: uint64(b) / 2, ok: b%2 == 0} }),
-	withPromise(priorityProgram[link, byName](func(b byte) link { return links[b] })),
+	withPromise(priorityProgram[link, linksByName](func(b byte) link { return links[b] })),
 	withPromise(priorityProgram[string, generic.Ascending[string]](func(b byte) string { return names[b] })),
 }
 
@@ -193,7 +193,7 @@ var dequeuePrograms = []modelProgram{
 	dequeueProgram[int64, generic.Descending[int64]](func(b byte) int64 { return int64(b) - 100 }),
 	dequeueProgram[struct{}, same](func(byte) struct{} { return struct{}{} }),
 	dequeueProgram[wide, byA](func(b byte) wide { return wide{a: uint64(b) / 2, ok: b%2 == 0} }),
-	withPromise(dequeueProgram[link, byName](func(b byte) link { return links[b] })),
+	withPromise(dequeueProgram[link, linksByName](func(b byte) link { return links[b] })),
 }
 
 func TestPriorityQueueModel(t *testing.T)   { testModel(t, priorityPrograms...) }
@@ -203,8 +203,8 @@ func FuzzPriorityQueue(f *testing.F)   { fuzzModel(f, priorityPrograms...) }
 func FuzzPriorityDequeue(f *testing.F) { fuzzModel(f, dequeuePrograms...) }
 
 func TestPriorityQueueFailures(t *testing.T) {
-	type Q = *generic.PriorityQueue[link, byName]
-	type D = *generic.PriorityDequeue[link, byName]
+	type Q = *generic.PriorityQueue[link, linksByName]
+	type D = *generic.PriorityDequeue[link, linksByName]
 	points := 0
 	for name, op := range map[string]struct {
 		q func(Q) error
@@ -232,7 +232,7 @@ func TestPriorityQueueFailures(t *testing.T) {
 		}
 		points += failures(t, allocatortest.FailureOptions{}, true, allocatortest.Operation[Q]{
 			Setup: func(a mem.Allocator) (Q, error) {
-				q := generic.NewPriorityQueueOrder(a, byName{})
+				q := generic.NewPriorityQueueOrder(a, linksByName{})
 				return q, errors.Join(q.EnsureTotalCapacityPrecise(8), q.PushSlice(links[:n]))
 			},
 			Run: op.q, Snapshot: func(q Q) any { return []any{slices.Clone(q.Items()), q.Cap()} },
@@ -240,7 +240,7 @@ func TestPriorityQueueFailures(t *testing.T) {
 		})
 		points += failures(t, allocatortest.FailureOptions{}, true, allocatortest.Operation[D]{
 			Setup: func(a mem.Allocator) (D, error) {
-				q := generic.NewPriorityDequeueOrder(a, byName{})
+				q := generic.NewPriorityDequeueOrder(a, linksByName{})
 				return q, errors.Join(q.EnsureTotalCapacityPrecise(8), q.PushSlice(links[:n]))
 			},
 			Run: op.d, Snapshot: func(q D) any { return []any{slices.Clone(q.Items()), q.Cap()} },

@@ -1,0 +1,216 @@
+package generic
+
+import (
+	"iter"
+
+	"github.com/allod-dev/allod/mem"
+)
+
+// A DoublyLinkedListUnmanaged is a sequence of elements of which each knows its
+// neighbours, so that elements can be added and removed anywhere in constant
+// time. The allocator is handed to every call that may need it.
+// [DoublyLinkedList] is the same with the allocator stored.
+//
+// Memory comes from the allocator passed in, which must be the same every time:
+// one block for each element, the node, given back when the element is removed.
+// Nodes refer to one another, and need nobody's promise for that. Elements are
+// not closed or freed by anything here. A pool, or an arena that is given up
+// with the list, is the allocator to have for many small nodes; heap.Page is
+// not. For values that exist anyway there is [IntrusiveDoublyLinkedList],
+// and where elements are only added and removed at the ends, [Deque] is several
+// times faster.
+//
+// Nodes stay where they are until they are removed. A node that was removed, or
+// is of another list, must not be handed to a list.
+//
+// A list is for one goroutine at a time. The zero value is an empty list, ready
+// for use. Assigning a list moves it: two copies must not both be used.
+type DoublyLinkedListUnmanaged[T any] struct {
+	l    IntrusiveDoublyLinkedList[DoublyNode[T], *DoublyNode[T]]
+	from origin // 0 as long as there is no node
+}
+
+// A DoublyNode is an element of a [DoublyLinkedList], in the place where it lies.
+type DoublyNode[T any] struct {
+	DoublyLinks[DoublyNode[T]]
+
+	// Value is the element.
+	Value T
+}
+
+// Next returns the next node, or nil.
+func (n *DoublyNode[T]) Next() *DoublyNode[T] { return n.next }
+
+// Prev returns the node before, or nil.
+func (n *DoublyNode[T]) Prev() *DoublyNode[T] { return n.prev }
+
+// Clone returns a list of the same elements.
+func (l *DoublyLinkedListUnmanaged[T]) Clone(a mem.Allocator) (DoublyLinkedListUnmanaged[T], error) {
+	var c DoublyLinkedListUnmanaged[T]
+	c.from.check(a, "generic: DoublyLinkedList.Clone")
+	for n := range l.l.All() {
+		if _, err := c.PushBack(a, n.Value); err != nil {
+			c.Close(a)
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// PushBack adds v behind the last element and returns its node.
+func (l *DoublyLinkedListUnmanaged[T]) PushBack(a mem.Allocator, v T) (*DoublyNode[T], error) {
+	n, err := l.node(a, v, "generic: DoublyLinkedList.PushBack")
+	if err == nil {
+		l.l.PushBack(n)
+	}
+	return n, err
+}
+
+// InsertBefore adds v before the node at, which is in the list, and returns its
+// node.
+func (l *DoublyLinkedListUnmanaged[T]) InsertBefore(a mem.Allocator, at *DoublyNode[T], v T) (*DoublyNode[T], error) {
+	n, err := l.node(a, v, "generic: DoublyLinkedList.InsertBefore")
+	if err == nil {
+		l.l.InsertBefore(at, n)
+	}
+	return n, err
+}
+
+// Remove removes the node n, which is dead then, and returns its element.
+func (l *DoublyLinkedListUnmanaged[T]) Remove(a mem.Allocator, n *DoublyNode[T]) T {
+	l.from.check(a, "generic: DoublyLinkedList.Remove")
+	l.l.Remove(n)
+	v, _ := l.gone(a, n)
+	return v
+}
+
+// PopBack removes the last element and returns it, or false if there is none.
+func (l *DoublyLinkedListUnmanaged[T]) PopBack(a mem.Allocator) (v T, ok bool) {
+	if l.l.Last() != nil {
+		l.from.check(a, "generic: DoublyLinkedList.PopBack")
+	}
+	return l.gone(a, l.l.PopBack())
+}
+
+// MoveToFront makes the node n, which is in the list, the first one.
+func (l *DoublyLinkedListUnmanaged[T]) MoveToFront(n *DoublyNode[T]) { l.l.MoveToFront(n) }
+
+// MoveToBack makes the node n, which is in the list, the last one.
+func (l *DoublyLinkedListUnmanaged[T]) MoveToBack(n *DoublyNode[T]) { l.l.MoveToBack(n) }
+
+// Concat moves all nodes of other, which has the same allocator, behind those of
+// l, in constant time. It panics if the two are the same list.
+func (l *DoublyLinkedListUnmanaged[T]) Concat(other *DoublyLinkedListUnmanaged[T]) {
+	if l.from != 0 && other.from != 0 && l.from != other.from {
+		panic("generic: DoublyLinkedList.Concat: the lists have different allocators")
+	}
+	l.l.Concat(&other.l)
+	if l.from == 0 {
+		l.from = other.from
+	}
+	other.from = 0
+}
+
+// Backward yields the nodes from the last to the first, on the terms of All.
+func (l *DoublyLinkedListUnmanaged[T]) Backward() iter.Seq[*DoublyNode[T]] { return l.l.Backward() }
+
+// Len returns the number of elements.
+func (l *DoublyLinkedListUnmanaged[T]) Len() int { return l.l.Len() }
+
+// First returns the first node, or nil.
+func (l *DoublyLinkedListUnmanaged[T]) First() *DoublyNode[T] { return l.l.First() }
+
+// Last returns the last node, or nil.
+func (l *DoublyLinkedListUnmanaged[T]) Last() *DoublyNode[T] { return l.l.Last() }
+
+// PushFront adds v before the first element and returns its node.
+func (l *DoublyLinkedListUnmanaged[T]) PushFront(a mem.Allocator, v T) (*DoublyNode[T], error) {
+	n, err := l.node(a, v, "generic: DoublyLinkedList.PushFront")
+	if err == nil {
+		l.l.PushFront(n)
+	}
+	return n, err
+}
+
+// InsertAfter adds v behind the node at, which is in the list, and returns its
+// node.
+func (l *DoublyLinkedListUnmanaged[T]) InsertAfter(a mem.Allocator, at *DoublyNode[T], v T) (*DoublyNode[T], error) {
+	n, err := l.node(a, v, "generic: DoublyLinkedList.InsertAfter")
+	if err == nil {
+		l.l.InsertAfter(at, n)
+	}
+	return n, err
+}
+
+// PopFront removes the first element and returns it, or false if there is none.
+func (l *DoublyLinkedListUnmanaged[T]) PopFront(a mem.Allocator) (v T, ok bool) {
+	if l.l.First() != nil {
+		l.from.check(a, "generic: DoublyLinkedList.PopFront")
+	}
+	return l.gone(a, l.l.PopFront())
+}
+
+// All yields the nodes in order. The loop may remove the node that it is at, and
+// no other.
+func (l *DoublyLinkedListUnmanaged[T]) All() iter.Seq[*DoublyNode[T]] { return l.l.All() }
+
+// Values yields the elements in order, on the terms of All.
+func (l *DoublyLinkedListUnmanaged[T]) Values() iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for n := range l.l.All() {
+			if !yield(n.Value) {
+				return
+			}
+		}
+	}
+}
+
+// Drain removes the elements one by one, the first one first, and yields them,
+// until none is left or the loop ends. Elements may be added meanwhile.
+func (l *DoublyLinkedListUnmanaged[T]) Drain(a mem.Allocator) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for {
+			v, ok := l.PopFront(a)
+			if !ok || !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+// Clear removes all elements, which gives back the memory.
+func (l *DoublyLinkedListUnmanaged[T]) Clear(a mem.Allocator) { l.Close(a) }
+
+// Close gives all memory back and leaves an empty list, which may be used again.
+// It never fails, and does nothing to an empty list.
+func (l *DoublyLinkedListUnmanaged[T]) Close(a mem.Allocator) {
+	for {
+		if _, ok := l.PopFront(a); !ok {
+			return
+		}
+	}
+}
+
+// node returns a node that is in no list yet.
+func (l *DoublyLinkedListUnmanaged[T]) node(a mem.Allocator, v T, method string) (*DoublyNode[T], error) {
+	n, err := listNode[DoublyNode[T], T](a, &l.from, method)
+	if err != nil {
+		return nil, err
+	}
+	n.Value = v
+	return n, nil
+}
+
+// gone frees the node n, which is in no list any more, and returns its element.
+func (l *DoublyLinkedListUnmanaged[T]) gone(a mem.Allocator, n *DoublyNode[T]) (v T, ok bool) {
+	if n == nil {
+		return v, false
+	}
+	v = n.Value
+	n.Value = *new(T)
+	mem.Destroy(a, n)
+	if l.l.First() == nil {
+		l.from = 0
+	}
+	return v, true
+}

@@ -1,0 +1,309 @@
+package generic
+
+import "iter"
+
+// A SinglyLinks is what a type embeds so that its values can be nodes of an
+// [IntrusiveSinglyLinkedList]. The zero SinglyLinks is in no list.
+type SinglyLinks[T any] struct {
+	next *T
+}
+
+func (s *SinglyLinks[T]) singly() *SinglyLinks[T] { return s }
+
+// A SinglyLinked is a pointer to a type that embeds [SinglyLinks].
+type SinglyLinked[T any] interface {
+	*T
+	// singly returns the embedded links.
+	singly() *SinglyLinks[T]
+}
+
+// An IntrusiveSinglyLinkedList links values that exist elsewhere: each value
+// embeds what links it to the next. The list has no memory of its own, and
+// nothing here allocates. N is always *T.
+//
+// The values must stay where they are, and alive, while they are in the list,
+// which their pointers to one another do not see to in memory of allocators: a T
+// in memory off the Go heap takes the promise of [mem.NoGoPointers]. A value is in
+// one list at a time.
+//
+// A list is for one goroutine at a time. The zero value is an empty list.
+// Assigning a list copies the way to the same values.
+//
+// [mem.NoGoPointers]: https://pkg.go.dev/github.com/allod-dev/allod/mem#NoGoPointers
+type IntrusiveSinglyLinkedList[T any, N SinglyLinked[T]] struct {
+	first *T
+}
+
+// First returns the first value, or nil.
+func (l *IntrusiveSinglyLinkedList[T, N]) First() N { return l.first }
+
+// Next returns the value after n, or nil.
+func (l *IntrusiveSinglyLinkedList[T, N]) Next(n N) N { return n.singly().next }
+
+// PushFront makes n the first value. It panics if n is first already, or has
+// another value after it.
+func (l *IntrusiveSinglyLinkedList[T, N]) PushFront(n N) {
+	l.mustBeFree(n)
+	n.singly().next = l.first
+	l.first = n
+}
+
+// PopFront removes the first value and returns it, or nil if there is none.
+func (l *IntrusiveSinglyLinkedList[T, N]) PopFront() N {
+	n := N(l.first)
+	if n != nil {
+		l.first, n.singly().next = n.singly().next, nil
+	}
+	return n
+}
+
+// InsertAfter puts n behind at, which is in the list. It panics on the terms of
+// PushFront.
+func (l *IntrusiveSinglyLinkedList[T, N]) InsertAfter(at, n N) {
+	l.mustBeFree(n)
+	n.singly().next, at.singly().next = at.singly().next, n
+}
+
+// RemoveAfter removes the value behind at and returns it, or nil if at is the
+// last.
+func (l *IntrusiveSinglyLinkedList[T, N]) RemoveAfter(at N) N {
+	n := N(at.singly().next)
+	if n != nil {
+		at.singly().next, n.singly().next = n.singly().next, nil
+	}
+	return n
+}
+
+// Remove removes n and tells whether it was in the list. It looks at all values
+// before it.
+func (l *IntrusiveSinglyLinkedList[T, N]) Remove(n N) bool {
+	for p := &l.first; *p != nil; p = &N(*p).singly().next {
+		if *p == (*T)(n) {
+			*p, n.singly().next = n.singly().next, nil
+			return true
+		}
+	}
+	return false
+}
+
+// Reverse turns the list around.
+func (l *IntrusiveSinglyLinkedList[T, N]) Reverse() {
+	var done *T
+	for at := N(l.first); at != nil; {
+		next := N(at.singly().next)
+		at.singly().next = done
+		done, at = at, next
+	}
+	l.first = done
+}
+
+// Len counts the values.
+func (l *IntrusiveSinglyLinkedList[T, N]) Len() int {
+	n := 0
+	for range l.All() {
+		n++
+	}
+	return n
+}
+
+// All yields the values in order. The loop may remove the value that it is at,
+// and no other.
+func (l *IntrusiveSinglyLinkedList[T, N]) All() iter.Seq[N] {
+	return func(yield func(N) bool) {
+		for at := N(l.first); at != nil; {
+			next := at.singly().next
+			if !yield(at) {
+				return
+			}
+			at = next
+		}
+	}
+}
+
+// Clear lets go of all values, one by one, so that each may enter another list.
+func (l *IntrusiveSinglyLinkedList[T, N]) Clear() {
+	for l.PopFront() != nil {
+	}
+}
+
+func (l *IntrusiveSinglyLinkedList[T, N]) mustBeFree(n N) {
+	if n.singly().next != nil || l.first == (*T)(n) {
+		panic("generic: SinglyLinkedList: the value is in a list already")
+	}
+}
+
+// A DoublyLinks is what a type embeds so that its values can be nodes of an
+// [IntrusiveDoublyLinkedList]. The zero DoublyLinks is in no list.
+type DoublyLinks[T any] struct {
+	prev, next *T
+}
+
+func (d *DoublyLinks[T]) doubly() *DoublyLinks[T] { return d }
+
+// A DoublyLinked is a pointer to a type that embeds [DoublyLinks].
+type DoublyLinked[T any] interface {
+	*T
+	// doubly returns the embedded links.
+	doubly() *DoublyLinks[T]
+}
+
+// An IntrusiveDoublyLinkedList links values that exist elsewhere: each value
+// embeds what links it to its neighbours, so that any of them can be removed in
+// constant time. The list has no memory of its own, and nothing here allocates.
+// N is always *T. What [IntrusiveSinglyLinkedList] says of its values holds for
+// these.
+//
+// A list is for one goroutine at a time. The zero value is an empty list.
+// Assigning a list moves it: two copies must not both be used.
+type IntrusiveDoublyLinkedList[T any, N DoublyLinked[T]] struct {
+	first, last *T
+	n           int
+}
+
+// Len returns the number of values.
+func (l *IntrusiveDoublyLinkedList[T, N]) Len() int { return l.n }
+
+// First returns the first value, or nil.
+func (l *IntrusiveDoublyLinkedList[T, N]) First() N { return l.first }
+
+// Last returns the last value, or nil.
+func (l *IntrusiveDoublyLinkedList[T, N]) Last() N { return l.last }
+
+// Next returns the value after n, or nil.
+func (l *IntrusiveDoublyLinkedList[T, N]) Next(n N) N { return n.doubly().next }
+
+// Prev returns the value before n, or nil.
+func (l *IntrusiveDoublyLinkedList[T, N]) Prev(n N) N { return n.doubly().prev }
+
+// PushFront makes n the first value. It panics if n is in a list already, where
+// that can be told.
+func (l *IntrusiveDoublyLinkedList[T, N]) PushFront(n N) { l.link(nil, n, l.first) }
+
+// PushBack makes n the last value. It panics on the terms of PushFront.
+func (l *IntrusiveDoublyLinkedList[T, N]) PushBack(n N) { l.link(l.last, n, nil) }
+
+// InsertBefore puts n before at, which is in the list. It panics on the terms of
+// PushFront.
+func (l *IntrusiveDoublyLinkedList[T, N]) InsertBefore(at, n N) { l.link(at.doubly().prev, n, at) }
+
+// InsertAfter puts n behind at, which is in the list. It panics on the terms of
+// PushFront.
+func (l *IntrusiveDoublyLinkedList[T, N]) InsertAfter(at, n N) { l.link(at, n, at.doubly().next) }
+
+// link puts n between prev and next, which are neighbours.
+func (l *IntrusiveDoublyLinkedList[T, N]) link(prev, n, next N) {
+	d := n.doubly()
+	if d.prev != nil || d.next != nil || l.first == (*T)(n) {
+		panic("generic: DoublyLinkedList: the value is in a list already")
+	}
+	d.prev, d.next = prev, next
+	*l.nextOf(prev), *l.prevOf(next) = n, n
+	l.n++
+}
+
+// nextOf returns where the value after n is noted, n being nil for the start.
+func (l *IntrusiveDoublyLinkedList[T, N]) nextOf(n N) **T {
+	if n == nil {
+		return &l.first
+	}
+	return &n.doubly().next
+}
+
+// prevOf returns where the value before n is noted, n being nil for the end.
+func (l *IntrusiveDoublyLinkedList[T, N]) prevOf(n N) **T {
+	if n == nil {
+		return &l.last
+	}
+	return &n.doubly().prev
+}
+
+// Remove removes n. It panics if n is not in the list, where that can be told.
+func (l *IntrusiveDoublyLinkedList[T, N]) Remove(n N) {
+	d := n.doubly()
+	before, after := l.nextOf(d.prev), l.prevOf(d.next)
+	if *before != (*T)(n) || *after != (*T)(n) {
+		panic("generic: DoublyLinkedList: the value is not in this list")
+	}
+	*before, *after = d.next, d.prev
+	d.prev, d.next = nil, nil
+	l.n--
+}
+
+// PopFront removes the first value and returns it, or nil if there is none.
+func (l *IntrusiveDoublyLinkedList[T, N]) PopFront() N {
+	n := N(l.first)
+	if n != nil {
+		l.Remove(n)
+	}
+	return n
+}
+
+// PopBack removes the last value and returns it, or nil if there is none.
+func (l *IntrusiveDoublyLinkedList[T, N]) PopBack() N {
+	n := N(l.last)
+	if n != nil {
+		l.Remove(n)
+	}
+	return n
+}
+
+// MoveToFront makes n, which is in the list, the first value.
+func (l *IntrusiveDoublyLinkedList[T, N]) MoveToFront(n N) {
+	l.Remove(n)
+	l.PushFront(n)
+}
+
+// MoveToBack makes n, which is in the list, the last value.
+func (l *IntrusiveDoublyLinkedList[T, N]) MoveToBack(n N) {
+	l.Remove(n)
+	l.PushBack(n)
+}
+
+// Concat moves all values of other behind those of l, in constant time. It
+// panics if the two are the same list.
+func (l *IntrusiveDoublyLinkedList[T, N]) Concat(other *IntrusiveDoublyLinkedList[T, N]) {
+	if l == other {
+		panic("generic: DoublyLinkedList.Concat: a list with itself")
+	}
+	if other.first == nil {
+		return
+	}
+	*l.nextOf(l.last) = other.first
+	N(other.first).doubly().prev = l.last
+	l.last = other.last
+	l.n += other.n
+	*other = IntrusiveDoublyLinkedList[T, N]{}
+}
+
+// All yields the values in order. The loop may remove the value that it is at,
+// and no other.
+func (l *IntrusiveDoublyLinkedList[T, N]) All() iter.Seq[N] {
+	return func(yield func(N) bool) {
+		for at := N(l.first); at != nil; {
+			next := at.doubly().next
+			if !yield(at) {
+				return
+			}
+			at = next
+		}
+	}
+}
+
+// Backward yields the values from the last to the first, on the terms of All.
+func (l *IntrusiveDoublyLinkedList[T, N]) Backward() iter.Seq[N] {
+	return func(yield func(N) bool) {
+		for at := N(l.last); at != nil; {
+			prev := at.doubly().prev
+			if !yield(at) {
+				return
+			}
+			at = prev
+		}
+	}
+}
+
+// Clear lets go of all values, one by one, so that each may enter another list.
+func (l *IntrusiveDoublyLinkedList[T, N]) Clear() {
+	for l.PopFront() != nil {
+	}
+}

@@ -1,0 +1,163 @@
+package generic
+
+import (
+	"iter"
+
+	"github.com/allod-dev/allod/mem"
+)
+
+// A SinglyLinkedListUnmanaged is a sequence of elements of which each knows the
+// next one, with the allocator handed to every call that may need it.
+// [SinglyLinkedList] is the same with the allocator stored.
+//
+// Memory comes from the allocator passed in, which must be the same every time:
+// one block for each element, the node, given back when the element is removed.
+// Nodes refer to one another, and need nobody's promise for that. Elements are
+// not closed or freed by anything here. A pool, or an arena that is given up
+// with the list, is the allocator to have for many small nodes; heap.Page is
+// not. For values that exist anyway there is [IntrusiveSinglyLinkedList],
+// and where elements are only added and removed at the ends, [Deque] is several
+// times faster.
+//
+// Nodes stay where they are until they are removed. A node that was removed, or
+// is of another list, must not be handed to a list.
+//
+// A list is for one goroutine at a time. The zero value is an empty list, ready
+// for use. Assigning a list moves it: two copies must not both be used.
+type SinglyLinkedListUnmanaged[T any] struct {
+	l    IntrusiveSinglyLinkedList[SinglyNode[T], *SinglyNode[T]]
+	from origin // 0 as long as there is no node
+}
+
+// A SinglyNode is an element of a [SinglyLinkedList], in the place where it lies.
+type SinglyNode[T any] struct {
+	SinglyLinks[SinglyNode[T]]
+
+	// Value is the element.
+	Value T
+}
+
+// Next returns the next node, or nil.
+func (n *SinglyNode[T]) Next() *SinglyNode[T] { return n.next }
+
+// Clone returns a list of the same elements.
+func (l *SinglyLinkedListUnmanaged[T]) Clone(a mem.Allocator) (SinglyLinkedListUnmanaged[T], error) {
+	var c SinglyLinkedListUnmanaged[T]
+	c.from.check(a, "generic: SinglyLinkedList.Clone")
+	for n := range l.l.All() {
+		if _, err := c.PushFront(a, n.Value); err != nil {
+			c.Close(a)
+			return c, err
+		}
+	}
+	c.l.Reverse()
+	return c, nil
+}
+
+// RemoveAfter removes the element behind the node at and returns it, or false if
+// at is the last.
+func (l *SinglyLinkedListUnmanaged[T]) RemoveAfter(a mem.Allocator, at *SinglyNode[T]) (v T, ok bool) {
+	l.from.check(a, "generic: SinglyLinkedList.RemoveAfter")
+	return l.gone(a, l.l.RemoveAfter(at))
+}
+
+// Reverse turns the list around.
+func (l *SinglyLinkedListUnmanaged[T]) Reverse() { l.l.Reverse() }
+
+// Len counts the elements.
+func (l *SinglyLinkedListUnmanaged[T]) Len() int { return l.l.Len() }
+
+// First returns the first node, or nil.
+func (l *SinglyLinkedListUnmanaged[T]) First() *SinglyNode[T] { return l.l.First() }
+
+// PushFront adds v before the first element and returns its node.
+func (l *SinglyLinkedListUnmanaged[T]) PushFront(a mem.Allocator, v T) (*SinglyNode[T], error) {
+	n, err := l.node(a, v, "generic: SinglyLinkedList.PushFront")
+	if err == nil {
+		l.l.PushFront(n)
+	}
+	return n, err
+}
+
+// InsertAfter adds v behind the node at, which is in the list, and returns its
+// node.
+func (l *SinglyLinkedListUnmanaged[T]) InsertAfter(a mem.Allocator, at *SinglyNode[T], v T) (*SinglyNode[T], error) {
+	n, err := l.node(a, v, "generic: SinglyLinkedList.InsertAfter")
+	if err == nil {
+		l.l.InsertAfter(at, n)
+	}
+	return n, err
+}
+
+// PopFront removes the first element and returns it, or false if there is none.
+func (l *SinglyLinkedListUnmanaged[T]) PopFront(a mem.Allocator) (v T, ok bool) {
+	if l.l.First() != nil {
+		l.from.check(a, "generic: SinglyLinkedList.PopFront")
+	}
+	return l.gone(a, l.l.PopFront())
+}
+
+// All yields the nodes in order. The loop may remove the node that it is at, and
+// no other.
+func (l *SinglyLinkedListUnmanaged[T]) All() iter.Seq[*SinglyNode[T]] { return l.l.All() }
+
+// Values yields the elements in order, on the terms of All.
+func (l *SinglyLinkedListUnmanaged[T]) Values() iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for n := range l.l.All() {
+			if !yield(n.Value) {
+				return
+			}
+		}
+	}
+}
+
+// Drain removes the elements one by one, the first one first, and yields them,
+// until none is left or the loop ends. Elements may be added meanwhile.
+func (l *SinglyLinkedListUnmanaged[T]) Drain(a mem.Allocator) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for {
+			v, ok := l.PopFront(a)
+			if !ok || !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+// Clear removes all elements, which gives back the memory.
+func (l *SinglyLinkedListUnmanaged[T]) Clear(a mem.Allocator) { l.Close(a) }
+
+// Close gives all memory back and leaves an empty list, which may be used again.
+// It never fails, and does nothing to an empty list.
+func (l *SinglyLinkedListUnmanaged[T]) Close(a mem.Allocator) {
+	for {
+		if _, ok := l.PopFront(a); !ok {
+			return
+		}
+	}
+}
+
+// node returns a node that is in no list yet.
+func (l *SinglyLinkedListUnmanaged[T]) node(a mem.Allocator, v T, method string) (*SinglyNode[T], error) {
+	n, err := listNode[SinglyNode[T], T](a, &l.from, method)
+	if err != nil {
+		return nil, err
+	}
+	n.Value = v
+	return n, nil
+}
+
+// gone frees the node n, which is in no list any more, and returns its element.
+func (l *SinglyLinkedListUnmanaged[T]) gone(a mem.Allocator, n *SinglyNode[T]) (v T, ok bool) {
+	if n == nil {
+		return v, false
+	}
+	v = n.Value
+	n.Value = *new(T)
+	mem.Destroy(a, n)
+	if l.l.First() == nil {
+		l.from = 0
+	}
+	return v, true
+}

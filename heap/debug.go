@@ -1,13 +1,9 @@
 package heap
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"math"
-	"os"
 	"sync/atomic"
 
 	"github.com/allod-dev/allod/internal/race"
@@ -105,76 +101,6 @@ var _ mem.Allocator = (*Debug)(nil)
 // quarantine, and on to the child: the race detector is told, since the table's
 // lock does not tell it.
 
-// DebugOptions are the settings of [NewDebug]. The zero value is the one to want
-// at first.
-type DebugOptions struct {
-	// StackDepth is how many frames are kept of each stack: 0 for 16, at most 64,
-	// negative for none. Functions that are inlined into others do not count.
-	StackDepth int
-	// ResizeStacks makes the stack of the last Resize or Remap stand for that of
-	// the allocation in reports.
-	ResizeStacks bool
-	// MemoryLimit is how many bytes may be live, as asked for: beyond it Alloc
-	// returns [mem.ErrLimit], and Resize and Remap refuse. 0 is no limit.
-	MemoryLimit int
-	// QuarantineBytes and QuarantineBlocks bound what is kept of freed memory, by
-	// the bytes that it takes in the child and by the number of blocks: 0 for 1
-	// MiB and 4096 blocks, negative for no quarantine. The oldest blocks leave
-	// first, and a block larger than all of QuarantineBytes is not kept.
-	QuarantineBytes  int
-	QuarantineBlocks int
-	// Redzone is how many bytes on either side of a block are watched: 0 for 32,
-	// negative for none. Blocks with pointers have as many elements as it takes.
-	Redzone int
-	// Fresh fills blocks that are not asked to be zero, 0 standing for 0xAA, and
-	// Freed those in quarantine, 0 standing for 0xDD. NoFill leaves both alone,
-	// and so finds no write after free.
-	Fresh, Freed byte
-	NoFill       bool
-	// Guard puts each block against a page that nobody can access, at its end or
-	// its start, so that a read or write beyond it ends the process at once, or
-	// the call of [Catch]. See the comment on guarded blocks of [Debug].
-	Guard DebugGuard
-	// CheckEvery makes every n-th call check all blocks, as [Debug.Check] does,
-	// and report what is found. 0 is never.
-	CheckEvery int
-	// MaxReports is how many reports of misuse are handed over in all, 0 for 1000,
-	// negative for as many as there are. The rest is counted.
-	MaxReports int
-	// OnMisuse is told of misuse and damage. Nil means the handler set with the
-	// function [OnMisuse], which panics unless told otherwise. It may be called from
-	// any goroutine, and may use the Debug.
-	OnMisuse func(*Misuse)
-	// OnLeak is told of the leak that Close finds. Nil means to print it to
-	// standard error.
-	OnLeak func(*LeakError)
-	// Logger, if not nil, gets a record of every call, at debug level, and at
-	// error level if memory ran out. A call that is logged allocates.
-	Logger *slog.Logger
-}
-
-// DebugStats are the counters of a [Debug].
-type DebugStats struct {
-	Blocks     int // live
-	Bytes      int // in live blocks, as asked for
-	PeakBlocks int // the most that were live at a time
-	PeakBytes  int // the most that were live at a time
-
-	Quarantined      int // freed blocks that are kept
-	QuarantinedBytes int // of the child's memory
-
-	Allocs   uint64 // that were served
-	Frees    uint64 // that were not refused
-	Failures uint64 // Allocs that returned an error
-
-	Guarded   int    // live blocks that are guarded
-	Unguarded uint64 // blocks that should have been, and could not
-	Guarding  string // how pages are guarded: "markers" or "protection"; "" as long as none are
-
-	Reports    int    // of misuse and damage, those beyond MaxReports among them
-	StacksLost uint64 // by all Debugs, because there were too many
-}
-
 const (
 	debugStacksKept = 64 << 20
 	debugDepth      = 64
@@ -270,7 +196,7 @@ func (d *Debug) alloc(op string, size int, l mem.Layout, here stack.ID) ([]byte,
 	admitted := false
 	defer func() {
 		if !admitted { // the child refused, lied or panicked
-			d.table.release(size)
+			d.table.release(size, d.o.MemoryLimit)
 		}
 	}()
 	if !d.guarded(&k) {
@@ -278,28 +204,25 @@ func (d *Debug) alloc(op string, size int, l mem.Layout, here stack.ID) ([]byte,
 			return nil, err
 		}
 	}
-	base := k.base
-	i, other := d.table.admit(&k)
-	if i == 0 {
-		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(base), Size: len(base), Hint: other.overlapped()}, &other)
+	if other := d.table.admit(&k, d.o.MemoryLimit); other != nil {
+		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(k.base), Size: len(k.base), Hint: other.overlapped()}, other)
 		return nil, errLiedDebug
 	}
 	admitted = true
-	notZero := (l.Zero || l.Kind != mem.Plain) && !k.guarded && total <= zeroLooked && !isZero(base)
-	if !notZero {
-		d.dress(&k, 0, l.Zero)
-		d.table.publish(i)
-		return k.block(), nil
+	if !k.guarded && (l.Zero || l.Kind != mem.Plain) && total <= zeroLooked && !isZero(k.base) {
+		d.table.die(&k, false, 0, 0, nil)
+		d.giveBack(&k)
+		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(k.base), Size: len(k.base), Hint: "the block is not zero, as was asked"}, nil)
+		return nil, errLiedDebug
 	}
-	d.table.die(i, &k, false)
-	d.child.Free(base, l)
-	d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(base), Size: len(base), Hint: "the block is not zero, as was asked"}, nil)
-	return nil, errLiedDebug
+	d.dress(&k, 0, l.Zero)
+	k.node.publish()
+	return k.block(), nil
 }
 
 // served makes the child serve the block of k, and gives the quarantine up for
 // it if need be.
-func (d *Debug) served(op string, k *debugNode, total int, l mem.Layout) error {
+func (d *Debug) served(op string, k *debugBlock, total int, l mem.Layout) error {
 	base, err := d.child.Alloc(total, l)
 	if err != nil && errors.Is(err, mem.ErrOutOfMemory) && !errors.Is(err, mem.ErrTooLarge) && d.flush() > 0 {
 		base, err = d.child.Alloc(total, l)
@@ -366,7 +289,9 @@ func verb(did string, ok bool) string {
 
 func (d *Debug) resize(op string, move bool, b []byte, l mem.Layout, size int, here stack.ID) ([]byte, bool) {
 	grow := size - len(b)
-	i, k, f, no := d.table.hold(b, l, true, grow, d.o.MemoryLimit)
+	var k debugBlock
+	front, length := d.expect(b, l)
+	f, no := d.table.hold(b, l, front, length, &k, true, grow, d.o.MemoryLimit)
 	if f.kind != 0 {
 		if f.kind == DoubleFree {
 			f.kind = UseAfterFree
@@ -381,31 +306,31 @@ func (d *Debug) resize(op string, move bool, b []byte, l mem.Layout, size int, h
 	// happens.
 	var (
 		ok   bool
-		hurt damage
+		hurt *damage
 		lie  *Misuse
 		old  = k.size
 	)
 	landed := false
 	defer func() {
 		if !landed { // the child panicked
-			d.table.land(i, &k, grow)
+			d.table.land(&k, grow)
 		}
 	}()
 	hint := unfit(size, k.kind, k.typ)
 	if hint == "" {
-		hurt = d.inspect(&k, true)
+		hurt = d.inspect(&k)
 		ok, lie = d.change(op, move, &k, l, size)
 		if ok && d.o.ResizeStacks {
 			k.alloc = here
 		}
 	}
 	landed = true
-	other := d.table.land(i, &k, grow)
+	other := d.table.land(&k, grow)
 	switch {
 	case hint != "":
 		d.misuse(&Misuse{Kind: TypeMismatch, Op: op, Addr: address(b), Size: size, Hint: hint}, &k)
-	case other.base != nil:
-		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(k.base), Size: len(k.base), Hint: other.overlapped()}, &other)
+	case other != nil:
+		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(k.base), Size: len(k.base), Hint: other.overlapped()}, other)
 	case lie != nil:
 		d.misuse(lie, &k)
 	}
@@ -418,7 +343,7 @@ func (d *Debug) resize(op string, move bool, b []byte, l mem.Layout, size int, h
 
 // change asks the child to make k, which belongs to this call, a block of size
 // bytes, and changes k accordingly.
-func (d *Debug) change(op string, move bool, k *debugNode, l mem.Layout, size int) (ok bool, lie *Misuse) {
+func (d *Debug) change(op string, move bool, k *debugBlock, l mem.Layout, size int) (ok bool, lie *Misuse) {
 	if k.guarded {
 		return size == k.size, nil
 	}
@@ -467,12 +392,13 @@ func (d *Debug) Free(b []byte, l mem.Layout) {
 	}
 	d.tick()
 	here := d.here()
-	i, k, f, _ := d.table.hold(b, l, false, 0, 0)
-	if f.kind != 0 {
+	var k, old debugBlock
+	front, length := d.expect(b, l)
+	if f, _ := d.table.hold(b, l, front, length, &k, false, 0, 0); f.kind != 0 {
 		d.found(op, b, l, &k, f)
 		return
 	}
-	hurt := d.inspect(&k, true)
+	hurt := d.inspect(&k)
 	keep := k.cost() <= d.o.QuarantineBytes
 	k.free = here
 	if k.guarded {
@@ -483,13 +409,28 @@ func (d *Debug) Free(b []byte, l mem.Layout) {
 			race.Free(k.base)
 		}
 	}
-	if d.table.die(i, &k, keep) {
-		d.evict(op, d.o.QuarantineBlocks, d.o.QuarantineBytes)
-	} else {
+	kept, evicted, more := d.table.die(&k, keep, d.o.QuarantineBlocks, d.o.QuarantineBytes, &old)
+	if !kept {
 		d.giveBack(&k)
+	}
+	if evicted {
+		d.bid(op, &old)
+	}
+	if more {
+		d.evict(op, d.o.QuarantineBlocks, d.o.QuarantineBytes)
 	}
 	k.free = 0 // it was live when it was hurt
 	d.hurt(op, k.addr(), k.size, &k, hurt)
+}
+
+// expect returns where the block b is, if all is well: so many bytes after the
+// start of a block of the child, or of pages, of so many bytes.
+func (d *Debug) expect(b []byte, l mem.Layout) (front uint32, length int) {
+	if d.o.Guard != Unguarded && (l.Kind == mem.Plain && !l.Type.HasPointers() || d.pointers != mem.Scanned) {
+		return pagesOf(b)
+	}
+	front = d.front(len(b), l)
+	return front, len(b) + int(front) + d.zone // the rest makes no difference, or is searched for
 }
 
 // Pointers returns the child's answer.
@@ -529,132 +470,6 @@ func (d *Debug) Stats() DebugStats {
 	return s
 }
 
-// Check looks at the zones of every live block and the contents of every block
-// in quarantine, and returns what is wrong with them, at most MaxReports, or nil.
-// Blocks that another call is at work on are left out. What it returns is not
-// reported, and is found once.
-func (d *Debug) Check() []*Misuse {
-	const op = "heap: Debug.Check"
-	var found []*Misuse
-	for i := int32(1); ; i++ {
-		var (
-			k debugNode
-			h damage
-		)
-		if k, h, i = d.next(i); i == 0 {
-			break
-		}
-		d.collect(op, k.addr(), k.size, &k, h, func(m *Misuse) {
-			if len(found) < d.o.MaxReports {
-				m.Here = trimmed(callers(1))
-				found = append(found, m)
-			}
-		})
-	}
-	return found
-}
-
-// next returns the next block from i on that is damaged, with its damage.
-//
-//go:norace
-func (d *Debug) next(i int32) (k debugNode, h damage, at int32) {
-	for {
-		i = d.table.visit(i)
-		if i == 0 {
-			return k, h, 0
-		}
-		n := d.table.node(i)
-		if n.state == debugLive {
-			h = d.inspect(n, true)
-		} else {
-			h = d.autopsy(n, true)
-		}
-		k = *n
-		d.table.unlock()
-		if h.any() {
-			return k, h, i
-		}
-		i++
-	}
-}
-
-// Leaks returns the blocks that are live as Close would report them, or nil.
-func (d *Debug) Leaks() *LeakError { return d.leaks("heap: Debug.Leaks", 0) }
-
-// A DebugSnapshot is a moment in the life of a [Debug].
-type DebugSnapshot struct{ births uint64 }
-
-// Snapshot returns the present moment, for LeaksSince.
-func (d *Debug) Snapshot() DebugSnapshot { return DebugSnapshot{d.Stats().Allocs} }
-
-// LeaksSince returns the blocks that were allocated after s and are live, or
-// nil.
-func (d *Debug) LeaksSince(s DebugSnapshot) *LeakError {
-	return d.leaks("heap: Debug.LeaksSince", s.births)
-}
-
-// Close ends the Debug. It checks all blocks, as [Debug.Check] does, and reports
-// what it finds; gives what is in quarantine back to the child; and returns a
-// [*LeakError] if blocks are live, which it hands to OnLeak as well, so that a
-// bare
-//
-//	defer d.Close()
-//
-// tells of them. The blocks that leaked stay as they are. Every later Free,
-// Resize and Remap is reported as [UseAfterClose], and Alloc returns
-// [mem.ErrClosed]. Close of a Debug that is closed returns nil.
-func (d *Debug) Close() error {
-	const op = "heap: Debug.Close"
-	if d.child == nil || !d.table.shut() {
-		return nil
-	}
-	debugs.remove(d)
-	found := d.Check()
-	leaks := d.leaks(op, 0)
-	d.flush()
-	if leaks != nil {
-		if d.o.OnLeak != nil {
-			d.o.OnLeak(leaks)
-		} else {
-			printLeak(os.Stderr, leaks)
-		}
-	}
-	for _, m := range found {
-		m.Op = op
-		d.deliver(m)
-	}
-	if leaks != nil {
-		return leaks
-	}
-	return nil
-}
-
-// printLeak writes e in one piece, so that it is not mixed with other output.
-func printLeak(w io.Writer, e *LeakError) {
-	var b bytes.Buffer
-	fmt.Fprintln(&b, e)
-	w.Write(b.Bytes()) // there is nobody to tell of an error
-}
-
-// tick counts a call, and makes every CheckEvery-th check all blocks.
-func (d *Debug) tick() {
-	n := d.o.CheckEvery
-	if n == 0 || hiddenAdd(&d.calls)%uint64(n) != 0 {
-		return
-	}
-	for _, m := range d.Check() {
-		d.deliver(m)
-	}
-}
-
-// hiddenAdd adds 1 to n and does not order the goroutines that do so in the race
-// detector's eyes.
-func hiddenAdd(n *atomic.Uint64) uint64 {
-	race.Disable()
-	defer race.Enable()
-	return n.Add(1)
-}
-
 // flush gives everything in quarantine to the child, and returns how many bytes.
 func (d *Debug) flush() int { return d.evict("heap: Debug.Free", 0, 0) }
 
@@ -662,25 +477,25 @@ func (d *Debug) flush() int { return d.evict("heap: Debug.Free", 0, 0) }
 // many blocks and bytes are left, and returns how many bytes it gave.
 func (d *Debug) evict(op string, blocks, most int) (given int) {
 	for {
-		k, ok := d.table.evict(blocks, most)
-		if !ok {
+		var k debugBlock
+		if !d.table.evict(blocks, most, &k) {
 			return given
 		}
-		if !k.guarded {
-			race.Alloc(k.base)
-		}
-		h := d.autopsy(&k, false)
-		d.giveBack(&k)
-		if !k.guarded {
-			given += len(k.base)
-		}
-		d.hurt(op, k.addr(), k.size, &k, h)
+		given += d.bid(op, &k)
 	}
 }
 
-// layout is that of the request to the child.
-func (n *debugNode) layout() mem.Layout {
-	return mem.Layout{Align: n.align, Kind: n.kind, Type: n.typ}
+// bid takes leave of a block that was in quarantine, and returns how many bytes
+// of the child it had.
+func (d *Debug) bid(op string, k *debugBlock) (given int) {
+	if !k.guarded {
+		race.Alloc(k.base)
+		given = len(k.base)
+	}
+	h := d.autopsy(k)
+	d.giveBack(k)
+	d.hurt(op, k.addr(), k.size, k, h)
+	return given
 }
 
 // here returns the stack of the caller of the method that calls it.

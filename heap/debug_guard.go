@@ -27,7 +27,7 @@ var debugPlaces guard.Pool
 
 // guarded puts the block of k against a guarded page, if that is meant to be
 // and can be.
-func (d *Debug) guarded(k *debugNode) bool {
+func (d *Debug) guarded(k *debugBlock) bool {
 	if d.o.Guard == Unguarded || k.scans {
 		return false
 	}
@@ -40,9 +40,17 @@ func (d *Debug) guarded(k *debugNode) bool {
 	return true
 }
 
+// pagesOf returns where in its pages a guarded block is, and how long these are.
+func pagesOf(b []byte) (front uint32, length int) {
+	page := uintptr(vm.PageSize())
+	from := address(b) &^ (page - 1)
+	to := (address(b) + uintptr(len(b)) + page - 1) &^ (page - 1)
+	return uint32(address(b) - from), int(to - from)
+}
+
 // retire makes the block of k, which is freed, inaccessible. Where the system
 // refuses, it is filled like other blocks.
-func (d *Debug) retire(k *debugNode) {
+func (d *Debug) retire(k *debugBlock) {
 	k.sealed = debugPlaces.Retire(k.addr(), k.free) == nil
 	if !k.sealed {
 		d.undress(k)
@@ -50,7 +58,7 @@ func (d *Debug) retire(k *debugNode) {
 }
 
 // giveBack gives the memory of k to where it came from.
-func (d *Debug) giveBack(k *debugNode) {
+func (d *Debug) giveBack(k *debugBlock) {
 	if k.guarded {
 		debugPlaces.Release(k.addr())
 		return
@@ -62,7 +70,7 @@ func (d *Debug) giveBack(k *debugNode) {
 // inaccessible one takes none, and counts with its size.
 //
 //go:norace
-func (n *debugNode) cost() int {
+func (n *debugBlock) cost() int {
 	if n.guarded {
 		return n.size
 	}

@@ -29,11 +29,12 @@ var debugStacks = sync.OnceValue(func() *stack.Table { return stack.NewTable(deb
 
 // found reports what is wrong with the block b that a caller passed; k is what
 // the table has there.
-func (d *Debug) found(op string, b []byte, l mem.Layout, k *debugNode, f debugFinding) {
+func (d *Debug) found(op string, b []byte, l mem.Layout, k *debugBlock, f debugFinding) {
 	m := &Misuse{Kind: f.kind, Op: op, Addr: address(b), Size: len(b)}
 	switch f.kind {
 	case ForeignFree, InteriorFree:
-		if other, there, ok := debugs.owner(m.Addr, d); ok {
+		var there debugBlock
+		if other := debugs.owner(m.Addr, d, &there); other != 0 {
 			m.Kind, k = WrongAllocator, &there
 			m.Hint = fmt.Sprintf("the block is of Debug %d, and this is Debug %d", other, d.id)
 			break
@@ -70,14 +71,14 @@ func (d *Debug) found(op string, b []byte, l mem.Layout, k *debugNode, f debugFi
 }
 
 // hurt reports the damage of a block that is, or was, size bytes at addr.
-func (d *Debug) hurt(op string, addr uintptr, size int, k *debugNode, h damage) {
-	if h.any() {
+func (d *Debug) hurt(op string, addr uintptr, size int, k *debugBlock, h *damage) {
+	if h != nil {
 		d.collect(op, addr, size, k, h, d.deliver)
 	}
 }
 
-// collect calls yield with a report for each damage.
-func (d *Debug) collect(op string, addr uintptr, size int, k *debugNode, h damage, yield func(*Misuse)) {
+// collect calls yield with a report for each *damage.
+func (d *Debug) collect(op string, addr uintptr, size int, k *debugBlock, h *damage, yield func(*Misuse)) {
 	m := Misuse{Op: op, Addr: addr, Size: size, Alloc: debugStack(k.alloc), Free: debugStack(k.free)}
 	if h.under {
 		u := m
@@ -100,7 +101,7 @@ func (d *Debug) collect(op string, addr uintptr, size int, k *debugNode, h damag
 }
 
 // misuse reports m with the stacks of k, which may be nil.
-func (d *Debug) misuse(m *Misuse, k *debugNode) {
+func (d *Debug) misuse(m *Misuse, k *debugBlock) {
 	if k != nil {
 		m.Alloc, m.Free = debugStack(k.alloc), debugStack(k.free)
 	}
@@ -164,10 +165,11 @@ func (d *Debug) leaks(op string, after uint64) *LeakError {
 	groups := make(map[stack.ID]*leakCount)
 	e := &LeakError{Op: op}
 	for i := int32(1); ; i++ {
-		var k debugNode
-		if k, i = d.nextLive(i, after); i == 0 {
+		var k debugBlock
+		if !d.nextLive(i, after, &k) {
 			break
 		}
+		i = k.at
 		e.Blocks++
 		e.Bytes += k.size
 		g := groups[k.alloc]
@@ -204,23 +206,19 @@ func (d *Debug) leaks(op string, after uint64) *LeakError {
 	return e
 }
 
-// nextLive returns the first live block from node i on that was born after the
-// given one.
+// nextLive returns in k the first live block from node i on that was born after
+// the given one.
 //
 //go:norace
-func (d *Debug) nextLive(i int32, after uint64) (k debugNode, at int32) {
-	for {
-		i = d.table.visit(i)
-		if i == 0 {
-			return k, 0
-		}
-		k = *d.table.node(i)
+func (d *Debug) nextLive(i int32, after uint64, k *debugBlock) bool {
+	for d.table.visit(i, k) {
 		d.table.unlock()
 		if k.state == debugLive && k.birth > after {
-			return k, i
+			return true
 		}
-		i++
+		i = k.at + 1
 	}
+	return false
 }
 
 // debugs are the Debugs that are open, for telling whose a block is.
@@ -271,16 +269,14 @@ func (r *debugRegistry) change(add, drop *Debug) {
 }
 
 // owner returns the number of the Debug other than d that has a live block at
-// addr, and the block.
-func (r *debugRegistry) owner(addr uintptr, d *Debug) (id uint64, k debugNode, ok bool) {
+// addr, and in k the block; or 0.
+func (r *debugRegistry) owner(addr uintptr, d *Debug, k *debugBlock) (id uint64) {
 	for _, p := range r.list() {
-		if o := p.Value(); o != nil && o != d {
-			if k, ok := o.table.starts(addr); ok {
-				return o.id, k, true
-			}
+		if o := p.Value(); o != nil && o != d && o.table.starts(addr, k) {
+			return o.id
 		}
 	}
-	return 0, k, false
+	return 0
 }
 
 // list returns the weak pointers, in a slice that is never written again.

@@ -30,29 +30,48 @@ const (
 	maxZoneAlign = 22       // log2 of the largest alignment with a zone in front
 )
 
-// plan returns a node for a request of size bytes, without its memory.
-func (d *Debug) plan(size int, l mem.Layout) debugNode {
-	k := debugNode{size: size, typ: l.Type, align: l.Align, kind: l.Kind}
+// plan returns a block for a request of size bytes, without its memory.
+func (d *Debug) plan(size int, l mem.Layout) debugBlock {
+	k := debugBlock{size: size, typ: l.Type, align: l.Align, kind: l.Kind}
 	pointers := l.Kind != mem.Plain || l.Type.HasPointers()
 	k.scans = pointers && d.pointers == mem.Scanned
-	unit := 1
-	if pointers {
-		unit = l.Type.Size()
-		k.opaque = unit == 0 || size%unit != 0
-	}
-	if d.zone == 0 || k.opaque || unit > maxZoneUnit || l.Align.Log2() > maxZoneAlign {
-		return k
-	}
-	// Elements of an odd multiple of 2^n bytes are aligned to 2^m every 2^(m-n).
-	shift := max(0, l.Align.Log2()-bits.TrailingZeros(uint(unit)))
-	if step := unit << shift; unit <= 1<<maxZoneAlign>>shift {
-		k.front = uint32((d.zone + step - 1) / step * step)
-	}
+	k.opaque = pointers && (l.Type.Size() == 0 || size%l.Type.Size() != 0)
+	k.front = d.front(size, l)
 	return k
 }
 
+// front returns where in the child's memory a block is to start.
+func (d *Debug) front(size int, l mem.Layout) uint32 {
+	if d.zone == 0 || l.Align.Log2() > maxZoneAlign {
+		return 0
+	}
+	if l.Kind == mem.Plain && !l.Type.HasPointers() {
+		return uint32(roundUp(d.zone, l.Align.Bytes()))
+	}
+	unit := l.Type.Size()
+	if unit == 0 || unit > maxZoneUnit || size%unit != 0 {
+		return 0
+	}
+	// Elements of an odd multiple of 2^n bytes are aligned to 2^m every 2^(m-n).
+	shift := max(0, l.Align.Log2()-bits.TrailingZeros(uint(unit)))
+	if unit > 1<<maxZoneAlign>>shift {
+		return 0
+	}
+	return uint32(roundUp(d.zone, unit<<shift))
+}
+
+// roundUp returns the smallest multiple of step that is not below n.
+//
+//go:norace
+func roundUp(n, step int) int {
+	if step&(step-1) == 0 {
+		return (n + step - 1) &^ (step - 1)
+	}
+	return (n + step - 1) / step * step
+}
+
 // unit returns what the size of a request for k's memory is a multiple of.
-func (n *debugNode) unit() int {
+func (n *debugBlock) unit() int {
 	if n.kind != mem.Plain || n.typ.HasPointers() {
 		return n.typ.Size()
 	}
@@ -61,10 +80,10 @@ func (n *debugNode) unit() int {
 
 // total returns how many bytes the child is asked for so that the block has size
 // of them.
-func (n *debugNode) total(size, zone int) (total int, ok bool) {
+func (n *debugBlock) total(size, zone int) (total int, ok bool) {
 	back := 0
 	if unit := n.unit(); zone > 0 && !n.opaque && unit <= maxZoneUnit {
-		back = (zone + unit - 1) / unit * unit
+		back = roundUp(zone, unit)
 	}
 	extra := int(n.front) + back
 	if size > math.MaxInt-extra {
@@ -76,7 +95,7 @@ func (n *debugNode) total(size, zone int) (total int, ok bool) {
 // zones returns what is watched in front of the block and behind it.
 //
 //go:norace
-func (d *Debug) zones(n *debugNode) (before, after []byte) {
+func (d *Debug) zones(n *debugBlock) (before, after []byte) {
 	front, end := int(n.front), int(n.front)+n.size
 	return n.base[max(0, front-max(d.zone, n.watched())):front], n.base[end:]
 }
@@ -84,7 +103,7 @@ func (d *Debug) zones(n *debugNode) (before, after []byte) {
 // watched is how many bytes a zone has at least if there is one.
 //
 //go:norace
-func (n *debugNode) watched() int {
+func (n *debugBlock) watched() int {
 	if n.scans || n.guarded {
 		return min(int(n.front), maxZoneUnit)
 	}
@@ -93,7 +112,7 @@ func (n *debugNode) watched() int {
 
 // dress prepares the memory of a block that had old bytes, or 0 if it is new,
 // for its owner: zones around it, and what it grew by as a new block has it.
-func (d *Debug) dress(n *debugNode, old int, zero bool) {
+func (d *Debug) dress(n *debugBlock, old int, zero bool) {
 	b := n.block()
 	switch {
 	case n.scans:
@@ -128,7 +147,7 @@ func fillable(t mem.Type) bool {
 }
 
 // undress clears or fills the memory of a block that dies.
-func (d *Debug) undress(n *debugNode) {
+func (d *Debug) undress(n *debugBlock) {
 	switch {
 	case n.scans:
 		n.clear(n.block())
@@ -141,7 +160,7 @@ func (d *Debug) undress(n *debugNode) {
 // lead anywhere; on 32 bits there is no address that surely does not but 0.
 //
 //go:norace
-func (d *Debug) freed(n *debugNode) byte {
+func (d *Debug) freed(n *debugBlock) byte {
 	if n.scans || n.kind != mem.Plain && bits.UintSize == 32 {
 		return 0
 	}
@@ -149,13 +168,14 @@ func (d *Debug) freed(n *debugNode) byte {
 }
 
 // clear zeroes elements in memory that the collector sees as typed.
-func (n *debugNode) clear(b []byte) {
+func (n *debugBlock) clear(b []byte) {
 	if !n.opaque {
 		n.typ.Clear(b)
 	}
 }
 
-// damage is what is wrong with a block; positions count from its start.
+// damage is what is wrong with a block; positions count from its start. Nothing
+// is nil.
 type damage struct {
 	under, over, dead    bool
 	underAt, overAt      int // the byte next to the block that was written
@@ -163,78 +183,85 @@ type damage struct {
 	underN, overN, deadN int // bytes that were written
 }
 
-func (h *damage) any() bool { return h.under || h.over || h.dead }
-
-// inspect looks at the zones of a live block, and repairs them if told to.
+// inspect looks at the zones of a live block, and repairs them.
 //
 //go:norace
-func (d *Debug) inspect(n *debugNode, repair bool) (h damage) {
+func (d *Debug) inspect(n *debugBlock) *damage {
 	if d.zone == 0 || n.opaque {
-		return h
+		return nil
 	}
 	before, after := d.zones(n)
 	want := byte(zoneByte)
 	if n.scans {
 		want = 0
 	}
-	if i := differs(before, want); i >= 0 {
+	under, over := differs(before, want), differs(after, want)
+	if under < 0 && over < 0 {
+		return nil
+	}
+	h := new(damage)
+	if under >= 0 {
 		h.under = true
-		for ; i < len(before); i++ {
+		for i := under; i < len(before); i++ {
 			if before[i] != want {
 				h.underAt = i - len(before)
 				h.underN++
 			}
 		}
-		if repair {
-			d.repair(n, before)
-		}
+		d.repair(n, before)
 	}
-	if i := differs(after, want); i >= 0 {
-		h.over, h.overAt = true, n.size+i
-		for ; i < len(after); i++ {
-			if after[i] != want {
-				h.overN++
-			}
-		}
-		if repair {
-			d.repair(n, after)
-		}
+	if over >= 0 {
+		h.over, h.overAt = true, n.size+over
+		h.overN = unlike(after[over:], want)
+		d.repair(n, after)
 	}
 	return h
 }
 
-// autopsy looks at a block in quarantine, and repairs it if told to.
+// autopsy looks at a block in quarantine, and repairs it.
 //
 //go:norace
-func (d *Debug) autopsy(n *debugNode, repair bool) (h damage) {
+func (d *Debug) autopsy(n *debugBlock) *damage {
 	if n.sealed {
-		return h // nobody could write to it
+		return nil // nobody could write to it
 	}
-	h = d.inspect(n, repair)
+	h := d.inspect(n)
 	if n.opaque || d.o.NoFill && !n.scans {
 		return h
 	}
 	b, want := n.block(), d.freed(n)
-	if i := differs(b, want); i >= 0 {
-		h.dead, h.deadAt = true, i
-		for ; i < len(b); i++ {
-			if b[i] != want {
-				h.deadN++
-			}
-		}
-		if repair && n.scans {
-			n.clear(b)
-		} else if repair {
-			fillRaw(b, want)
-		}
+	i := differs(b, want)
+	if i < 0 {
+		return h
+	}
+	if h == nil {
+		h = new(damage)
+	}
+	h.dead, h.deadAt, h.deadN = true, i, unlike(b[i:], want)
+	if n.scans {
+		n.clear(b)
+	} else {
+		fillRaw(b, want)
 	}
 	return h
+}
+
+// unlike returns how many bytes of b are not want.
+//
+//go:norace
+func unlike(b []byte, want byte) (n int) {
+	for i := range b {
+		if b[i] != want {
+			n++
+		}
+	}
+	return n
 }
 
 // repair makes a zone, or what is watched of it, what it was.
 //
 //go:norace
-func (d *Debug) repair(n *debugNode, zone []byte) {
+func (d *Debug) repair(n *debugBlock, zone []byte) {
 	if n.scans {
 		n.clear(zone)
 		return
@@ -320,6 +347,6 @@ func unfit(size int, kind mem.Kind, t mem.Type) string {
 	return ""
 }
 
-func (n *debugNode) overlapped() string {
+func (n *debugBlock) overlapped() string {
 	return fmt.Sprintf("the block overlaps one of %d bytes at %#x", n.size, n.addr())
 }

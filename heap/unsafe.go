@@ -95,3 +95,12 @@ func blockAt(addr uintptr, n int) []byte {
 	// Going through memory keeps the number a pointer in the eyes of vet.
 	return unsafe.Slice(*(**byte)(unsafe.Pointer(&addr)), n)
 }
+
+// firstOf returns the address of b's first byte as a pointer.
+func firstOf(b []byte) *byte { return unsafe.SliceData(b) }
+
+// bytesFrom returns the n bytes from p on, which must be memory of one block.
+func bytesFrom(p *byte, n int) []byte {
+	// Valid: the caller's duty. checkptr verifies it for the Go heap.
+	return unsafe.Slice(p, n)
+}

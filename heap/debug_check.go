@@ -1,0 +1,132 @@
+package heap
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+
+	"github.com/allod-dev/allod/internal/race"
+)
+
+// Check looks at the zones of every live block and the contents of every block
+// in quarantine, and returns what is wrong with them, at most MaxReports, or nil.
+// Blocks that another call is at work on are left out. What it returns is not
+// reported, and is found once.
+func (d *Debug) Check() []*Misuse {
+	const op = "heap: Debug.Check"
+	var found []*Misuse
+	for i := int32(1); ; i++ {
+		var k debugBlock
+		h := d.next(i, &k)
+		if h == nil {
+			break
+		}
+		i = k.at
+		d.collect(op, k.addr(), k.size, &k, h, func(m *Misuse) {
+			if len(found) < d.o.MaxReports {
+				m.Here = trimmed(callers(1))
+				found = append(found, m)
+			}
+		})
+	}
+	return found
+}
+
+// next returns in k the next block from node i on that is damaged, and its
+// damage, or none.
+//
+//go:norace
+func (d *Debug) next(i int32, k *debugBlock) (h *damage) {
+	for d.table.visit(i, k) {
+		if k.state == debugLive {
+			h = d.inspect(k)
+		} else {
+			h = d.autopsy(k)
+		}
+		d.table.unlock()
+		if h != nil {
+			break
+		}
+		i = k.at + 1
+	}
+	return h
+}
+
+// Leaks returns the blocks that are live as Close would report them, or nil.
+func (d *Debug) Leaks() *LeakError { return d.leaks("heap: Debug.Leaks", 0) }
+
+// A DebugSnapshot is a moment in the life of a [Debug].
+type DebugSnapshot struct{ births uint64 }
+
+// Snapshot returns the present moment, for LeaksSince.
+func (d *Debug) Snapshot() DebugSnapshot { return DebugSnapshot{d.Stats().Allocs} }
+
+// LeaksSince returns the blocks that were allocated after s and are live, or
+// nil.
+func (d *Debug) LeaksSince(s DebugSnapshot) *LeakError {
+	return d.leaks("heap: Debug.LeaksSince", s.births)
+}
+
+// Close ends the Debug. It checks all blocks, as [Debug.Check] does, and reports
+// what it finds; gives what is in quarantine back to the child; and returns a
+// [*LeakError] if blocks are live, which it hands to OnLeak as well, so that a
+// bare
+//
+//	defer d.Close()
+//
+// tells of them. The blocks that leaked stay as they are. Every later Free,
+// Resize and Remap is reported as [UseAfterClose], and Alloc returns
+// [mem.ErrClosed]. Close of a Debug that is closed returns nil.
+func (d *Debug) Close() error {
+	const op = "heap: Debug.Close"
+	if d.child == nil || !d.table.shut() {
+		return nil
+	}
+	debugs.remove(d)
+	found := d.Check()
+	leaks := d.leaks(op, 0)
+	d.flush()
+	if leaks != nil {
+		if d.o.OnLeak != nil {
+			d.o.OnLeak(leaks)
+		} else {
+			printLeak(os.Stderr, leaks)
+		}
+	}
+	for _, m := range found {
+		m.Op = op
+		d.deliver(m)
+	}
+	if leaks != nil {
+		return leaks
+	}
+	return nil
+}
+
+// printLeak writes e in one piece, so that it is not mixed with other output.
+func printLeak(w io.Writer, e *LeakError) {
+	var b bytes.Buffer
+	fmt.Fprintln(&b, e)
+	w.Write(b.Bytes()) // there is nobody to tell of an error
+}
+
+// tick counts a call, and makes every CheckEvery-th check all blocks.
+func (d *Debug) tick() {
+	n := d.o.CheckEvery
+	if n == 0 || hiddenAdd(&d.calls)%uint64(n) != 0 {
+		return
+	}
+	for _, m := range d.Check() {
+		d.deliver(m)
+	}
+}
+
+// hiddenAdd adds 1 to n and does not order the goroutines that do so in the race
+// detector's eyes.
+func hiddenAdd(n *atomic.Uint64) uint64 {
+	race.Disable()
+	defer race.Enable()
+	return n.Add(1)
+}

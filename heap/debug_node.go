@@ -1,0 +1,163 @@
+package heap
+
+import (
+	"sync/atomic"
+
+	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/internal/stack"
+	"github.com/allod-dev/allod/mem"
+)
+
+// A debugBlock is what is known of a block, as calls have it.
+type debugBlock struct {
+	base    []byte // the child's block, or pages of debugPlaces
+	size    int    // bytes that were asked for
+	typ     mem.Type
+	birth   uint64 // births at the time
+	front   uint32 // where the block starts in base
+	alloc   stack.ID
+	free    stack.ID
+	align   mem.Alignment
+	kind    mem.Kind
+	scans   bool // memory that the collector sees as typed
+	opaque  bool // neither zones nor fills, because the element size does not fit
+	guarded bool // base is pages of debugPlaces
+	sealed  bool // freed and inaccessible
+	state   debugState
+
+	at   int32 // where the table has it
+	node *debugNode
+}
+
+// A debugNode is a debugBlock as the table keeps it: in few bytes, and with
+// links. Its first word keeps the child's block alive, where that is on the Go
+// heap: the collector must neither take nor reuse memory that is thought live,
+// or in quarantine, even if the program forgot it.
+type debugNode struct {
+	base  *byte
+	size  int
+	typ   mem.Type
+	when  uint64 // live: birth; in quarantine: free, and the next in quarantine
+	front uint32
+	back  uint32 // bytes behind the block
+	alloc stack.ID
+	next  int32  // in the chain of its granule, or of nodes not in use, or lifted
+	state uint32 // a debugState
+	align mem.Alignment
+	kind  mem.Kind
+	flags debugFlags
+}
+
+type debugState uint8
+
+const (
+	debugUnused debugState = iota
+	debugBusy              // belongs to a call
+	debugLive
+	debugDead // in quarantine
+)
+
+type debugFlags uint8
+
+const (
+	debugScans debugFlags = 1 << iota
+	debugOpaque
+	debugGuarded
+	debugSealed
+)
+
+// block returns the bytes that the program has.
+//
+//go:norace
+func (k *debugBlock) block() []byte {
+	return k.base[k.front : int(k.front)+k.size : int(k.front)+k.size]
+}
+
+//go:norace
+func (k *debugBlock) addr() uintptr { return address(k.base) + uintptr(k.front) }
+
+// from is the first byte of the child's block.
+//
+//go:norace
+func (n *debugNode) from() uintptr { return pointerAddress(n.base) }
+
+//go:norace
+func (n *debugNode) addr() uintptr { return n.from() + uintptr(n.front) }
+
+// length is that of the child's block.
+//
+//go:norace
+func (n *debugNode) length() int { return int(n.front) + n.size + int(n.back) }
+
+//go:norace
+func (n *debugNode) is() debugState { return debugState(atomic.LoadUint32(&n.state)) }
+
+// set is called with the table's lock held.
+//
+//go:norace
+func (n *debugNode) set(s debugState) { n.state = uint32(s) }
+
+// publish ends the admission of a block: it is live. That is all that happens to
+// a node without the lock.
+//
+//go:norace
+func (n *debugNode) publish() {
+	race.Disable()
+	atomic.StoreUint32(&n.state, uint32(debugLive))
+	race.Enable()
+}
+
+// load returns in k what n says.
+//
+//go:norace
+func (n *debugNode) load(k *debugBlock, at int32) {
+	k.base = bytesFrom(n.base, n.length())
+	k.size, k.typ, k.front, k.alloc = n.size, n.typ, n.front, n.alloc
+	k.align, k.kind, k.state = n.align, n.kind, n.is()
+	k.scans, k.opaque = n.flags&debugScans != 0, n.flags&debugOpaque != 0
+	k.guarded, k.sealed = n.flags&debugGuarded != 0, n.flags&debugSealed != 0
+	k.birth, k.free = n.when, 0
+	if k.state == debugDead {
+		k.birth, k.free = 0, n.free()
+	}
+	k.at, k.node = at, n
+}
+
+// store makes n say what k says, apart from its state and its links.
+//
+//go:norace
+func (n *debugNode) store(k *debugBlock) {
+	n.base = firstOf(k.base)
+	n.size, n.typ, n.front, n.alloc = k.size, k.typ, k.front, k.alloc
+	n.back = uint32(len(k.base) - int(k.front) - k.size)
+	n.align, n.kind, n.when = k.align, k.kind, k.birth
+	n.flags = 0
+	if k.scans {
+		n.flags |= debugScans
+	}
+	if k.opaque {
+		n.flags |= debugOpaque
+	}
+	if k.guarded {
+		n.flags |= debugGuarded
+	}
+	if k.sealed {
+		n.flags |= debugSealed
+	}
+}
+
+// free and after are of nodes in quarantine.
+//
+//go:norace
+func (n *debugNode) free() stack.ID { return stack.ID(n.when) }
+
+//go:norace
+func (n *debugNode) after() int32 { return int32(n.when >> 32) }
+
+//go:norace
+func (n *debugNode) setAfter(i int32) { n.when = uint64(uint32(i))<<32 | n.when&0xFFFFFFFF }
+
+// layout is that of the request to the child.
+func (k *debugBlock) layout() mem.Layout {
+	return mem.Layout{Align: k.align, Kind: k.kind, Type: k.typ}
+}

@@ -228,6 +228,20 @@ func ExampleExpectLeaks() {
 	// true
 }
 
+// A program that takes pages by itself survives every refusal of the system.
+func ExampleCheckSystemFailures() {
+	t := &printer{}
+	allocatortest.CheckSystemFailures(t, func() error {
+		arena := heap.NewArena(heap.Page{})
+		defer arena.Close()
+		_, err := mem.Alloc[int](arena, 100_000)
+		return err
+	})
+	fmt.Println("no leak")
+	// Output:
+	// no leak
+}
+
 // A read after free is a fault if blocks are guarded, and this test wants it.
 func ExampleExpectFault() {
 	t := &printer{}

@@ -29,6 +29,9 @@ func TestFormsAgree(t *testing.T) {
 		{reflect.TypeFor[*generic.RingBufferUnmanaged[int]](), reflect.TypeFor[*generic.RingBuffer[int]]()},
 		{reflect.TypeFor[*generic.ArrayListUnmanaged[int]](), reflect.TypeFor[*generic.ArrayList[int]]()},
 		{reflect.TypeFor[*generic.HashMapUnmanaged[int, int]](), reflect.TypeFor[*generic.HashMap[int, int]]()},
+		{reflect.TypeFor[*generic.ArrayHashMapUnmanaged[int, int]](), reflect.TypeFor[*generic.ArrayHashMap[int, int]]()},
+		{reflect.TypeFor[*generic.HashSetUnmanaged[int]](), reflect.TypeFor[*generic.HashSet[int]]()},
+		{reflect.TypeFor[*generic.StringHashSetUnmanaged](), reflect.TypeFor[*generic.StringHashSet]()},
 		{reflect.TypeFor[*generic.StringHashMapUnmanaged[int]](), reflect.TypeFor[*generic.StringHashMap[int]]()},
 	}
 	for _, p := range pairs {

@@ -1,0 +1,108 @@
+package generic
+
+import (
+	"iter"
+
+	"github.com/allod-dev/allod/mem"
+)
+
+// A StringHashSet is a set of strings of which it keeps copies of its own: a
+// [StringHashMap] without values, and all that is said there about keys, memory
+// and time holds here. [StringHashSetUnmanaged] is the same without a stored
+// allocator.
+//
+// A set is for one goroutine at a time and must not be copied. The zero
+// StringHashSet has no allocator; call [NewStringHashSet].
+type StringHashSet struct {
+	_ noCopy
+	a mem.Allocator
+	u StringHashSetUnmanaged
+}
+
+// NewStringHashSet returns an empty set, which first calls a when it first grows.
+func NewStringHashSet(a mem.Allocator) *StringHashSet {
+	if isNil(a) {
+		panicNil(a, "generic: NewStringHashSet")
+	}
+	return &StringHashSet{a: a}
+}
+
+// Allocator returns the allocator of the set.
+func (s *StringHashSet) Allocator() mem.Allocator { return s.a }
+
+// Close frees every string, gives all memory back, and leaves an empty set, which
+// may be used again. It never allocates, and the error is always nil.
+func (s *StringHashSet) Close() error {
+	s.u.Close(s.a)
+	return nil
+}
+
+// Clone returns a set with copies of its own of the same strings, in memory of
+// the same allocator.
+func (s *StringHashSet) Clone() (*StringHashSet, error) {
+	u, err := s.u.Clone(s.a)
+	if err != nil {
+		return nil, err
+	}
+	return &StringHashSet{a: s.a, u: u}, nil
+}
+
+// SetContext has the set compare and hash strings as c says. It panics if the
+// set has memory.
+func (s *StringHashSet) SetContext(c *Context[string]) { s.u.SetContext(c) }
+
+// Add adds a copy of k, and returns the set's copy and whether it is new.
+func (s *StringHashSet) Add(k string) (own string, added bool, err error) { return s.u.Add(s.a, k) }
+
+// Get returns the set's copy of k, and whether the set holds k.
+func (s *StringHashSet) Get(k string) (string, bool) { return s.u.Get(k) }
+
+// Contains tells whether the set holds k.
+func (s *StringHashSet) Contains(k string) bool { return s.u.Contains(k) }
+
+// Remove removes k, frees the set's copy of it, and tells whether the set held
+// it. k may be that copy.
+func (s *StringHashSet) Remove(k string) bool { return s.u.Remove(s.a, k) }
+
+// DeleteFunc removes and frees the strings for which del returns true. What del
+// may do to the set is what a loop over All may.
+func (s *StringHashSet) DeleteFunc(del func(string) bool) { s.u.DeleteFunc(s.a, del) }
+
+// Len returns the number of strings.
+func (s *StringHashSet) Len() int { return s.u.Len() }
+
+// Cap returns how many strings fit without more memory than that of themselves.
+func (s *StringHashSet) Cap() int { return s.u.Cap() }
+
+// EnsureTotalCapacity makes room for n strings in all, save for the memory of
+// themselves. It panics if n is negative.
+func (s *StringHashSet) EnsureTotalCapacity(n int) error { return s.u.EnsureTotalCapacity(s.a, n) }
+
+// EnsureUnusedCapacity makes room for n strings more, save for the memory of
+// themselves. It panics if n is negative.
+func (s *StringHashSet) EnsureUnusedCapacity(n int) error {
+	return s.u.EnsureUnusedCapacity(s.a, n)
+}
+
+// Clear removes and frees all strings, and keeps the memory of the set itself.
+func (s *StringHashSet) Clear() { s.u.Clear(s.a) }
+
+// ClearAndFree removes all strings and gives back all memory.
+func (s *StringHashSet) ClearAndFree() { s.u.ClearAndFree(s.a) }
+
+// ShrinkAndFree gives back the memory that the strings do not need, as far as
+// halving goes, and takes back what was reserved. It cannot fail: where there is
+// no memory to move to, the set keeps what it has.
+func (s *StringHashSet) ShrinkAndFree() { s.u.ShrinkAndFree(s.a) }
+
+// All yields the strings, in no particular order. During the iteration, strings
+// may be removed, the one just yielded too, which ends its life; those that are
+// removed before they are yielded are not yielded. It panics if the set grows or
+// shrinks meanwhile, and a string that is added without that may or may not be
+// yielded.
+func (s *StringHashSet) All() iter.Seq[string] { return s.u.All() }
+
+// Drain yields the strings, on the terms of All, and removes each before it is
+// yielded; it is freed when the body of the loop is done. Those that a loop does
+// not get to stay.
+func (s *StringHashSet) Drain() iter.Seq[string] { return s.u.Drain(s.a) }

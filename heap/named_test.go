@@ -106,6 +106,9 @@ func TestRegistryTree(t *testing.T) {
 	}, lines()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	if own := r.Own(); len(own) != 3 || own[0].Name != "cache/data" || own[0].Bytes != 200 || own[2].Name != "cachet" {
+		t.Errorf("Own: %+v", own)
+	}
 	b.Close()
 	b.Close()
 	if diff := cmp.Diff([]string{

@@ -3,6 +3,7 @@ package heap
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -73,17 +74,26 @@ func (r *Registry) remove(n *NamedAllocator) {
 // stands above others is there, too. What is counted for a name is in the counts
 // of all names above it.
 func (r *Registry) Stats() []NamedStats {
+	return r.stats(func(name string) string {
+		return name[:max(strings.LastIndexByte(name, '/'), 0)]
+	})
+}
+
+// Own is Stats without that: what is counted for a name is in no other's counts,
+// as those want it who add up themselves.
+func (r *Registry) Own() []NamedStats {
+	return r.stats(func(string) string { return "" })
+}
+
+// stats returns the sums of what is counted for each name, and for what above
+// says stands above it.
+func (r *Registry) stats(above func(name string) string) []NamedStats {
 	sums := make(map[string]NamedStats)
 	add := func(s NamedStats) {
-		for name := s.Name; ; {
+		for name := s.Name; name != ""; name = above(name) {
 			sum := sums[name]
 			sum.Name = name
 			sums[name] = sum.plus(s)
-			i := strings.LastIndexByte(name, '/')
-			if i < 0 {
-				return
-			}
-			name = name[:i]
 		}
 	}
 	r.mu.Lock()
@@ -94,10 +104,7 @@ func (r *Registry) Stats() []NamedStats {
 		add(n.Stats())
 	}
 	r.mu.Unlock()
-	all := make([]NamedStats, 0, len(sums))
-	for _, s := range sums {
-		all = append(all, s)
-	}
+	all := slices.Collect(maps.Values(sums))
 	// By words, so that what stands below a name follows it.
 	slices.SortFunc(all, func(s, t NamedStats) int {
 		return slices.Compare(strings.Split(s.Name, "/"), strings.Split(t.Name, "/"))

@@ -1,0 +1,111 @@
+package otel_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/allod-dev/allod/contrib/otel"
+	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/mem"
+)
+
+// collect returns what a reader sees, as "instrument allocator result": value.
+func collect(t *testing.T, reader metric.Reader) map[string]int64 {
+	t.Helper()
+	var data metricdata.ResourceMetrics
+	if err := reader.Collect(context.Background(), &data); err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]int64)
+	for _, scope := range data.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			var points []metricdata.DataPoint[int64]
+			switch d := m.Data.(type) {
+			case metricdata.Sum[int64]:
+				points = d.DataPoints
+			case metricdata.Gauge[int64]:
+				points = d.DataPoints
+			default:
+				t.Fatalf("%s is a %T", m.Name, d)
+			}
+			for _, p := range points {
+				key := m.Name
+				for _, a := range p.Attributes.ToSlice() {
+					key += " " + a.Value.AsString()
+				}
+				got[key] = p.Value
+			}
+		}
+	}
+	return got
+}
+
+func TestRegister(t *testing.T) {
+	var r heap.Registry
+	a := r.Named(heap.NewLimit(heap.Page{}, 1<<20), "cache/index")
+	b := mem.Must(mem.Alloc[byte](a, 1000))
+	mem.Free(a, mem.Must(mem.Alloc[byte](a, 24)))
+	if _, err := mem.Alloc[byte](a, 2<<20); err == nil {
+		t.Fatal("the limit was passed")
+	}
+	b, _ = mem.Resize(a, b, 500)
+	defer mem.Free(a, b)
+
+	reader := metric.NewManualReader()
+	meter := metric.NewMeterProvider(metric.WithReader(reader)).Meter("test")
+	registration, err := otel.Register(meter, &r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int64{
+		"allod.blocks cache/index":           1,
+		"allod.bytes cache/index":            500,
+		"allod.peak cache/index":             1024,
+		"allod.allocated.blocks cache/index": 2,
+		"allod.allocated.bytes cache/index":  1024,
+		"allod.failures cache/index":         1,
+		"allod.resizes cache/index in_place": 1,
+		"allod.resizes cache/index moved":    0,
+		"allod.resizes cache/index refused":  0,
+	}
+	if diff := cmp.Diff(want, collect(t, reader)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if err := registration.Unregister(); err != nil {
+		t.Fatal(err)
+	}
+	if got := collect(t, reader); len(got) != 0 {
+		t.Errorf("after Unregister: %v", got)
+	}
+}
+
+func ExampleRegister() {
+	index := heap.Named(heap.Page{}, "index")
+	defer index.Close()
+	b := mem.Must(mem.Alloc[byte](index, 1<<20))
+	defer mem.Free(index, b)
+
+	reader := metric.NewManualReader() // a program has a periodic reader, or an exporter
+	meter := metric.NewMeterProvider(metric.WithReader(reader)).Meter("allod")
+	registration, err := otel.Register(meter, nil)
+	if err != nil {
+		panic(err)
+	}
+	defer registration.Unregister()
+
+	var data metricdata.ResourceMetrics
+	if err := reader.Collect(context.Background(), &data); err != nil {
+		panic(err)
+	}
+	for _, m := range data.ScopeMetrics[0].Metrics {
+		if m.Name == "allod.bytes" {
+			fmt.Println(m.Name, m.Data.(metricdata.Sum[int64]).DataPoints[0].Value)
+		}
+	}
+	// Output: allod.bytes 1048576
+}

@@ -7,7 +7,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Everything in this list must build and vet; what can run here, runs.
 PLATFORMS   := darwin/arm64 windows/amd64 freebsd/amd64 linux/arm64 linux/386 js/wasm wasip1/wasm
 # Adapters to other people's libraries: make clients runs the tests of these.
-CLIENTS     := contrib/arrow contrib/swiss contrib/wazero
+CLIENTS     := contrib/arrow contrib/grpcmem contrib/swiss contrib/wazero
 MODULES     := . cmd/allod contrib/prometheus contrib/otel $(CLIENTS)
 PKGS        := ./...
 HOLDERS     := ./mem/... ./heap/... ./generic/... ./testing/...

@@ -6,6 +6,7 @@ import (
 
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/internal/rt"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -34,9 +35,12 @@ type SMP struct {
 	copies noCopy
 	crowd  crowd
 	opts   SMPOptions
-	shards atomic.Pointer[smpShards]
-	slabs  [smpClasses]atomic.Int64 // number of each class
+	caches atomic.Pointer[smpCaches] // nil at first, and while somebody has stopped them
+	slabs  [smpClasses]atomic.Int64  // number of each class
 	closed atomic.Bool
+
+	stopping sync.Mutex // who changes caches or handles
+	handles  map[*smpHandle]struct{}
 
 	mu       sync.Mutex    // the last lock: nothing else is taken under it
 	segments []*smpSegment // for ever, until Close
@@ -85,7 +89,7 @@ var _ mem.Allocator = (*SMP)(nil)
 // addresses rather than in that in which they happened to be freed. The bits of
 // a million blocks of 32 bytes fit the second-level cache.
 //
-// With many processors. A cache takes 10 KiB, so that 256 of them take 2.5 MiB.
+// With many processors. A cache takes 10 KiB, and 1 KiB for each class in use.
 // The words that Alloc works on are in its own cache. A word that others free
 // into is shared with those only: 512 slots to a cache line of words. Shelves
 // are one for each processor; a search for a slab looks at others only if its own
@@ -116,19 +120,37 @@ const smpHintAlone = "Close must wait until all other calls are over"
 var errSMPAddress = mem.NewError("heap: SMP: the system serves addresses that are out of range", mem.ErrOutOfMemory)
 
 // Alloc implements [mem.Allocator].
+//
+//go:norace
 func (s *SMP) Alloc(size int, l mem.Layout) ([]byte, error) {
-	if n := smpRound(size, l.Align); n-1 < smpMaxSmall && l.Kind != mem.Managed && !invariant.Enabled {
-		class := smpClassOf(n)
-		b := s.take(class, size)
-		if b == nil {
-			return s.slow(class, size, l)
-		}
-		if l.Zero || l.Kind != mem.Plain {
-			clear(b)
-		}
-		return b, nil
+	n := smpRound(size, l.Align)
+	if invariant.Enabled || n-1 >= smpMaxSmall || l.Kind == mem.Managed {
+		return s.alloc(size, l)
 	}
-	return s.alloc(size, l)
+	class := smpClassOf(n)
+	var b []byte
+	if rt.Pins { // s.take, written out, as far as it is a matter of few loads
+		i := rt.Pin()
+		if t := s.caches.Load(); t != nil && uint(i) < uint(len(t.list)) {
+			e := &t.list[i].cache[class&127]
+			if i := e.n - 1; i < smpMagSlots {
+				e.n = i
+				b = e.mag[i].open(size)
+			} else {
+				b = e.takeHeld(class, size)
+			}
+		}
+		rt.Unpin()
+	} else {
+		b = s.take(class, size)
+	}
+	if b == nil {
+		return s.slow(class, size, l)
+	}
+	if l.Zero || l.Kind != mem.Plain {
+		clear(b)
+	}
+	return b, nil
 }
 
 // slow is Alloc for a small block of a class that the cache has no slot of.
@@ -184,72 +206,59 @@ func (s *SMP) alloc(size int, l mem.Layout) ([]byte, error) {
 }
 
 // Free implements [mem.Allocator].
+//
+//go:norace
 func (s *SMP) Free(b []byte, l mem.Layout) {
 	if invariant.Enabled {
 		s.crowd.enter("heap: SMP.Free", many, smpHintAlone)
 		defer s.crowd.leave(many)
 		defer s.check()
-	}
-	if !s.free(b, l.Align) {
-		s.freeSlow(b, l)
-	}
-}
-
-// free frees a small block, or returns false if b is none.
-//
-//go:norace
-func (s *SMP) free(b []byte, a mem.Alignment) bool {
-	n := smpRound(len(b), a)
-	if n-1 >= smpMaxSmall {
-		return false
-	}
-	class := smpClassOf(n)
-	addr := address(b)
-	race.Disable()
-	seg := smpSegments.find(addr)
-	race.Enable()
-	if seg == nil || seg.owner != s {
-		return false
-	}
-	race.Disable()
-	page := seg.page[addr>>smpPageShift&(smpSegPages-1)].Load()
-	race.Enable()
-	if uintptr(page&0xFF) != class+smpSlabs {
-		return false
-	}
-	k := &smpClassTable[class&127]
-	first := uintptr(page >> 8)
-	offset := addr&(smpSegSize-1) - first*smpPageSize
-	slot := uintptr(uint64(offset) * k.recip >> smpRecipShift)
-	if slot*k.size != offset || slot >= k.slots {
-		return false
-	}
-	word := &seg.words[first*smpPageWords+slot/smpGroup]
-	bit := uint64(1) << (slot % smpGroup)
-	if race.Enabled {
 		race.Disable()
 		defer race.Enable()
-		if word.Load()&bit == 0 {
-			race.Enable()
-			race.Free(b)
-			race.Disable()
-		}
 	}
-	for {
-		old := word.Load()
-		if old&bit != 0 {
-			return false
-		}
-		if word.CompareAndSwap(old, old|bit) {
-			last := old|bit == smpBits(slot/smpGroup, k.slots)
-			if old == 0 || last {
-				if sl := &seg.slabs[first]; sl.state.Load() != smpOwned {
-					s.noticed(sl, last)
-				}
+	class, slot := s.find(b, l.Align)
+	if slot.state == 0 {
+		s.freeSlow(b, l)
+		return
+	}
+	slot.shut(b)
+	if rt.Pins {
+		i := rt.Pin()
+		if t := s.caches.Load(); t != nil && uint(i) < uint(len(t.list)) {
+			if e := &t.list[i].cache[class&127]; e.n < e.keep {
+				e.mag[e.n&(smpMagSlots-1)] = slot
+				e.n++
+				rt.Unpin()
+				return
 			}
-			return true
 		}
+		rt.Unpin()
 	}
+	s.putSlow(class, slot)
+}
+
+// find returns the class and the slot of b, if that is a small live block of s
+// with that alignment. Otherwise the slot is zero.
+//
+//go:norace
+func (s *SMP) find(b []byte, a mem.Alignment) (class uintptr, slot smpSlot) {
+	addr := address(b)
+	n := smpRound(len(b), a)
+	seg := smpSegments.find(addr)
+	if n-1 >= smpMaxSmall || seg == nil || seg.owner != s {
+		return 0, smpSlot{}
+	}
+	class = smpClassOf(n)
+	k := &smpClassTable[class&127]
+	page := uintptr(seg.page[addr>>smpPageShift&(smpSegPages-1)].Load())
+	offset := addr&(smpSegSize-1) - page>>8*smpPageSize
+	i := uintptr(uint64(offset) * k.recip >> smpRecipShift)
+	// Where the class is another, i may be anything.
+	state := &seg.state[(page>>8*smpPageSlots+i)&(smpSegPages*smpPageSlots-1)]
+	if page&0xFF != class+smpSlabs || i*k.size != offset || *state != smpLive {
+		return 0, smpSlot{}
+	}
+	return class, smpSlot{addr, pointerAddress(state)}
 }
 
 // Pointers returns [mem.PlainOnly].
@@ -291,7 +300,6 @@ func (s *SMP) resize(op string, b []byte, l mem.Layout, size int, move bool) ([]
 	}
 	r := wider(b, size)
 	if size > len(b) {
-		race.Alloc(b) // the slot is this block's
 		if l.Zero || l.Kind != mem.Plain {
 			clear(r[len(b):])
 		}

@@ -2,151 +2,105 @@ package heap
 
 import (
 	"math/bits"
-	"runtime"
-	"sync/atomic"
 
-	"github.com/allod-dev/allod/internal/rt"
+	"github.com/allod-dev/allod/internal/race"
 )
 
-// A cache is what makes Alloc fast: for each class, the slab that is in use and,
-// taken out of it, the free slots of one word. There is one for each processor,
-// whose owner for the moment is whoever runs there and is pinned: nobody else
-// touches it, so that nothing in it is atomic. Where the runtime cannot pin,
-// there are four for each processor, a goroutine finds one by the address of its
-// stack, and holds it with a try-lock.
+// A cache is what makes Alloc and Free fast. There is one for each processor,
+// which belongs to whoever runs there and is pinned, one behind each SMPCache,
+// and only its holder touches it: nothing in it is atomic. While a cache is held
+// nothing blocks, panics or calls what might; code there loads, stores, counts
+// bits and swaps words.
 //
-// While a cache is held, nothing blocks, panics or calls what might: code there
-// loads, stores, counts bits and swaps words.
+// What is freed is allocated next: it is still in the processor's cache. Slots
+// that were freed here are in a magazine, the latest on top. If that is empty,
+// slots are taken from a word of a slab, in the order of their addresses.
 
-// smpCache is a cache without whatever makes it exclusive.
-type smpCache [128]smpEntry // smpClasses are used; any 7 bits are an index
+// smpCache is a cache, whatever makes it exclusive. Its address is what tells it
+// from others; smpClasses entries are used, and any seven bits are an index.
+type smpCache [128]smpEntry
 
-// smpEntry is what a cache has of a class.
+// smpEntry is what a cache has of a class: a line of the processor's own cache.
 type smpEntry struct {
-	held uint64   // free slots, by their bits in the word
-	base *byte    // slot of the lowest bit
+	n    uintptr // slots in the magazine; n <= keep
+	keep uintptr // slots that may be in the magazine; 0 while there is none
+	mag  *smpMagazine
+	held uint64   // free slots, by their bits in a word of the slab
+	base smpSlot  // the slot of the lowest bit
 	slab *smpSlab // nil at first, and while none could be had
-	word int      // index in the slab's words of the one that held came from
+	_    uintptr
 }
 
-// An smpShard is a cache with a shelf. Slabs that the cache had are listed on
-// the shelf next to it.
-type smpShard struct {
-	cache smpCache
-	_     [128]byte // the shelf is for all
-	smpShelf
-	busy atomic.Bool // cache is held, where nothing is pinned
-	_    [128]byte   // the next shard's cache is for another processor
+// smpMagazine holds free slots. Classes of large slots do not use all of it.
+type smpMagazine [smpMagSlots]smpSlot
+
+const (
+	smpMagSlots = 64
+	smpMagBytes = 64 << 10 // in a magazine, at most; but four slots
+)
+
+// An smpSlot is a slot, by its own address and by that of the byte that tells
+// whether it is live. Both are memory that others keep. They are numbers, so that
+// storing them is not the collector's business.
+type smpSlot struct {
+	addr  uintptr
+	state uintptr
 }
 
-type smpShards []*smpShard
+// What the byte of a slot says.
+const (
+	smpDead = 0
+	smpLive = 1
+)
 
-// enter returns the cache of this processor, which is the caller's until leave;
-// nil if there is none yet.
+// take takes a free slot and returns the size bytes at its start; nil if this
+// processor's cache has none.
 //
 //go:norace
-func (s *SMP) enter() *smpShard {
-	t := s.shards.Load()
-	if t == nil {
-		return nil
+func (s *SMP) take(class uintptr, size int) (b []byte) {
+	if c := s.enter(); c != nil {
+		b = c.take(class, size)
+		s.leave(c)
 	}
-	if rt.Pins {
-		if i := rt.Pin(); i < len(*t) {
-			return (*t)[i]
-		}
-		rt.Unpin()
-		return nil
-	}
-	return t.lock()
-}
-
-// leave ends enter.
-//
-//go:norace
-func (sh *smpShard) leave() {
-	if rt.Pins {
-		rt.Unpin()
-	} else {
-		sh.busy.Store(false)
-	}
-}
-
-// lock finds a shard that nobody has. The goroutine that has one may be
-// preempted, so that waiting means to let others run.
-//
-//go:norace
-func (t *smpShards) lock() *smpShard {
-	for at := stackHash(); ; runtime.Gosched() {
-		for i := range uintptr(len(*t)) {
-			sh := (*t)[(at+i)&uintptr(len(*t)-1)]
-			if !sh.busy.Load() && sh.busy.CompareAndSwap(false, true) {
-				return sh
-			}
-		}
-	}
-}
-
-// index returns the number of the calling goroutine's shard, which may be
-// another one by the time it is used.
-//
-//go:norace
-func (t *smpShards) index() int {
-	if !rt.Pins {
-		return int(stackHash() & uintptr(len(*t)-1))
-	}
-	i := rt.Pin()
-	rt.Unpin()
-	return min(i, len(*t)-1)
-}
-
-// provide makes sure that there are caches for all processors.
-//
-//go:norace
-func (s *SMP) provide() *smpShards {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t := s.shards.Load()
-	n := runtime.GOMAXPROCS(0)
-	if !rt.Pins {
-		n = 1 << bits.Len(uint(4*n-1))
-	}
-	if t != nil && (len(*t) >= n || !rt.Pins) {
-		return t
-	}
-	more := make(smpShards, n)
-	if t != nil {
-		for i := range len(*t) { // not copy, which the race detector watches
-			more[i] = (*t)[i]
-		}
-	}
-	for i := range more {
-		if more[i] == nil {
-			more[i] = new(smpShard)
-		}
-	}
-	s.shards.Store(&more)
-	return &more
-}
-
-// take takes a free slot and returns the size bytes at its start; nil if the
-// slab has none left.
-//
-//go:norace
-func (s *SMP) take(class uintptr, size int) []byte {
-	sh := s.enter()
-	if sh == nil {
-		return nil
-	}
-	b := sh.cache.take(class, size)
-	sh.leave()
 	return b
 }
 
-// take is SMP.take for a cache that the caller holds.
+// take takes a free slot and returns the size bytes at its start; nil if the
+// cache has none.
 //
 //go:norace
 func (c *smpCache) take(class uintptr, size int) []byte {
 	e := &c[class&127]
+	if i := e.n - 1; i < smpMagSlots {
+		e.n = i
+		return e.mag[i].open(size)
+	}
+	return e.takeHeld(class, size)
+}
+
+// open begins the life of a block of size bytes in the slot.
+func (t *smpSlot) open(size int) []byte {
+	*byteAt(&t.state) = smpLive
+	return bytesAtWord(&t.addr, size)
+}
+
+// shut ends the life of the block b in the slot. The synchronisation of the race
+// detector is disabled, once.
+//
+//go:norace
+func (t *smpSlot) shut(b []byte) {
+	if race.Enabled {
+		race.Enable()
+		race.Free(b)
+		race.Disable()
+	}
+	*byteAt(&t.state) = smpDead
+}
+
+// takeHeld is take for an empty magazine.
+//
+//go:norace
+func (e *smpEntry) takeHeld(class uintptr, size int) []byte {
 	w := e.held
 	if w == 0 {
 		if w = e.refill(); w == 0 {
@@ -154,11 +108,12 @@ func (c *smpCache) take(class uintptr, size int) []byte {
 		}
 	}
 	e.held = w & (w - 1)
-	return slotBytes(e.base, uintptr(bits.TrailingZeros64(w))*smpClassTable[class&127].size, size)
+	i := uintptr(bits.TrailingZeros64(w))
+	t := smpSlot{e.base.addr + i*smpClassTable[class&127].size, e.base.state + i}
+	return t.open(size)
 }
 
-// refill takes the free slots of another word, or of the same if that is worth
-// it, and returns them.
+// refill takes the free slots of a word of the slab, and returns their bits.
 //
 //go:norace
 func (e *smpEntry) refill() uint64 {
@@ -167,45 +122,122 @@ func (e *smpEntry) refill() uint64 {
 		return 0
 	}
 	words := sl.words()
-	if i := e.word; i < len(words) && bits.OnesCount64(words[i].Load()) >= smpDense {
-		return e.load(i, words[i].Swap(0))
-	}
 	for i := range words {
 		if words[i].Load() != 0 {
-			return e.load(i, words[i].Swap(0))
+			e.base = sl.slot(uintptr(i) * smpGroup)
+			return words[i].Swap(0)
 		}
 	}
 	return 0
 }
 
-// smpDense is how many slots must have been freed in a word that was used up for
-// it to be used again rather than another. Their memory is more likely to be in
-// the processor's cache.
-const smpDense = 16
-
-// load makes w, of word i, what the entry holds.
+// put keeps a slot, whose block has just died, unless the magazine is full.
 //
 //go:norace
-func (e *smpEntry) load(i int, w uint64) uint64 {
-	e.word = i
-	k := &smpClassTable[e.slab.class&127]
-	e.base = &slotBytes(e.slab.seg.base, uintptr(e.slab.first)*smpPageSize+uintptr(i)*smpGroup*k.size, 1)[0]
-	return w
+func (c *smpCache) put(class uintptr, slot smpSlot) bool {
+	e := &c[class&127]
+	i := e.n
+	if i >= e.keep {
+		return false
+	}
+	e.mag[i&(smpMagSlots-1)] = slot
+	e.n = i + 1
+	return true
 }
 
 // adopt makes sl, which the caller owns, the slab that the entry takes slots of,
 // and returns the one before, which the caller now owns.
 //
 //go:norace
-func (e *smpEntry) adopt(sl *smpSlab, home *smpShard) (old *smpSlab) {
-	old = e.slab
-	sl.home.Store(home)
-	e.slab, e.word = sl, 0
+func (e *smpEntry) adopt(sl *smpSlab) (old *smpSlab) {
+	old, e.slab = e.slab, sl
 	return old
 }
 
+// spill takes the older half out of a full magazine, into out, and returns how
+// many slots that was.
+//
+//go:norace
+func (e *smpEntry) spill(out *smpMagazine) uintptr {
+	if e.n < e.keep {
+		return 0
+	}
+	half := (e.keep + 1) / 2
+	for i := range half {
+		out[i&(smpMagSlots-1)] = e.mag[i&(smpMagSlots-1)]
+	}
+	for i := half; i < e.n; i++ {
+		e.mag[(i-half)&(smpMagSlots-1)] = e.mag[i&(smpMagSlots-1)]
+	}
+	e.n -= half
+	return half
+}
+
+// giveSlots makes slots free for all.
+//
+//go:norace
+func (s *SMP) giveSlots(slots []smpSlot) {
+	for len(slots) > 0 {
+		seg := smpSegments.find(slots[0].addr)
+		at := slots[0].state - pointerAddress(&seg.state[0])
+		bit := uint64(1) << (at % smpGroup)
+		n := 1
+		for ; n < len(slots); n++ { // often the next are in the same word
+			next := slots[n].state - pointerAddress(&seg.state[0])
+			if next/smpGroup != at/smpGroup {
+				break
+			}
+			bit |= 1 << (next % smpGroup)
+		}
+		slots = slots[n:]
+		s.free(seg, at/smpGroup, bit)
+	}
+}
+
+// free sets bits of free slots in a word of a segment.
+//
+//go:norace
+func (s *SMP) free(seg *smpSegment, i uintptr, set uint64) {
+	word := &seg.words[i]
+	old := word.Load()
+	for !word.CompareAndSwap(old, old|set) {
+		old = word.Load()
+	}
+	page := seg.page[i/smpPageWords].Load()
+	first := uintptr(page >> 8 & 0xFF)
+	sl := &seg.slabs[first]
+	last := old|set == smpBits(i-first*smpPageWords, smpClassTable[sl.class&127].slots)
+	if (old == 0 || last) && sl.state.Load() != smpOwned {
+		s.noticed(sl, last)
+	}
+}
+
+// flush empties a cache that the caller holds. Nobody else may hold it
+// meanwhile: flush takes locks.
+//
+//go:norace
+func (s *SMP) flush(c *smpCache) {
+	for i := range smpClasses {
+		e := &c[i]
+		if n := e.n; n > 0 {
+			e.n = 0
+			s.giveSlots(e.mag[:n])
+		}
+		if e.held != 0 {
+			at := (e.base.state - pointerAddress(&e.slab.seg.state[0])) / smpGroup
+			held := e.held
+			e.held = 0
+			s.free(e.slab.seg, at, held)
+		}
+		if sl := e.adopt(nil); sl != nil {
+			s.disown(sl)
+		}
+	}
+}
+
 // allocSlow takes a slot where the cache has none: from a slab on a shelf, this
-// one's or another, or from a new slab.
+// one's or another, or from a new slab. The synchronisation of the race detector
+// is disabled.
 //
 //go:norace
 func (s *SMP) allocSlow(class uintptr, size int) ([]byte, error) {
@@ -214,21 +246,21 @@ func (s *SMP) allocSlow(class uintptr, size int) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		sh := s.enter()
-		if sh == nil { // more processors than a moment ago
+		c := s.enter()
+		if c == nil { // more processors than a moment ago, or a Trim
 			s.disown(sl)
 			s.provide()
 			continue
 		}
 		// Meanwhile the goroutine may have come to another processor, or another
 		// goroutine have found a slab for this one.
-		b := sh.cache.take(class, size)
+		b := c.take(class, size)
 		spare := sl
 		if b == nil {
-			spare = sh.cache[class&127].adopt(sl, sh)
-			b = sh.cache.take(class, size)
+			spare = c[class&127].adopt(sl)
+			b = c.take(class, size)
 		}
-		sh.leave()
+		s.leave(c)
 		if spare != nil {
 			s.disown(spare)
 		}
@@ -238,57 +270,75 @@ func (s *SMP) allocSlow(class uintptr, size int) ([]byte, error) {
 	}
 }
 
+// putSlow keeps a slot where the magazine was full, or was not there. The slot
+// may be any, for all that the caller does with it afterwards.
+//
+//go:norace
+func (s *SMP) putSlow(class uintptr, slot smpSlot) {
+	c := s.enter()
+	if c == nil {
+		s.giveSlots([]smpSlot{slot})
+		return
+	}
+	var out smpMagazine
+	e := &c[class&127]
+	if e.mag == nil {
+		s.leave(c)
+		s.provideMagazine(class)
+		if c = s.enter(); c == nil {
+			s.giveSlots([]smpSlot{slot})
+			return
+		}
+		e = &c[class&127]
+	}
+	n := e.spill(&out)
+	ok := c.put(class, slot)
+	s.leave(c)
+	if !ok {
+		out[n&(smpMagSlots-1)] = slot
+		n++
+	}
+	s.giveSlots(out[:n])
+}
+
+// provideMagazine gives this processor's cache a magazine for the class.
+//
+//go:norace
+func (s *SMP) provideMagazine(class uintptr) {
+	mag := new(smpMagazine)
+	if c := s.enter(); c != nil {
+		if e := &c[class&127]; e.mag == nil {
+			e.mag, e.keep = mag, smpClassTable[class&127].keep
+		}
+		s.leave(c)
+	}
+}
+
 // findSlab returns a slab of the class, which the caller then owns and which
 // most likely has free slots.
 //
 //go:norace
 func (s *SMP) findSlab(class uint8) (*smpSlab, error) {
-	t := s.shards.Load()
+	t := s.caches.Load()
 	if t == nil {
 		t = s.provide()
 	}
+	shelves := t.shelves
 	at := t.index()
-	if sl := (*t)[at].take(class); sl != nil {
+	if sl := shelves[at].take(class); sl != nil {
 		return sl, nil
 	}
 	// Slots that are free for others are free for all: a program whose goroutines
 	// wander, or free what others allocate, would grow without end.
-	for i := range *t {
-		if sl := (*t)[(at+1+i)%len(*t)].take(class); sl != nil {
+	for i := range len(shelves) - 1 {
+		if sl := shelves[(at+1+i)%len(shelves)].take(class); sl != nil {
+			sl.home.Store(shelves[at])
 			return sl, nil
 		}
 	}
 	sl, err := s.newSlab(class)
 	if err == nil {
-		sl.home.Store((*t)[at])
+		sl.home.Store(shelves[at])
 	}
 	return sl, err
-}
-
-// empty takes everything out of the entry: its slab, nil if there is none, and
-// the free slots of one of its words. The caller holds the cache.
-//
-//go:norace
-func (e *smpEntry) empty() (sl *smpSlab, word int, held uint64) {
-	sl, word, held = e.slab, e.word, e.held
-	*e = smpEntry{}
-	return sl, word, held
-}
-
-// giveUp ends the ownership of a slab of which slots are held.
-//
-//go:norace
-func (s *SMP) giveUp(sl *smpSlab, word int, held uint64) {
-	if sl == nil {
-		return
-	}
-	if held != 0 {
-		w := &sl.words()[word]
-		for {
-			if old := w.Load(); w.CompareAndSwap(old, old|held) {
-				break
-			}
-		}
-	}
-	s.disown(sl)
 }

@@ -29,6 +29,7 @@ type smpClass struct {
 	recip uint64  // offset*recip >> smpRecipShift is offset/size, in a slab
 	slots uintptr // in a slab
 	pages int     // of a slab
+	keep  uintptr // slots in a magazine, at most
 }
 
 // The quotient is exact for offsets below 2^25: recip is too large by less than
@@ -54,6 +55,7 @@ var smpClassTable = func() (t [128]smpClass) {
 			recip: (1<<smpRecipShift + uint64(size) - 1) / uint64(size),
 			slots: uintptr(pages) * smpPageSize / size,
 			pages: pages,
+			keep:  min(smpMagSlots, max(4, smpMagBytes/size)),
 		}
 	}
 	return t
@@ -68,9 +70,30 @@ func smpRound(size int, a mem.Alignment) uintptr {
 // smpClassOf returns the class whose slots are the smallest with room for n
 // bytes, 0 < n <= smpMaxSmall.
 func smpClassOf(n uintptr) uintptr {
+	if n <= smpStepMax {
+		return uintptr(smpStep[(n+smpStepSize-1)/smpStepSize])
+	}
+	return smpClassBy(n)
+}
+
+// smpClassBy is smpClassOf without a table.
+func smpClassBy(n uintptr) uintptr {
 	// Both rows of classes by one formula: sizes up to 128 are treated as those
 	// between 64 and 128.
 	n = max(n-1, 8)
-	step := uintptr(bits.Len64(uint64(n|64))) - 4
-	return (step-3)<<3 + n>>(step&31) - 1
+	log2 := uintptr(bits.Len64(uint64(n|64))) - 4
+	return (log2-3)<<3 + n>>(log2&31) - 1
 }
+
+const (
+	smpStepMax  = 4 << 10
+	smpStepSize = 8
+)
+
+// smpStep is the class of every eighth size up to smpStepMax.
+var smpStep = func() (t [smpStepMax/smpStepSize + 1]uint8) {
+	for i := 1; i < len(t); i++ {
+		t[i] = uint8(smpClassBy(uintptr(i) * smpStepSize))
+	}
+	return t
+}()

@@ -28,8 +28,10 @@ func (s *SMP) Close() error {
 	if again {
 		return nil
 	}
+	s.stopping.Lock() // an SMPCache that was dropped may be about to end
 	st := s.Stats()
 	s.unmap()
+	s.stopping.Unlock()
 	if st.Blocks > 0 {
 		return &LeakError{Op: "heap: SMP.Close", Blocks: st.Blocks, Bytes: st.Live}
 	}
@@ -39,7 +41,7 @@ func (s *SMP) Close() error {
 // unmap gives every mapping back.
 func (s *SMP) unmap() {
 	race.Disable()
-	s.shards.Store(nil)
+	s.caches.Store(nil)
 	for i := range s.slabs {
 		s.slabs[i].Store(0)
 	}
@@ -57,6 +59,10 @@ func (s *SMP) unmap() {
 	}
 	s.huge.drop(0)
 	s.huge.freeAll()
+	for h := range s.handles {
+		h.empty()
+	}
+	s.handles = nil
 }
 
 // freeAll frees the live huge blocks.
@@ -67,6 +73,7 @@ func (h *smpHuge) freeAll() {
 	for {
 		addr, size, ok := livePages.anyOf(h.pages.id)
 		if !ok {
+			h.live = smpTally{}
 			return
 		}
 		h.pages.release("heap: SMP.Close", blockAt(addr, size))
@@ -81,7 +88,8 @@ type SMPStats struct {
 	// and pages: at least what was asked for.
 	Blocks, Live int
 
-	// Cached is the bytes in free slots that a processor has ready for itself.
+	// Cached is the bytes in free slots that a processor, or an [SMPCache], has
+	// ready for itself.
 	Cached int
 
 	// Committed is the bytes that may have memory behind them: those in slabs
@@ -105,7 +113,7 @@ type SMPClassStats struct {
 	Slabs  int // number of slabs
 	Slots  int // in all slabs
 	Live   int // slots of live blocks
-	Cached int // free slots that a processor has ready for itself
+	Cached int // free slots that a processor, or an SMPCache, has ready
 }
 
 // Stats returns what the SMP holds, in a time that grows with the number of its
@@ -116,7 +124,6 @@ func (s *SMP) Stats() SMPStats {
 	var per [smpClasses]SMPClassStats
 	st := SMPStats{}
 	s.countSlabs(&per, &st)
-	s.countCaches(&per)
 	st.Blocks += s.large.blocks
 	st.Live += s.large.bytes
 	s.huge.addTo(&st)
@@ -126,8 +133,7 @@ func (s *SMP) Stats() SMPStats {
 			continue
 		}
 		c.Size = int(smpClassTable[i].size)
-		c.Cached = min(c.Cached, c.Live)
-		c.Live -= c.Cached
+		c.Cached = max(0, c.Cached-c.Live)
 		st.Blocks += c.Live
 		st.Live += c.Live * c.Size
 		st.Cached += c.Cached * c.Size
@@ -136,7 +142,8 @@ func (s *SMP) Stats() SMPStats {
 	return st
 }
 
-// countSlabs counts the slots that are not free, and the pages.
+// countSlabs counts the slots that are live, those that are not free, and the
+// pages.
 //
 //go:norace
 func (s *SMP) countSlabs(per *[smpClasses]SMPClassStats, st *SMPStats) {
@@ -152,23 +159,10 @@ func (s *SMP) countSlabs(per *[smpClasses]SMPClassStats, st *SMPStats) {
 				c := &per[sl.class]
 				c.Slabs++
 				c.Slots += int(smpClassTable[sl.class].slots)
-				c.Live += sl.inUse()
+				live, free := sl.count()
+				c.Live += live
+				c.Cached += int(smpClassTable[sl.class].slots) - free // and live
 			}
-		}
-	}
-}
-
-// countCaches counts the slots in caches, whose owners go on meanwhile.
-//
-//go:norace
-func (s *SMP) countCaches(per *[smpClasses]SMPClassStats) {
-	t := s.shards.Load()
-	if t == nil {
-		return
-	}
-	for _, sh := range *t {
-		for i := range per {
-			per[i].Cached += bits.OnesCount64(sh.cache[i].held)
 		}
 	}
 }

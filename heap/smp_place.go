@@ -3,6 +3,7 @@ package heap
 import (
 	"fmt"
 
+	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/mem"
 )
@@ -41,8 +42,7 @@ func (s *SMP) place(b []byte) (p smpPlace) {
 		p.offset = at - p.first*smpPageSize
 		p.slot = p.offset / k.size
 		if p.slot < k.slots {
-			w := p.seg.words[p.first*smpPageWords+p.slot/smpGroup].Load()
-			p.free = w>>(p.slot%smpGroup)&1 != 0
+			p.free = p.seg.state[p.first*smpPageSlots+p.slot] != smpLive
 		}
 	}
 	return p
@@ -72,6 +72,8 @@ func (s *SMP) blame(op string, p smpPlace, b []byte, l mem.Layout) {
 		misuse(ForeignFree, op, b, hintForeign)
 	case p.seg.owner != s:
 		misuse(WrongAllocator, op, b, "the block is of another SMP")
+	case p.kind == smpFree && s.runAt(&p, address(b)):
+		s.blame(op, p, b, l)
 	case p.kind == smpFree:
 		misuse(DoubleFree, op, b, "nothing is live there; what was is freed, and its pages with it")
 	case p.kind == smpLarge || !p.starts():
@@ -81,6 +83,24 @@ func (s *SMP) blame(op string, p smpPlace, b []byte, l mem.Layout) {
 	default:
 		s.blameSize(op, p, b, l)
 	}
+}
+
+// runAt looks for a large block that addr is in, behind its first page, and tells
+// whether there is one. It corrects p.
+//
+//go:norace
+func (s *SMP) runAt(p *smpPlace, addr uintptr) bool {
+	s.lock()
+	defer s.unlock()
+	page := int(addr & (smpSegSize - 1) >> smpPageShift)
+	for first := page; first >= 0; first-- {
+		if sl := &p.seg.slabs[first]; int(sl.pages) > page-first && p.seg.page[first].Load() == smpLarge {
+			p.kind, p.first = smpLarge, uintptr(first)
+			p.offset = addr&(smpSegSize-1) - p.first*smpPageSize
+			return true
+		}
+	}
+	return false
 }
 
 // inside returns how far behind the start of a slot or large block p is.
@@ -103,6 +123,10 @@ func (s *SMP) blameSize(op string, p smpPlace, b []byte, l mem.Layout) {
 
 // freeSlow is Free for large blocks, and for what is none at all.
 func (s *SMP) freeSlow(b []byte, l mem.Layout) {
+	if invariant.Enabled {
+		race.Enable()
+		defer race.Disable()
+	}
 	const op = "heap: SMP.Free"
 	p := s.place(b)
 	switch {

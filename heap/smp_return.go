@@ -123,20 +123,20 @@ func (s *SMP) decommit(seg *smpSegment, first, n int) bool {
 	return err == nil
 }
 
-// Trim implements [mem.Trimmer]. It gives all free pages and all free large
-// blocks to the system, and empties the caches as far as that can be done from
-// here: the one of this processor at once, those of others when they are used
-// up. It returns how many bytes it gave back.
+// Trim implements [mem.Trimmer]. It empties the caches of all
+// processors, for which it stops the world for an instant, and gives all free
+// pages and all free large blocks to the system. It returns how many bytes these
+// were.
 //
 //go:norace
 func (s *SMP) Trim() int {
 	race.Disable()
 	defer race.Enable()
-	s.flush()
-	if t := s.shards.Load(); t != nil {
-		for _, sh := range *t {
+	s.drain()
+	if t := s.caches.Load(); t != nil {
+		for _, h := range t.shelves {
 			for class := range uint8(smpClasses) {
-				s.sweep(&sh.smpShelf, class)
+				s.sweep(h, class)
 			}
 		}
 	}
@@ -168,20 +168,5 @@ func (s *SMP) sweep(h *smpShelf, class uint8) {
 		if n < len(found) {
 			return
 		}
-	}
-}
-
-// flush gives back what the cache of this processor holds.
-//
-//go:norace
-func (s *SMP) flush() {
-	for class := range uintptr(smpClasses) {
-		sh := s.enter()
-		if sh == nil {
-			return
-		}
-		sl, word, held := sh.cache[class&127].empty()
-		sh.leave()
-		s.giveUp(sl, word, held)
 	}
 }

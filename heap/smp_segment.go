@@ -4,8 +4,6 @@ import (
 	"math/bits"
 	"sync/atomic"
 
-	"github.com/allod-dev/allod/internal/invariant"
-	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/internal/vm"
 )
 
@@ -20,10 +18,11 @@ const (
 	smpPageSize  = 1 << smpPageShift
 	smpSegSize   = 1 << smpSegShift
 	smpSegPages  = smpSegSize / smpPageSize
-	smpMaxSlab   = smpSegPages / 4             // pages of a slab, at most
-	smpMaxLarge  = smpSegSize / 2              // bytes of a large block, at most
-	smpGroup     = 64                          // slots whose bits are one word
-	smpPageWords = smpPageSize / 16 / smpGroup // words for the smallest slots
+	smpMaxSlab   = smpSegPages / 4  // pages of a slab, at most
+	smpMaxLarge  = smpSegSize / 2   // bytes of a large block, at most
+	smpGroup     = 64               // slots whose bits are one word
+	smpPageSlots = smpPageSize / 16 // of the smallest class
+	smpPageWords = smpPageSlots / smpGroup
 )
 
 // smpAddrBits is how many bits of an address may be set. Systems hand out no more
@@ -56,6 +55,10 @@ type smpSegment struct {
 	// words holds a bit for each slot of each slab, set if the slot is free and
 	// not in a cache. The words of a slab are those of its first page.
 	words [smpSegPages * smpPageWords]atomic.Uint64
+
+	// state says for each slot whether its block is live. Only those who have
+	// the slot look there: who holds the block, or the cache that has it.
+	state [smpSegPages * smpPageSlots]uint8
 }
 
 // smpTable finds the segment of an address, for all SMPs of the process. It is a
@@ -215,31 +218,4 @@ func smpRunsOf(free uint64, n int) uint64 {
 		have += step
 	}
 	return free
-}
-
-// check re-derives what is known about the segments, unless there are many.
-//
-//go:norace
-func (s *SMP) check() {
-	if !invariant.Enabled || len(s.segments) > 4 {
-		return
-	}
-	race.Disable()
-	defer race.Enable()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	idle := 0
-	for i, seg := range s.segments {
-		invariant.Check(seg.index == i && smpSegments.find(address(seg.mem)) == seg, "heap: SMP: segment %d is not in the table", i)
-		idle += bits.OnesCount64(seg.dirty &^ seg.used)
-		run := 0
-		for n := 1; n <= smpSegPages && smpRunsOf(^seg.used&smpAllPages, n) != 0; n++ {
-			run = n
-		}
-		invariant.Check(int(s.runs[i]) == run, "heap: SMP: segment %d: longest run is %d, noted %d", i, run, s.runs[i])
-		for k := 0; 1<<k <= run; k++ {
-			invariant.Check(s.low[k] <= i, "heap: SMP: segment %d has a run of %d, but low is %d", i, run, s.low[k])
-		}
-	}
-	invariant.Check(idle == s.idle, "heap: SMP: %d idle pages, counted %d", s.idle, idle)
 }

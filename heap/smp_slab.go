@@ -1,6 +1,7 @@
 package heap
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"sync"
 	"sync/atomic"
@@ -38,8 +39,8 @@ type smpSlab struct {
 	first uint8 // page
 	pages uint8 // 0: there is none
 	seg   *smpSegment
-	home  atomic.Pointer[smpShard] // where it goes when it is listed
-	shelf atomic.Pointer[smpShard] // where it is listed, changed under that one's lock
+	home  atomic.Pointer[smpShelf] // where it goes when it is listed
+	shelf atomic.Pointer[smpShelf] // where it is listed, changed under that one's lock
 
 	next, prev *smpSlab // under the lock of shelf
 	size       int      // of a large block
@@ -54,7 +55,17 @@ func (sl *smpSlab) words() []atomic.Uint64 {
 	return sl.seg.words[at : at+n : at+n]
 }
 
-// smpLast returns the bits in word i of a slab that stand for slots.
+// slot returns slot i of the slab.
+//
+//go:norace
+func (sl *smpSlab) slot(i uintptr) smpSlot {
+	return smpSlot{
+		addr:  pointerAddress(sl.seg.base) + uintptr(sl.first)*smpPageSize + i*smpClassTable[sl.class&127].size,
+		state: pointerAddress(&sl.seg.state[uintptr(sl.first)*smpPageSlots+i]),
+	}
+}
+
+// smpBits returns the bits in word i of a slab that stand for slots.
 func smpBits(i, slots uintptr) uint64 {
 	if i == (slots-1)/smpGroup {
 		return ^uint64(0) >> (-slots % smpGroup)
@@ -89,7 +100,8 @@ func (sl *smpSlab) some() bool {
 	return false
 }
 
-// A shelf holds the slabs that have free slots, one list for each class. Slabs
+// An smpShelf holds the slabs that have free slots, one list for each class. There
+// is one for each processor; slabs that were used there are listed there. Slabs
 // are put at the end and taken from the front: meanwhile more of their blocks
 // are freed, so that a visit pays off.
 type smpShelf struct {
@@ -98,6 +110,7 @@ type smpShelf struct {
 	// present has a bit set for every list that is not empty, for those who look
 	// from outside. It is changed under mu.
 	present [2]atomic.Uint64
+	_       [128]byte // others are for other processors
 }
 
 // has tells whether there may be a slab of the class.
@@ -303,14 +316,19 @@ func (s *SMP) dropSlab(sl *smpSlab) {
 	s.decay()
 }
 
-// inUse counts the slots of a slab that are not free.
+// count counts the slots of live blocks, and the free ones in no cache.
 //
 //go:norace
-func (sl *smpSlab) inUse() int {
-	n := int(smpClassTable[sl.class&127].slots)
+func (sl *smpSlab) count() (live, free int) {
 	words := sl.words()
 	for i := range words {
-		n -= bits.OnesCount64(words[i].Load())
+		free += bits.OnesCount64(words[i].Load())
 	}
-	return n
+	// The bytes are zeroes and ones, so that eight are counted at once.
+	at := int(sl.first) * smpPageSlots
+	state := sl.seg.state[at : at+len(words)*smpGroup]
+	for ; len(state) >= 8; state = state[8:] {
+		live += bits.OnesCount64(binary.NativeEndian.Uint64(state))
+	}
+	return live, free
 }

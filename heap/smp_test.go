@@ -23,3 +23,12 @@ func TestSMP(t *testing.T) {
 	p := allocatortest.Promises{Concurrent: true, ReusesFreed: true, NoGarbage: !invariant.Enabled}
 	allocatortest.RunWith(t, p, func(t *testing.T) mem.Allocator { return newSMP(t, heap.SMPOptions{}) })
 }
+
+func TestSMPCache(t *testing.T) {
+	p := allocatortest.Promises{ReusesFreed: true, NoGarbage: !invariant.Enabled}
+	allocatortest.RunWith(t, p, func(t *testing.T) mem.Allocator {
+		c := newSMP(t, heap.SMPOptions{}).Cache()
+		t.Cleanup(func() { c.Close() })
+		return c
+	})
+}

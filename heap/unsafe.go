@@ -104,3 +104,17 @@ func bytesFrom(p *byte, n int) []byte {
 	// Valid: the caller's duty. checkptr verifies it for the Go heap.
 	return unsafe.Slice(p, n)
 }
+
+// byteAt returns the byte whose address is *p, as blockAt does.
+func byteAt(p *uintptr) *byte { return *(**byte)(unsafe.Pointer(p)) }
+
+// bytesAtWord returns the n bytes whose address is *p, as blockAt does.
+func bytesAtWord(p *uintptr, n int) []byte {
+	return unsafe.Slice(*(**byte)(unsafe.Pointer(p)), n)
+}
+
+// shardOf returns the shard that c is the cache of.
+func shardOf(c *smpCache) *smpShard {
+	// Valid: caches that are entered lie at the start of a shard.
+	return (*smpShard)(unsafe.Pointer(c))
+}

@@ -2,7 +2,10 @@
 
 package rt
 
-import _ "unsafe" // for linkname
+import (
+	"runtime"
+	_ "unsafe" // for linkname
+)
 
 // Pins tells whether [Pin] pins. Where it does not, whoever wants memory of a
 // processor's own has to lock it.
@@ -22,3 +25,11 @@ func Pin() int { return procPin() }
 
 // Unpin undoes [Pin].
 func Unpin() { procUnpin() }
+
+// StopWorld returns after every goroutine that was pinned when it was called has
+// been unpinned, at least once. The caller must not be pinned.
+func StopWorld() {
+	// It stops the world, which waits for all that cannot be preempted.
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+}

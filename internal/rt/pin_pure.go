@@ -11,3 +11,6 @@ func Pin() int { return 0 }
 
 // Unpin does nothing in this build.
 func Unpin() {}
+
+// StopWorld does nothing in this build, where nobody is pinned.
+func StopWorld() {}

@@ -1,0 +1,12 @@
+package heap
+
+// CheckSMP re-derives all that s knows, and panics where it is wrong. Nobody else
+// may call s meanwhile, and the caches that s.Cache made must be closed.
+func CheckSMP(s *SMP) { s.checkAll() }
+
+// EnterCache does what a goroutine does that begins to use c, and returns what it
+// does at the end.
+func EnterCache(c *SMPCache) (leave func()) {
+	c.state.busy = true
+	return c.state.leave
+}

@@ -1,0 +1,255 @@
+package heap
+
+import (
+	"runtime"
+
+	"github.com/allod-dev/allod/internal/invariant"
+	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/mem"
+)
+
+// SMPCache is an [SMP] seen by one goroutine, with a cache of its own: small
+// blocks are served from it, and freed into it, without any synchronisation.
+// Want one in a loop that allocates all the time. It keeps up to 64 KiB for each
+// size that it has seen.
+//
+// Blocks are those of the SMP. They may be freed there, or through any other of
+// its caches, and the cache frees blocks of those.
+//
+// An SMPCache is for one goroutine at a time, and must not be copied; use by two
+// at once is reported where it is seen. There is no useful zero value; see
+// [SMP.Cache]. Close gives back what the cache keeps. That happens as well, some
+// time later, to one that was dropped.
+type SMPCache struct {
+	copies noCopy
+	state  *smpHandle
+}
+
+var _ mem.Allocator = (*SMPCache)(nil)
+
+// smpHandle is all of an SMPCache but the pointer to it that is dropped.
+type smpHandle struct {
+	smp    *SMP
+	busy   bool // not atomic: seen by others sooner or later, as in Go's maps
+	closed bool
+	cache  smpCache
+}
+
+// Cache returns a new cache for one goroutine.
+func (s *SMP) Cache() *SMPCache {
+	h := &smpHandle{smp: s}
+	s.stopping.Lock()
+	if s.handles == nil {
+		s.handles = make(map[*smpHandle]struct{})
+	}
+	s.handles[h] = struct{}{}
+	s.stopping.Unlock()
+	c := &SMPCache{state: h}
+	runtime.AddCleanup(c, (*smpHandle).end, h)
+	return c
+}
+
+// end gives back what the cache keeps, for good.
+func (h *smpHandle) end() {
+	s := h.smp
+	s.stopping.Lock() // Close has to wait
+	defer s.stopping.Unlock()
+	if _, open := s.handles[h]; open { // and so is the SMP
+		delete(s.handles, h)
+		h.flush()
+	}
+}
+
+//go:norace
+func (h *smpHandle) flush() {
+	race.Disable()
+	h.smp.flush(&h.cache)
+	race.Enable()
+}
+
+// empty forgets what the cache keeps, whose memory is gone.
+//
+//go:norace
+func (h *smpHandle) empty() {
+	h.closed = true
+	h.cache = smpCache{}
+}
+
+// enter notes that the cache is in use, or reports that it was already.
+//
+//go:norace
+func (h *smpHandle) enter(op string) {
+	if h.busy {
+		report(&Misuse{Kind: ConcurrentUse, Op: op, Hint: "give each goroutine its own SMPCache, or use the SMP"})
+	}
+	h.busy = true
+}
+
+// Alloc implements [mem.Allocator].
+//
+//go:norace
+func (c *SMPCache) Alloc(size int, l mem.Layout) ([]byte, error) {
+	h := c.state
+	n := smpRound(size, l.Align)
+	if invariant.Enabled || n-1 >= smpMaxSmall || l.Kind == mem.Managed {
+		return c.alloc(size, l)
+	}
+	h.enter("heap: SMPCache.Alloc")
+	class := smpClassOf(n)
+	e := &h.cache[class&127]
+	var b []byte
+	if i := e.n - 1; i < smpMagSlots {
+		e.n = i
+		b = e.mag[i].open(size)
+	} else if b = e.takeHeld(class, size); b == nil {
+		h.busy = false
+		return c.slow(class, size, l)
+	}
+	h.busy = false
+	if l.Zero || l.Kind != mem.Plain {
+		clear(b)
+	}
+	return b, nil
+}
+
+// alloc is Alloc for all blocks.
+func (c *SMPCache) alloc(size int, l mem.Layout) ([]byte, error) {
+	const op = "heap: SMPCache.Alloc"
+	mem.CheckSize(op, size)
+	c.copies.check(op)
+	n := smpRound(size, l.Align)
+	if n-1 >= smpMaxSmall || l.Kind == mem.Managed {
+		if c.state.closed {
+			return nil, mem.ErrClosed
+		}
+		return c.state.smp.Alloc(size, l)
+	}
+	h := c.state
+	h.enter(op)
+	defer h.leave()
+	class := smpClassOf(n)
+	race.Disable()
+	b := h.cache.take(class, size)
+	race.Enable()
+	if b == nil {
+		return c.slow(class, size, l)
+	}
+	race.Alloc(b)
+	if l.Zero || l.Kind != mem.Plain {
+		clear(b)
+	}
+	return b, nil
+}
+
+//go:norace
+func (h *smpHandle) leave() { h.busy = false }
+
+// slow is Alloc for a small block of a class that the cache has no slot of.
+func (c *SMPCache) slow(class uintptr, size int, l mem.Layout) ([]byte, error) {
+	h := c.state
+	s := h.smp
+	race.Disable()
+	if h.closed || s.closed.Load() {
+		race.Enable()
+		return nil, mem.ErrClosed
+	}
+	var b []byte
+	var err error
+	for b == nil && err == nil {
+		var sl *smpSlab
+		if sl, err = s.findSlab(uint8(class)); err == nil {
+			if old := h.cache[class&127].adopt(sl); old != nil {
+				s.disown(old)
+			}
+			b = h.cache.take(class, size)
+		}
+	}
+	race.Enable()
+	if err != nil {
+		return nil, err
+	}
+	race.Alloc(b)
+	if l.Zero || l.Kind != mem.Plain {
+		clear(b)
+	}
+	return b, nil
+}
+
+// Free implements [mem.Allocator].
+//
+//go:norace
+func (c *SMPCache) Free(b []byte, l mem.Layout) {
+	h := c.state
+	race.Disable()
+	class, slot := h.smp.find(b, l.Align)
+	if slot.state == 0 || h.closed {
+		race.Enable()
+		h.smp.Free(b, l)
+		return
+	}
+	h.enter("heap: SMPCache.Free")
+	slot.shut(b)
+	if e := &h.cache[class&127]; e.n < e.keep {
+		e.mag[e.n&(smpMagSlots-1)] = slot
+		e.n++
+	} else {
+		h.putSlow(class, slot)
+	}
+	h.busy = false
+	race.Enable()
+}
+
+// putSlow keeps a slot where the magazine is full, or is not there.
+//
+//go:norace
+func (h *smpHandle) putSlow(class uintptr, slot smpSlot) {
+	e := &h.cache[class&127]
+	if e.mag == nil {
+		e.mag, e.keep = new(smpMagazine), smpClassTable[class&127].keep
+	}
+	var out smpMagazine
+	n := e.spill(&out)
+	h.cache.put(class, slot)
+	h.smp.giveSlots(out[:n])
+}
+
+// Resize implements [mem.Allocator]; see [SMP.Resize].
+func (c *SMPCache) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	mem.CheckSize("heap: SMPCache.Resize", size)
+	return c.state.smp.resize("heap: SMPCache.Resize", b, l, size, false)
+}
+
+// Remap implements [mem.Allocator]; see [SMP.Remap].
+func (c *SMPCache) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	mem.CheckSize("heap: SMPCache.Remap", size)
+	return c.state.smp.resize("heap: SMPCache.Remap", b, l, size, true)
+}
+
+// Pointers returns [mem.PlainOnly].
+func (c *SMPCache) Pointers() mem.Pointers { return mem.PlainOnly }
+
+// Unwrap implements [mem.Unwrapper]: the SMP.
+func (c *SMPCache) Unwrap() mem.Allocator { return c.state.smp }
+
+// Trim implements [mem.Trimmer]: it gives back what the cache keeps, and then
+// what the SMP does.
+func (c *SMPCache) Trim() int {
+	h := c.state
+	h.enter("heap: SMPCache.Trim")
+	h.flush()
+	h.leave()
+	return h.smp.Trim()
+}
+
+// Close gives back what the cache keeps. Blocks stay live. Afterwards Alloc fails
+// with [mem.ErrClosed], and Free goes on. To close twice is to close once.
+func (c *SMPCache) Close() error {
+	h := c.state
+	if !h.closed {
+		h.enter("heap: SMPCache.Close")
+		h.closed = true
+		h.end()
+		h.leave()
+	}
+	return nil
+}

@@ -51,3 +51,21 @@ func ExampleDefault() {
 	// Output:
 	// 42
 }
+
+// A goroutine that allocates all the time keeps a cache of its own.
+func ExampleSMPCache() {
+	c := heap.Default().Cache()
+	defer c.Close()
+	sum := 0
+	for i := range 1000 {
+		p, err := mem.New(c, i)
+		if err != nil {
+			log.Fatal(err)
+		}
+		sum += *p
+		mem.Destroy(c, p)
+	}
+	fmt.Println(sum)
+	// Output:
+	// 499500
+}

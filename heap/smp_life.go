@@ -93,7 +93,8 @@ type SMPStats struct {
 	Cached int
 
 	// Committed is the bytes that may have memory behind them: those in slabs
-	// and large blocks, and those in free pages that were not given back.
+	// and large blocks, in whole pages of 64 KiB, and those in free pages that were
+	// not given back.
 	Committed int
 
 	// Reserved is the bytes of address space that is mapped.

@@ -1,0 +1,179 @@
+package heap_test
+
+import (
+	"runtime"
+	"runtime/debug"
+	"testing"
+
+	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/invariant"
+	"github.com/allod-dev/allod/internal/vm"
+	"github.com/allod-dev/allod/mem"
+)
+
+// smpFill allocates blocks until they take that many bytes, and touches them.
+func smpFill(t *testing.T, s *heap.SMP, bytes int, size func(i int) int) (blocks [][]byte) {
+	t.Helper()
+	for i := 0; bytes > 0; i++ {
+		b, err := s.Alloc(size(i), mem.Layout{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j := 0; j < len(b); j += 4096 {
+			b[j] = 1
+		}
+		blocks = append(blocks, b)
+		bytes -= len(b)
+	}
+	return blocks
+}
+
+func smpFree(s *heap.SMP, blocks [][]byte) {
+	for _, b := range blocks {
+		s.Free(b, mem.Layout{})
+	}
+}
+
+func smpBytes(long int) int {
+	if testing.Short() || vm.GoHeap || invariant.Enabled {
+		return long / 32
+	}
+	return long / 8
+}
+
+// The bounds below hold for what is committed, on every system. How much memory
+// the process really has, TestSMPResident looks at.
+
+// Every other block is freed, and the rest serves blocks of the same size.
+func TestSMPComb(t *testing.T) {
+	s := newSMP(t, heap.SMPOptions{})
+	blocks := smpFill(t, s, smpBytes(1<<28), func(int) int { return 96 })
+	full := s.Stats().Committed
+	for range 4 {
+		for i := 0; i < len(blocks); i += 2 {
+			s.Free(blocks[i], mem.Layout{})
+		}
+		for i := 0; i < len(blocks); i += 2 {
+			blocks[i] = must(s.Alloc(96, mem.Layout{}))
+		}
+	}
+	if got := s.Stats().Committed; got > full+full/50+1<<20 {
+		t.Errorf("%d bytes are committed, at first %d", got, full)
+	}
+	// Blocks of another class do not fit in between: twice is what that costs.
+	for i := 0; i < len(blocks); i += 2 {
+		s.Free(blocks[i], mem.Layout{})
+		blocks[i] = must(s.Alloc(89, mem.Layout{})) // the same slots
+	}
+	for i := 0; i < len(blocks); i += 2 {
+		s.Free(blocks[i], mem.Layout{})
+		blocks[i] = must(s.Alloc(97, mem.Layout{})) // others
+	}
+	if got := s.Stats().Committed; got > 2*full {
+		t.Errorf("%d bytes are committed, at first %d", got, full)
+	}
+	smpFree(s, blocks)
+	heap.CheckSMP(s)
+}
+
+// The program fills memory with blocks of one size after the other.
+func TestSMPSawtooth(t *testing.T) {
+	s := newSMP(t, heap.SMPOptions{})
+	n := smpBytes(1 << 28)
+	peak := 0
+	for _, size := range []int{16, 300, 5000, 48, 65_000, 24_000, 16, 1000} {
+		blocks := smpFill(t, s, n, func(int) int { return size })
+		peak = max(peak, s.Stats().Committed)
+		smpFree(s, blocks)
+	}
+	// What a size leaves behind is a slab in the cache, and one on the shelf.
+	if most := n + n/4 + runtime.GOMAXPROCS(0)*4<<20; peak > most {
+		t.Errorf("%d bytes were committed for %d", peak, n)
+	}
+	s.Trim()
+	if st := s.Stats(); st.Committed != 0 || st.Cached != 0 {
+		t.Errorf("after Trim: %+v", st)
+	}
+}
+
+// Of each slab one block survives. It keeps the slab, and nothing else.
+func TestSMPOneSurvivor(t *testing.T) {
+	for _, size := range []int{16, 200, 4096} {
+		s := newSMP(t, heap.SMPOptions{})
+		blocks := smpFill(t, s, smpBytes(1<<26), func(int) int { return size })
+		const slab = 64
+		var kept [][]byte
+		for i, b := range blocks {
+			if i%(64*slab) == 0 {
+				kept = append(kept, b)
+			} else {
+				s.Free(b, mem.Layout{})
+			}
+		}
+		s.Trim()
+		if got, most := s.Stats().Committed, len(kept)*max(64<<10, slab*size); got > most {
+			t.Errorf("size %d: %d bytes are committed for %d blocks, want %d at most", size, got, len(kept), most)
+		}
+		smpFree(s, kept)
+		s.Trim()
+		if st := s.Stats(); st.Committed != 0 {
+			t.Errorf("size %d: after all: %+v", size, st)
+		}
+	}
+}
+
+// Memory that is freed goes back even without Trim, little by little.
+func TestSMPDecay(t *testing.T) {
+	s := newSMP(t, heap.SMPOptions{})
+	n := smpBytes(1 << 29)
+	smpFree(s, smpFill(t, s, n, func(int) int { return 60 << 10 }))
+	after := s.Stats()
+	for range 20 {
+		smpFree(s, smpFill(t, s, 4<<20, func(int) int { return 60 << 10 }))
+	}
+	if later := s.Stats(); later.Committed > 16<<20 || later.Committed > after.Committed || later.Returned < n/2-16<<20 {
+		t.Errorf("of %d bytes, freed, %d are committed, later %+v", n, after.Committed, later)
+	}
+	// So do large blocks, which are kept for a while.
+	s.Free(must(s.Alloc(8<<20, mem.Layout{})), mem.Layout{})
+	if st := s.Stats(); st.Committed < 8<<20 {
+		t.Errorf("nothing is kept: %+v", st)
+	}
+	for range 100 {
+		s.Free(must(s.Alloc(3<<20, mem.Layout{})), mem.Layout{})
+	}
+	if st := s.Stats(); st.Committed > 20<<20 {
+		t.Errorf("large blocks are kept for ever: %+v", st)
+	}
+}
+
+// A peak of 1 GiB is given back to the system.
+func TestSMPResident(t *testing.T) {
+	if vm.GoHeap || invariant.Enabled {
+		t.Skip("needs real pages")
+	}
+	if _, child := inPageChild(t, "rss"); !child {
+		return
+	}
+	n := smpBytes(1 << 30)
+	if *smpLong {
+		n = 1 << 30
+	}
+	s := heap.NewSMP(heap.SMPOptions{})
+	order := []int{32, 300, 2000, 9000, 100 << 10, 3 << 20}
+	smpFree(s, smpFill(t, s, n/64, func(i int) int { return order[i%len(order)] }))
+	s.Trim()
+	debug.FreeOSMemory()
+	_, before := pageStatm(t)
+	for range 2 {
+		blocks := smpFill(t, s, n, func(i int) int { return order[i%len(order)] })
+		smpFree(s, blocks)
+		clear(blocks)
+	}
+	s.Trim()
+	debug.FreeOSMemory()
+	_, after := pageStatm(t)
+	if more := after - before; more > max(8<<20, n/100) {
+		t.Errorf("%d bytes of RAM are left of a peak of %d: %+v", more, n, s.Stats())
+	}
+}

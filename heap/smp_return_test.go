@@ -79,7 +79,7 @@ func TestSMPComb(t *testing.T) {
 // The program fills memory with blocks of one size after the other.
 func TestSMPSawtooth(t *testing.T) {
 	s := newSMP(t, heap.SMPOptions{})
-	n := smpBytes(1 << 28)
+	n := smpBytes(1 << 27)
 	peak := 0
 	for _, size := range []int{16, 300, 5000, 48, 65_000, 24_000, 16, 1000} {
 		blocks := smpFill(t, s, n, func(int) int { return size })

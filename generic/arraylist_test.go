@@ -18,6 +18,8 @@ import (
 // Both forms must offer the same methods, save for the allocator.
 func TestFormsAgree(t *testing.T) {
 	pairs := []struct{ unmanaged, managed reflect.Type }{
+		{reflect.TypeFor[*generic.DynamicBitSetUnmanaged](), reflect.TypeFor[*generic.DynamicBitSet]()},
+		{reflect.TypeFor[*generic.BitStackUnmanaged](), reflect.TypeFor[*generic.BitStack]()},
 		{reflect.TypeFor[*generic.SinglyLinkedListUnmanaged[int]](), reflect.TypeFor[*generic.SinglyLinkedList[int]]()},
 		{reflect.TypeFor[*generic.DoublyLinkedListUnmanaged[int]](), reflect.TypeFor[*generic.DoublyLinkedList[int]]()},
 		{reflect.TypeFor[*generic.PriorityQueueUnmanaged[int, generic.Ascending[int]]](), reflect.TypeFor[*generic.PriorityQueue[int, generic.Ascending[int]]]()},

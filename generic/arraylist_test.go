@@ -18,6 +18,9 @@ import (
 // Both forms must offer the same methods, save for the allocator.
 func TestFormsAgree(t *testing.T) {
 	pairs := []struct{ unmanaged, managed reflect.Type }{
+		{reflect.TypeFor[*generic.BufMapUnmanaged](), reflect.TypeFor[*generic.BufMap]()},
+		{reflect.TypeFor[*generic.BufSetUnmanaged](), reflect.TypeFor[*generic.BufSet]()},
+		{reflect.TypeFor[*generic.StringPoolUnmanaged](), reflect.TypeFor[*generic.StringPool]()},
 		{reflect.TypeFor[*generic.DynamicBitSetUnmanaged](), reflect.TypeFor[*generic.DynamicBitSet]()},
 		{reflect.TypeFor[*generic.BitStackUnmanaged](), reflect.TypeFor[*generic.BitStack]()},
 		{reflect.TypeFor[*generic.SinglyLinkedListUnmanaged[int]](), reflect.TypeFor[*generic.SinglyLinkedList[int]]()},

@@ -1,11 +1,26 @@
 // Package generic provides containers that are handed an allocator.
 //
-//	ArrayList      elements in one growing block: what a slice is to Go
-//	Deque          a queue with two ends, and RingBuffer, one of bounded length
-//	SegmentedList  elements that never move
-//	MultiArrayList structs kept as columns
-//	HashMap        open addressing in one block: what a map is to Go
-//	StringHashMap  the same for strings, of which it keeps copies of its own
+//	ArrayList          elements in one growing block: what a slice is to Go
+//	SegmentedList      elements that never move
+//	MultiArrayList     structs kept as columns
+//	Deque              a queue with two ends
+//	RingBuffer         a queue of bounded length
+//	PriorityQueue      the first of many, in an order of their own
+//	PriorityDequeue    the first of many and the last
+//	BTreeMap           keys in order, with ranges
+//	SinglyLinkedList   nodes that know the next one; also intrusive
+//	DoublyLinkedList   nodes that know their neighbours; also intrusive
+//	HashMap            open addressing in one block: what a map is to Go
+//	StringHashMap      the same for strings, of which it keeps copies of its own
+//	BufMap, BufSet     strings that are copied, with strings as values or alone
+//	StringPool         strings as numbers of 32 bits
+//	Buffer             bytes to write and to read, for package io
+//	StringBuilder      a string made of parts
+//	DynamicBitSet      bits, or a set of small numbers
+//	BitStack           bits, the last one first
+//
+// There is no skip list: BTreeMap does all that one does for a single goroutine,
+// in less memory and less time.
 //
 // Each container comes in two forms that share one implementation. The managed
 // form, ArrayList, stores its allocator. The unmanaged form,

@@ -1,0 +1,182 @@
+package generic
+
+import (
+	"errors"
+	"io"
+	"unicode/utf8"
+
+	"github.com/allod-dev/allod/mem"
+)
+
+// A Buffer is a queue of bytes: what is written at its end is read from its
+// beginning, as with a bytes.Buffer, in memory of an allocator. It has the
+// methods that package io asks of readers and writers, so that fmt.Fprintf,
+// json.NewEncoder, bufio and io.Copy work with it. [BufferUnmanaged] is the same
+// without a stored allocator, and says more about both.
+//
+// Memory comes from the allocator given to [NewBuffer]. Where it runs out, a
+// write returns the error and the buffer is as it was.
+//
+// A buffer is for one goroutine at a time and must not be copied. The zero Buffer
+// has no allocator; call [NewBuffer].
+type Buffer struct {
+	_ noCopy
+	a mem.Allocator
+	u BufferUnmanaged
+}
+
+var (
+	_ io.ReadWriteCloser = (*Buffer)(nil)
+	_ io.ByteScanner     = (*Buffer)(nil)
+	_ io.RuneScanner     = (*Buffer)(nil)
+	_ io.ByteWriter      = (*Buffer)(nil)
+	_ io.StringWriter    = (*Buffer)(nil)
+	_ io.ReaderFrom      = (*Buffer)(nil)
+	_ io.WriterTo        = (*Buffer)(nil)
+)
+
+var (
+	errUnreadByte = errors.New("generic: Buffer.UnreadByte: the last operation was no successful read")
+	errUnreadRune = errors.New("generic: Buffer.UnreadRune: the last operation was no successful ReadRune")
+)
+
+// NewBuffer returns an empty buffer, which first calls a when it first grows.
+func NewBuffer(a mem.Allocator) *Buffer {
+	if isNil(a) {
+		panicNil(a, "generic: NewBuffer")
+	}
+	return &Buffer{a: a}
+}
+
+// Allocator returns the allocator of the buffer.
+func (b *Buffer) Allocator() mem.Allocator { return b.a }
+
+// Close gives all memory back and leaves an empty buffer, which may be used
+// again. It never allocates, and the error is always nil.
+func (b *Buffer) Close() error {
+	b.u.Close(b.a)
+	return nil
+}
+
+// Clone returns a buffer of the bytes that have not been read.
+func (b *Buffer) Clone() (*Buffer, error) {
+	u, err := b.u.Clone(b.a)
+	if err != nil {
+		return nil, err
+	}
+	return &Buffer{a: b.a, u: u}, nil
+}
+
+// FromBuffer makes b, which must have no memory, an empty buffer in buf, which
+// stays the caller's: it bounds the buffer, and what does not fit is refused with
+// [mem.ErrLimit].
+func (b *Buffer) FromBuffer(buf []byte) { b.u.FromBuffer(buf) }
+
+// Clear drops all bytes and keeps the memory.
+func (b *Buffer) Clear() { b.u.Clear() }
+
+// Len returns how many bytes have not been read.
+func (b *Buffer) Len() int { return b.u.Len() }
+
+// Cap returns how many bytes the block has room for.
+func (b *Buffer) Cap() int { return b.u.Cap() }
+
+// Bytes returns the bytes that have not been read: the buffer's own memory, dead
+// with the next write, and with Close.
+func (b *Buffer) Bytes() []byte { return b.u.Bytes() }
+
+// String returns a copy of the bytes that have not been read, in the Go heap.
+func (b *Buffer) String() string { return string(b.u.Bytes()) }
+
+// Truncate drops all but the first n bytes that have not been read. It panics
+// unless 0 <= n <= Len.
+func (b *Buffer) Truncate(n int) { b.u.Truncate(n) }
+
+// EnsureUnusedCapacity makes room for n bytes more. It panics if n is negative.
+func (b *Buffer) EnsureUnusedCapacity(n int) error { return b.u.EnsureUnusedCapacity(b.a, n) }
+
+// Write implements [io.Writer]. It writes all of p or, with an error, nothing. p
+// may be part of the buffer.
+func (b *Buffer) Write(p []byte) (int, error) {
+	if err := b.u.Append(b.a, p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// WriteString implements [io.StringWriter], as Write does.
+func (b *Buffer) WriteString(s string) (int, error) {
+	if err := b.u.AppendString(b.a, s); err != nil {
+		return 0, err
+	}
+	return len(s), nil
+}
+
+// WriteByte implements [io.ByteWriter].
+func (b *Buffer) WriteByte(c byte) error { return b.u.AppendByte(b.a, c) }
+
+// WriteRune writes r in UTF-8 and returns how many bytes that are.
+func (b *Buffer) WriteRune(r rune) (int, error) { return b.u.AppendRune(b.a, r) }
+
+// ReadFrom implements [io.ReaderFrom]. What was read before an error, of r or for
+// want of memory, stays.
+func (b *Buffer) ReadFrom(r io.Reader) (int64, error) { return b.u.AppendFrom(b.a, r) }
+
+// Read implements [io.Reader].
+func (b *Buffer) Read(p []byte) (int, error) {
+	n, err := b.u.take(p)
+	if n > 0 {
+		b.u.last = 1
+	}
+	return n, err
+}
+
+// Next reads the next n bytes, or as many as there are, and returns them without
+// a copy, dead with the next write. It panics if n is negative.
+func (b *Buffer) Next(n int) []byte { return b.u.Next(n) }
+
+// ReadByte implements [io.ByteReader].
+func (b *Buffer) ReadByte() (byte, error) {
+	var c [1]byte
+	_, err := b.Read(c[:])
+	return c[0], err
+}
+
+// UnreadByte implements [io.ByteScanner]: it takes back the last byte of the read
+// before, of any kind but Next.
+func (b *Buffer) UnreadByte() error {
+	if b.u.last == 0 {
+		return errUnreadByte
+	}
+	b.u.off--
+	b.u.last = 0
+	return nil
+}
+
+// ReadRune implements [io.RuneReader]. Bytes that are no UTF-8 are read one by
+// one, as U+FFFD.
+func (b *Buffer) ReadRune() (r rune, size int, err error) {
+	p := b.u.Bytes()
+	if len(p) == 0 {
+		b.u.Clear()
+		return 0, 0, io.EOF
+	}
+	r, size = utf8.DecodeRune(p)
+	b.u.off += size
+	b.u.last = -size // which tells a rune from bytes
+	return r, size, nil
+}
+
+// UnreadRune implements [io.RuneScanner]: it takes back what the ReadRune before
+// has read.
+func (b *Buffer) UnreadRune() error {
+	if b.u.last >= 0 {
+		return errUnreadRune
+	}
+	b.u.off += b.u.last
+	b.u.last = 0
+	return nil
+}
+
+// WriteTo implements [io.WriterTo].
+func (b *Buffer) WriteTo(w io.Writer) (int64, error) { return b.u.drainTo(w) }

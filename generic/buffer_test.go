@@ -1,0 +1,296 @@
+package generic_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"unicode/utf8"
+
+	"github.com/allod-dev/allod/generic"
+	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
+)
+
+// bufferProgram runs a tape on a buffer and on one of package bytes, and on a
+// builder and one of package strings.
+func bufferProgram(t *testing.T, a *checked, p *tape) {
+	b, s := generic.NewBuffer(a), generic.NewStringBuilder(a)
+	defer func() { b.Close(); s.Close() }()
+	var model bytes.Buffer
+	var text strings.Builder
+	for p.more() {
+		op := p.next() % 14
+		v := slice(p, 40, func(b byte) byte { return b })
+		var err error
+		switch op {
+		case 0, 1, 2:
+			if _, err = b.Write(v); err == nil {
+				model.Write(v)
+			}
+			if _, serr := s.WriteString(string(v)); serr == nil {
+				text.Write(v)
+			}
+		case 3:
+			r := rune(p.next()) << (p.next() % 12)
+			var n int
+			if n, err = b.WriteRune(r); err == nil {
+				if want, _ := model.WriteRune(r); n != want {
+					t.Fatalf("WriteRune: %d, want %d", n, want)
+				}
+			}
+			if _, serr := s.WriteRune(r); serr == nil {
+				text.WriteRune(r)
+			}
+		case 4:
+			if err = b.WriteByte(op); err == nil {
+				model.WriteByte(op)
+			}
+			if s.WriteByte(op) == nil {
+				text.WriteByte(op)
+			}
+		case 5, 6:
+			got, want := make([]byte, len(v)), make([]byte, len(v))
+			n, gerr := b.Read(got)
+			m, werr := model.Read(want)
+			if n != m || gerr != werr || !bytes.Equal(got, want) {
+				t.Fatalf("Read: %d, %v; want %d, %v", n, gerr, m, werr)
+			}
+			if (b.UnreadByte() == nil) != (model.UnreadByte() == nil) && len(v) > 0 {
+				t.Fatal("UnreadByte")
+			}
+		case 7:
+			r, n, gerr := b.ReadRune()
+			wr, wn, werr := model.ReadRune()
+			if r != wr || n != wn || gerr != werr {
+				t.Fatalf("ReadRune: %v, %d, %v; want %v, %d, %v", r, n, gerr, wr, wn, werr)
+			}
+			if p.next()%2 == 0 && (b.UnreadRune() == nil) != (model.UnreadRune() == nil) {
+				t.Fatal("UnreadRune")
+			}
+		case 8:
+			if got, want := b.Next(len(v)), model.Next(len(v)); !bytes.Equal(got, want) {
+				t.Fatalf("Next: %q, want %q", got, want)
+			}
+		case 9:
+			n := p.index(model.Len() + 1)
+			b.Truncate(n)
+			model.Truncate(n)
+		case 10:
+			var n int64
+			before := b.Len()
+			n, err = b.ReadFrom(iotest.HalfReader(bytes.NewReader(v)))
+			model.Write(v[:n])
+			if b.Len() != before+int(n) {
+				t.Fatalf("ReadFrom: %d, %d more", n, b.Len()-before)
+			}
+		case 11:
+			var got bytes.Buffer
+			if n, werr := b.WriteTo(&got); werr != nil || int(n) != model.Len() || !bytes.Equal(got.Bytes(), model.Bytes()) {
+				t.Fatalf("WriteTo: %d, %v", n, werr)
+			}
+			model.Reset()
+		case 12: // itself
+			if _, err = b.Write(b.Bytes()); err == nil {
+				model.Write(bytes.Clone(model.Bytes()))
+			}
+			if _, serr := s.WriteString(s.String()); serr == nil {
+				text.WriteString(strings.Clone(text.String()))
+			}
+		case 13:
+			var c *generic.Buffer
+			if c, err = b.Clone(); err == nil {
+				b.Close()
+				b = c
+			}
+			var owned string
+			if owned, err = s.ToOwnedString(); err == nil {
+				if owned != text.String() {
+					t.Fatalf("ToOwnedString: %q, want %q", owned, text.String())
+				}
+				mem.FreeString(a, owned)
+				text.Reset()
+			}
+		}
+		mustSucceed(t, a, op, err)
+		if !bytes.Equal(b.Bytes(), model.Bytes()) || b.Len() != model.Len() {
+			t.Fatalf("operation %d: %q, want %q", op, b.Bytes(), model.Bytes())
+		}
+		if s.String() != text.String() || s.Len() != text.Len() {
+			t.Fatalf("operation %d: %q, want %q", op, s.String(), text.String())
+		}
+		if model.Len() > 2000 {
+			b.Clear()
+			model.Reset()
+		}
+		if s.Len() > 2000 {
+			s.Clear()
+			text.Reset()
+		}
+	}
+}
+
+func TestBufferModel(t *testing.T) { testModel(t, bufferProgram) }
+
+func FuzzBuffer(f *testing.F) { fuzzModel(f, bufferProgram) }
+
+func TestBufferFailures(t *testing.T) {
+	type B = *generic.Buffer
+	type S = *generic.StringBuilder
+	points := 0
+	for _, op := range []func(b B) error{
+		func(b B) error { _, err := b.WriteString("much more than there is room for"); return err },
+		func(b B) error { _, err := b.Write(b.Bytes()); return err },
+		func(b B) error { return b.WriteByte(1) },
+		func(b B) error { _, err := b.WriteRune('€'); return err },
+		func(b B) error { return b.EnsureUnusedCapacity(100) },
+		func(b B) error { return closing(b.Clone()) },
+	} {
+		points += failures(t, allocatortest.FailureOptions{}, false, allocatortest.Operation[B]{
+			Setup: func(a mem.Allocator) (B, error) {
+				b := generic.NewBuffer(a)
+				if err := b.EnsureUnusedCapacity(1); err != nil {
+					return b, err
+				}
+				_, err := b.Write(bytes.Repeat([]byte("x"), b.Cap()))
+				return b, err
+			},
+			Run: op, Snapshot: func(b B) any { return []any{b.String(), b.Cap()} }, Teardown: func(b B) { b.Close() },
+		})
+	}
+	for _, op := range []func(s S) error{
+		func(s S) error { _, err := s.WriteString("much more than there is room for"); return err },
+		func(s S) error { _, err := s.Write([]byte(s.String())); return err },
+		func(s S) error { return s.WriteByte(1) },
+		func(s S) error { _, err := s.WriteRune('€'); return err },
+		func(s S) error { return s.EnsureUnusedCapacity(100) },
+		func(s S) error { return closing(s.Clone()) },
+		func(s S) error {
+			s.Truncate(3)
+			text, err := s.ToOwnedString()
+			if err != nil {
+				return errors.Join(err, s.WriteByte('x'), s.WriteByte('x'))
+			}
+			mem.FreeString(s.Allocator(), text)
+			return nil
+		},
+	} {
+		points += failures(t, allocatortest.FailureOptions{}, false, allocatortest.Operation[S]{
+			Setup: func(a mem.Allocator) (S, error) {
+				s := generic.NewStringBuilder(a)
+				if err := s.EnsureUnusedCapacity(5); err != nil {
+					return s, err
+				}
+				for range 5 {
+					s.WriteByte('x')
+				}
+				if s.Cap() > 5 {
+					_, err := s.WriteString(strings.Repeat("x", s.Cap()-5))
+					return s, err
+				}
+				return s, nil
+			},
+			Run: op, Snapshot: func(s S) any { return len(s.String()) > 3 }, Teardown: func(s S) { s.Close() },
+		})
+	}
+	t.Logf("%d failures injected", points)
+}
+
+// What takes a reader or a writer takes these.
+func TestBufferWithPackages(t *testing.T) {
+	a := allocatortest.New(t)
+	b := generic.NewBuffer(a)
+	defer b.Close()
+	if err := json.NewEncoder(b).Encode(map[string]int{"acres": 120}); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(b, "%s %d\n", "roods", 4)
+	w := bufio.NewWriter(b)
+	w.WriteString("perches\n")
+	w.Flush()
+	var v map[string]int
+	if err := json.NewDecoder(io.LimitReader(b, 14)).Decode(&v); err != nil || v["acres"] != 120 {
+		t.Error(v, err)
+	}
+	lines := bufio.NewScanner(b)
+	for _, want := range []string{"roods 4", "perches"} {
+		if !lines.Scan() || lines.Text() != want {
+			t.Errorf("%q, want %q", lines.Text(), want)
+		}
+	}
+	text := strings.Repeat("the quick brown fox ", 50)
+	b.WriteString(text)
+	if err := iotest.TestReader(b, []byte(text)); err != nil {
+		t.Error(err)
+	}
+	if _, err := io.Copy(b, strings.NewReader(text)); err != nil || b.String() != text {
+		t.Error(err)
+	}
+	c := generic.NewBuffer(a)
+	defer c.Close()
+	if n, err := io.Copy(c, b); err != nil || int(n) != len(text) || b.Len() != 0 {
+		t.Error(n, err)
+	}
+	if _, err := c.ReadFrom(iotest.ErrReader(io.ErrNoProgress)); err != io.ErrNoProgress || c.Len() != len(text) {
+		t.Error(err)
+	}
+	if n, err := c.WriteTo(shortWriter{}); n != 10 || err != io.ErrShortWrite || c.Len() != len(text)-10 {
+		t.Error(n, err, c.Len())
+	}
+}
+
+type shortWriter struct{}
+
+func (shortWriter) Write(p []byte) (int, error) { return 10, nil }
+
+type liar struct{}
+
+func (liar) Write(p []byte) (int, error) { return len(p) + 1, nil }
+func (liar) Read(p []byte) (int, error)  { return -1, nil }
+
+func TestBufferEdges(t *testing.T) {
+	b := generic.NewBuffer(allocatortest.New(t, allocatortest.Child(heap.Page{})))
+	defer b.Close()
+	if _, err := b.ReadByte(); err != io.EOF || b.UnreadByte() == nil || b.UnreadRune() == nil {
+		t.Error(err)
+	}
+	b.FromBuffer(make([]byte, 8))
+	if _, err := b.WriteString("12345678"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.WriteString("9"); err != mem.ErrLimit || b.WriteByte('9') != mem.ErrLimit {
+		t.Error(err)
+	}
+	b.Next(3) // makes room
+	if _, err := b.WriteString("9ab"); err != nil || b.String() != "456789ab" {
+		t.Error(err, b.String())
+	}
+	if c, err := b.ReadByte(); c != '4' || err != nil || b.UnreadByte() != nil || b.UnreadByte() == nil {
+		t.Error(c, err)
+	}
+	for name, f := range map[string]func(){
+		"Truncate(9)": func() { b.Truncate(9) }, "Next(-1)": func() { b.Next(-1) },
+		"EnsureUnusedCapacity(-1)": func() { b.EnsureUnusedCapacity(-1) },
+		"WriteTo":                  func() { b.WriteTo(liar{}) },
+		"NewBuffer":                func() { generic.NewBuffer(nil) },
+		"NewStringBuilder":         func() { generic.NewStringBuilder(nil) },
+	} {
+		mustPanic(t, name, f)
+		if b.String() != "456789ab" {
+			t.Fatalf("%s: %q", name, b.String())
+		}
+	}
+	b.Close()
+	mustPanic(t, "ReadFrom", func() { b.ReadFrom(liar{}) }, "impossible count")
+	s := generic.NewStringBuilder(heap.GC{})
+	s.FromBuffer(make([]byte, 2))
+	if _, err := s.WriteRune('€'); err != mem.ErrLimit || s.Len() != 0 || utf8.RuneLen('€') != 3 {
+		t.Error(err)
+	}
+}

@@ -92,20 +92,19 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// TestReadme wants the code in the README to be code that is tested: each block
-// of Go stands in an example, to the letter.
+// TestReadme wants the code in the README and the guides to be code that is
+// tested: each block of Go stands in an example, to the letter.
 func TestReadme(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var tested strings.Builder
-	for _, pattern := range []string{"heap/example*_test.go", "examples/*/*.go"} {
+	glob := func(pattern string) []string {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %d files, %v", pattern, len(files), err)
 		}
-		for _, file := range files {
+		return files
+	}
+	var tested strings.Builder
+	for _, pattern := range []string{"heap/example*_test.go", "examples/*/*.go", "docs/*_test.go"} {
+		for _, file := range glob(pattern) {
 			b, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
@@ -113,15 +112,23 @@ func TestReadme(t *testing.T) {
 			tested.WriteString(flat(string(b)))
 		}
 	}
-	blocks := strings.Split(string(readme), "```go\n")[1:]
-	if len(blocks) == 0 {
-		t.Fatal("no Go in the README")
-	}
-	for _, block := range blocks {
-		code, _, closed := strings.Cut(block, "```")
-		if !closed || !strings.Contains(tested.String(), flat(code)) {
-			t.Errorf("this code of the README is in no example:\n%s", code)
+	texts := append(glob("docs/*.md"), "README.md")
+	blocks := 0
+	for _, file := range texts {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
 		}
+		for _, block := range strings.Split(string(text), "```go\n")[1:] {
+			blocks++
+			code, _, closed := strings.Cut(block, "```")
+			if !closed || !strings.Contains(tested.String(), flat(code)) {
+				t.Errorf("%s: this code is in no example:\n%s", file, code)
+			}
+		}
+	}
+	if blocks < 5 {
+		t.Fatalf("found %d blocks of Go", blocks)
 	}
 }
 

@@ -7,6 +7,8 @@
 //   - tooearly: one Free too early, and who read, freed and allocated the block.
 //   - request: an HTTP handler with an arena per request.
 //   - limit: choosing a limit, and making room when it is reached.
+//   - invertedindex: words to lists of documents, containers in a container.
+//   - graph: ten million edges that no garbage collection looks at.
 //   - embed: an allocator of one's own, by embedding another.
 //
 // A larger program is in cmd/allod/internal/demo: the index that allod demo

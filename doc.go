@@ -14,6 +14,10 @@
 //   - generic: containers that are handed an allocator.
 //   - testing/allocatortest: tests that fail on leaks, the contract suite for
 //     allocators of your own, and out-of-memory injection.
+//   - testing/alloctrace: what a program allocates, recorded.
+//
+// Guides are in the folder docs, and adapters for other people's libraries in
+// contrib, each a module of its own.
 //
 // This package holds no code.
 package allod

@@ -1,11 +1,13 @@
 // Package heap provides allocators. Each stands on the ones below it.
 //
 //	4  Debug                                    finds misuse and leaks, and who did it
-//	3  ThreadSafe, Counting, Limit, Logging,    add one property to a child
-//	   Validation, Failing, BufferFirst, Hybrid
+//	3  ThreadSafe, Counting, Named, Limit,      add one property to a child
+//	   Logging, Validation, Failing,
+//	   BufferFirst, Hybrid
 //	2  Pool                                     objects of one type
 //	1  Arena, ConcurrentArena                   phases: everything freed at once
-//	0  Page, GC, FixedBuffer, C, RawC           sources of memory
+//	0  SMP, Page, Reserved, GC, FixedBuffer,    sources of memory
+//	   C, RawC
 //
 // Which one to want:
 //
@@ -13,8 +15,11 @@
 //   - Many objects of one type come and go: a [Pool].
 //   - The types hold Go pointers: the same over [GC], or [Hybrid] for both kinds.
 //   - A few large blocks: [Page]. A buffer that is there already: [FixedBuffer].
-//   - A budget, a count, a log, a fault: the wrappers of level 3. A bug: [Debug].
+//   - None of these, or unsure: [Default], which is an [SMP].
 //
+// Around it: a limit, a count, a log, a fault to test with are the wrappers of
+// level 3; who looks for a bug takes [Debug]. A [Budget] shares the memory limit
+// of a process between the Go heap and all of this.
 // While testing, take the allocator of testing/allocatortest.
 //
 // # What they have in common

@@ -275,6 +275,10 @@ func (s *SMP) allocSlow(class uintptr, size int) ([]byte, error) {
 //
 //go:norace
 func (s *SMP) putSlow(class uintptr, slot smpSlot) {
+	if s.hard != nil {
+		s.putHardened(class, slot)
+		return
+	}
 	c := s.enter()
 	if c == nil {
 		s.giveSlots([]smpSlot{slot})

@@ -153,6 +153,10 @@ func (c *SMPCache) slow(class uintptr, size int, l mem.Layout) ([]byte, error) {
 		race.Enable()
 		return nil, mem.ErrClosed
 	}
+	if s.hard != nil {
+		race.Enable()
+		return s.allocHardened("heap: SMPCache.Alloc", class, size, l)
+	}
 	var b []byte
 	var err error
 	for b == nil && err == nil {
@@ -203,6 +207,10 @@ func (c *SMPCache) Free(b []byte, l mem.Layout) {
 //
 //go:norace
 func (h *smpHandle) putSlow(class uintptr, slot smpSlot) {
+	if h.smp.hard != nil {
+		h.smp.putHardened(class, slot)
+		return
+	}
 	e := &h.cache[class&127]
 	if e.mag == nil {
 		e.mag, e.keep = new(smpMagazine), smpClassTable[class&127].keep

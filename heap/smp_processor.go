@@ -163,4 +163,7 @@ func (s *SMP) drain() {
 		s.caches.Store(t)
 	}
 	s.stopping.Unlock()
+	if s.hard != nil {
+		s.flushHardened()
+	}
 }

@@ -309,6 +309,9 @@ func (s *SMP) dropSlab(sl *smpSlab) {
 		seg.release(first, pages)
 		race.Disable()
 	}
+	if s.hard != nil {
+		clear(seg.state[first*smpPageSlots : (first+pages)*smpPageSlots])
+	}
 	s.lock()
 	sl.pages = 0
 	s.giveRun(seg, first, pages)
@@ -324,11 +327,12 @@ func (sl *smpSlab) count() (live, free int) {
 	for i := range words {
 		free += bits.OnesCount64(words[i].Load())
 	}
-	// The bytes are zeroes and ones, so that eight are counted at once.
+	// Of the bytes that say live, and of no other, the lowest bit is set: eight
+	// are counted at once.
 	at := int(sl.first) * smpPageSlots
 	state := sl.seg.state[at : at+len(words)*smpGroup]
 	for ; len(state) >= 8; state = state[8:] {
-		live += bits.OnesCount64(binary.NativeEndian.Uint64(state))
+		live += bits.OnesCount64(binary.NativeEndian.Uint64(state) & 0x0101010101010101)
 	}
 	return live, free
 }

@@ -13,9 +13,14 @@ const (
 	seedFlag = "allod.seed"
 )
 
+// debugFlag is another: it shows that a heap.Debug reports nothing of a program,
+// the suite, and allocators that are right.
+const debugFlag = "allod.debug"
+
 func init() {
 	define(failFlag, "the only `request` that allocatortest's checks make fail, as their failures print it")
 	define(seedFlag, "the only `seed` that allocatortest's random programs run with, as their failures print it")
+	define(debugFlag, "anything: allocatortest's contract suite puts a heap.Debug over each allocator")
 }
 
 // define adds a flag, unless the program has one of that name, as with a copy of

@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"testing"
 
+	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/mem"
 )
@@ -161,12 +162,37 @@ type part struct {
 func runSuite(h harness, p Promises, factory func(harness) mem.Allocator) {
 	h.Helper()
 	p = p.withDefaults()
+	if given(debugFlag) != "" {
+		factory = overDebug(p, factory)
+	}
 	for _, c := range clauses {
 		h.run(c.name, func(h harness) {
 			for _, part := range c.parts {
 				h.run(part.name, func(h harness) { part.test(h, p, factory) })
 			}
 		})
+	}
+}
+
+// overDebug puts a heap.Debug over what the factory makes, which fails the test
+// with whatever it reports that the suite did not provoke.
+func overDebug(p Promises, factory func(harness) mem.Allocator) func(harness) mem.Allocator {
+	return func(h harness) mem.Allocator {
+		o := heap.DebugOptions{
+			QuarantineBytes: 256 << 10, // there may be another below
+			OnMisuse: func(m *heap.Misuse) {
+				if !deliver(m) {
+					h.Errorf("%v\n%s", m, describe(m))
+				}
+			},
+			OnLeak: func(e *heap.LeakError) { h.Errorf("%v", e) },
+		}
+		if p.MaxSize > 0 { // which is meant without bytes around blocks
+			o.Redzone, o.QuarantineBytes = -1, -1
+		}
+		d := heap.NewDebug(factory(h), o)
+		h.Cleanup(func() { d.Close() })
+		return d
 	}
 }
 

@@ -29,6 +29,9 @@ func testAbilities(p *probe) {
 		if !p.need(8, 2*size, word) {
 			continue
 		}
+		// need may have taken a new allocator.
+		owner, owns = mem.As[mem.Owner](p.a)
+		sizer, sizes = mem.As[mem.UsableSizer](p.a)
 		for i := range 3 {
 			n := size
 			if i == 1 {

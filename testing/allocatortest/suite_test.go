@@ -37,3 +37,14 @@ func TestSuite(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) { allocatortest.RunWith(t, tt.promises, tt.factory) })
 	}
 }
+
+// TestSuiteOverDebug has a heap.Debug between the suite and allocators that are
+// right, in which it may report nothing. The flag does this to any test of them.
+func TestSuiteOverDebug(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
+	setFlag(t, "allod.debug", "1")
+	allocatortest.Run(t, func(*testing.T) mem.Allocator { return heap.GC{} })
+	allocatortest.RunWith(t, allocatortest.Promises{MaxSize: 64 << 10}, func(*testing.T) mem.Allocator { return newHonest(64 << 10) })
+}

@@ -45,6 +45,16 @@ import (
 // not found. Blocks of elements larger than 64 KiB have no zones, and blocks
 // aligned to more than 4 MiB none before them. A read is never found.
 //
+// A local block, which is one with pointers that the collector does not see,
+// must not hold a pointer to a Go object that nothing else keeps alive. One that
+// leads into memory of the Go runtime, other than what an allocator is known to
+// hold, is reported when the block is freed, and by Check and Close, with the
+// name of its field. In builds that do not ask the runtime, with the tags
+// allod_nolinkname or purego, that cannot be told.
+//
+// A Debug that nobody closes is told of on standard error, when the collector
+// finds out, with the stack that made it. Its blocks stay as they are.
+//
 // # Guarded blocks
 //
 // With the option Guard each block lies against a page that nobody can access,
@@ -78,6 +88,7 @@ type Debug struct {
 	zone     int          // bytes that a zone has at least, 0 for none
 	verbose  *Logging     // logs every call, or nil
 	id       uint64
+	life     *debugLife
 
 	table   debugTable
 	calls   atomic.Uint64 // for CheckEvery
@@ -140,6 +151,7 @@ func NewDebug(child mem.Allocator, o DebugOptions) *Debug {
 	}
 	debugStacks() // made by whoever calls first, which would order goroutines later
 	debugs.add(d)
+	d.watch()
 	return d
 }
 
@@ -399,6 +411,10 @@ func (d *Debug) Free(b []byte, l mem.Layout) {
 		return
 	}
 	hurt := d.inspect(&k)
+	var hides *Misuse
+	if d.mayHide(&k) {
+		hides = d.disclose(op, &k)
+	}
 	keep := k.cost() <= d.o.QuarantineBytes
 	k.free = here
 	if k.guarded {
@@ -421,6 +437,9 @@ func (d *Debug) Free(b []byte, l mem.Layout) {
 	}
 	k.free = 0 // it was live when it was hurt
 	d.hurt(op, k.addr(), k.size, &k, hurt)
+	if hides != nil {
+		d.deliver(hides)
+	}
 }
 
 // expect returns where the block b is, if all is well: so many bytes after the

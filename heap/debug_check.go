@@ -10,52 +10,63 @@ import (
 	"github.com/allod-dev/allod/internal/race"
 )
 
-// Check looks at the zones of every live block and the contents of every block
-// in quarantine, and returns what is wrong with them, at most MaxReports, or nil.
-// Blocks that another call is at work on are left out. What it returns is not
-// reported, and is found once.
+// Check looks at the zones of every live block, the contents of every block in
+// quarantine, and the pointers in local blocks, and returns what is wrong with
+// them, at most MaxReports, or nil. Blocks that another call is at work on are
+// left out. What it returns is not reported, and is found once.
 func (d *Debug) Check() []*Misuse {
 	const op = "heap: Debug.Check"
-	var found []*Misuse
+	var all []*Misuse
+	add := func(m *Misuse) {
+		if len(all) < d.o.MaxReports {
+			m.Here = trimmed(callers(1))
+			all = append(all, m)
+		}
+	}
+	var room [hiddenMost]hiddenPointer
 	for i := int32(1); ; i++ {
 		var k debugBlock
-		h := d.next(i, &k)
-		if h == nil {
+		h, hidden := d.next(i, &k, room[:0])
+		if h == nil && len(hidden) == 0 {
 			break
 		}
 		i = k.at
-		d.collect(op, k.addr(), k.size, &k, h, func(m *Misuse) {
-			if len(found) < d.o.MaxReports {
-				m.Here = trimmed(callers(1))
-				found = append(found, m)
-			}
-		})
+		if h != nil {
+			d.collect(op, k.addr(), k.size, &k, h, add)
+		}
+		if m := d.reveal(op, &k, hidden); m != nil {
+			d.table.tell(&k)
+			add(m)
+		}
 	}
-	return found
+	return all
 }
 
-// next returns in k the next block from node i on that is damaged, and its
-// damage, or none.
+// next returns in k the next block from node i on that is damaged, or may hide
+// pointers, and what there is of both, or nothing.
 //
 //go:norace
-func (d *Debug) next(i int32, k *debugBlock) (h *damage) {
+func (d *Debug) next(i int32, k *debugBlock, room []hiddenPointer) (h *damage, hidden []hiddenPointer) {
 	for d.table.visit(i, k) {
 		if k.state == debugLive {
 			h = d.inspect(k)
+			if d.mayHide(k) {
+				hidden = d.hidden(k, room)
+			}
 		} else {
 			h = d.autopsy(k)
 		}
 		d.table.unlock()
-		if h != nil {
+		if h != nil || len(hidden) > 0 {
 			break
 		}
 		i = k.at + 1
 	}
-	return h
+	return h, hidden
 }
 
 // Leaks returns the blocks that are live as Close would report them, or nil.
-func (d *Debug) Leaks() *LeakError { return d.leaks("heap: Debug.Leaks", 0) }
+func (d *Debug) Leaks() *LeakError { return d.leaks("heap: Debug.Leaks", 0, debugGroups) }
 
 // A DebugSnapshot is a moment in the life of a [Debug].
 type DebugSnapshot struct{ births uint64 }
@@ -66,7 +77,7 @@ func (d *Debug) Snapshot() DebugSnapshot { return DebugSnapshot{d.Stats().Allocs
 // LeaksSince returns the blocks that were allocated after s and are live, or
 // nil.
 func (d *Debug) LeaksSince(s DebugSnapshot) *LeakError {
-	return d.leaks("heap: Debug.LeaksSince", s.births)
+	return d.leaks("heap: Debug.LeaksSince", s.births, debugGroups)
 }
 
 // Close ends the Debug. It checks all blocks, as [Debug.Check] does, and reports
@@ -85,8 +96,9 @@ func (d *Debug) Close() error {
 		return nil
 	}
 	debugs.remove(d)
+	d.life.close()
 	found := d.Check()
-	leaks := d.leaks(op, 0)
+	leaks := d.leaks(op, 0, debugGroups)
 	d.flush()
 	if leaks != nil {
 		if d.o.OnLeak != nil {

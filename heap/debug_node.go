@@ -23,6 +23,7 @@ type debugBlock struct {
 	opaque  bool // neither zones nor fills, because the element size does not fit
 	guarded bool // base is pages of debugPlaces
 	sealed  bool // freed and inaccessible
+	told    bool // its pointers were reported
 	state   debugState
 
 	at   int32 // where the table has it
@@ -64,6 +65,7 @@ const (
 	debugOpaque
 	debugGuarded
 	debugSealed
+	debugTold
 )
 
 // block returns the bytes that the program has.
@@ -116,6 +118,7 @@ func (n *debugNode) load(k *debugBlock, at int32) {
 	k.align, k.kind, k.state = n.align, n.kind, n.is()
 	k.scans, k.opaque = n.flags&debugScans != 0, n.flags&debugOpaque != 0
 	k.guarded, k.sealed = n.flags&debugGuarded != 0, n.flags&debugSealed != 0
+	k.told = n.flags&debugTold != 0
 	k.birth, k.free = n.when, 0
 	if k.state == debugDead {
 		k.birth, k.free = 0, n.free()
@@ -143,6 +146,9 @@ func (n *debugNode) store(k *debugBlock) {
 	}
 	if k.sealed {
 		n.flags |= debugSealed
+	}
+	if k.told {
+		n.flags |= debugTold
 	}
 }
 

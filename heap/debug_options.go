@@ -35,6 +35,13 @@ type DebugOptions struct {
 	// CheckEvery makes every n-th call check all blocks, as [Debug.Check] does,
 	// and report what is found. 0 is never.
 	CheckEvery int
+	// Holds tells whether something other than local blocks keeps alive what is at
+	// an address of the collected heap: an arena that has its memory there, say. A
+	// pointer to such an address is not reported as [HiddenPointer]. Blocks of open
+	// Debugs, pages, and the buffers of FixedBuffers below Debugs need not be told.
+	// NoHidden reports none at all.
+	Holds    func(addr uintptr) bool
+	NoHidden bool
 	// MaxReports is how many reports of misuse are handed over in all, 0 for 1000,
 	// negative for as many as there are. The rest is counted.
 	MaxReports int

@@ -160,8 +160,9 @@ type leakCount struct {
 	mixed         bool // not all have the type
 }
 
-// leaks returns the blocks born after the given one, or nil.
-func (d *Debug) leaks(op string, after uint64) *LeakError {
+// leaks returns the blocks born after the given one, in at most so many groups,
+// or nil.
+func (d *Debug) leaks(op string, after uint64, most int) *LeakError {
 	groups := make(map[stack.ID]*leakCount)
 	e := &LeakError{Op: op}
 	for i := int32(1); ; i++ {
@@ -192,7 +193,7 @@ func (d *Debug) leaks(op string, after uint64) *LeakError {
 		x, y := groups[a], groups[b]
 		return cmp.Or(cmp.Compare(y.bytes, x.bytes), cmp.Compare(y.blocks, x.blocks), cmp.Compare(a, b))
 	})
-	for _, id := range ids[:min(len(ids), debugGroups)] {
+	for _, id := range ids[:min(len(ids), most)] {
 		g := groups[id]
 		if id == 0 && len(groups) == 1 && (g.mixed || g.typ == mem.Type{}) {
 			break // says nothing that e does not
@@ -277,6 +278,16 @@ func (r *debugRegistry) owner(addr uintptr, d *Debug, k *debugBlock) (id uint64)
 		}
 	}
 	return 0
+}
+
+// holder tells whether addr is in a live block of a Debug other than d.
+func (r *debugRegistry) holder(addr uintptr, d *Debug) bool {
+	for _, p := range r.list() {
+		if o := p.Value(); o != nil && o != d && (o.table.owns(addr) || holds(o.child, addr)) {
+			return true
+		}
+	}
+	return false
 }
 
 // list returns the weak pointers, in a slice that is never written again.

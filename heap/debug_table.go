@@ -325,6 +325,18 @@ func (t *debugTable) visit(i int32, k *debugBlock) bool {
 	return false
 }
 
+// tell notes that the pointers of the block of k were reported, if it is there
+// still.
+//
+//go:norace
+func (t *debugTable) tell(k *debugBlock) {
+	t.lock()
+	defer t.unlock()
+	if k.node.is() == debugLive && k.node.when == k.birth {
+		k.node.flags |= debugTold
+	}
+}
+
 // count returns the totals.
 //
 //go:norace

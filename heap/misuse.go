@@ -48,10 +48,11 @@ const (
 	Copied                               // allocator was copied after first use
 	Uninitialised                        // allocator without a child
 	ChildLied                            // child broke the contract
-	UseAfterFree                         // block to resize is free already
+	UseAfterFree                         // block to resize or access is free already
 	Overflow                             // bytes after a block were written
 	Underflow                            // bytes before a block were written
 	WriteAfterFree                       // bytes of a free block were written
+	HiddenPointer                        // pointer in a local block that keeps a Go object alive
 )
 
 var misuseNames = [...]string{
@@ -73,6 +74,7 @@ var misuseNames = [...]string{
 	Overflow:       "write past the end",
 	Underflow:      "write before the start",
 	WriteAfterFree: "write after free",
+	HiddenPointer:  "hidden Go pointer",
 }
 
 // String names the kind: "double free".

@@ -217,6 +217,22 @@ func ExampleExpectMisuse() {
 	// free of a foreign block
 }
 
+// The good twin: the same code without the mistake reports nothing.
+func ExampleNoMisuse() {
+	t := &printer{}
+	defer t.end()
+
+	a := allocatortest.New(t)
+	s := mem.Must(mem.Alloc[int](a, 4))
+	allocatortest.NoMisuse(t, func() {
+		s = mem.Must(mem.Append(a, s, 5)) // and not append
+		mem.Free(a, s)
+	})
+	fmt.Println("no misuse")
+	// Output:
+	// no misuse
+}
+
 // A leak is what this test wants.
 func ExampleExpectLeaks() {
 	t := &printer{}

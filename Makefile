@@ -10,7 +10,7 @@ PLATFORMS   := darwin/arm64 windows/amd64 freebsd/amd64 linux/arm64 linux/386 js
 CLIENTS     := contrib/arrow contrib/grpcmem contrib/moderncmemory contrib/moderncmemory/clients contrib/swiss contrib/wazero
 # What uses libraries that do not build on all of PLATFORMS.
 NATIVE      := contrib/moderncmemory/clients
-MODULES     := . cmd/allod contrib/prometheus contrib/otel $(CLIENTS)
+MODULES     := . cmd/allod bench contrib/prometheus contrib/otel $(CLIENTS)
 PKGS        := ./...
 HOLDERS     := ./mem/... ./heap/... ./generic/... ./testing/...
 HAVE_CC     := [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null
@@ -109,8 +109,27 @@ clients: ## the clients' own tests, on allod (many minutes)
 demo: ## the main job: a full-text index over Go's own source, on and off the Go heap
 	@cd cmd/allod && $(GO) run . demo
 
+# What the targets below add to: -impl, -workload, -count and more; see bench/README.md.
+BENCHFLAGS ?=
 .PHONY: bench
-bench: ## the benchmarks of every room, each beside the plain Go way
+bench: ## allod beside what Go, C and Zig programs use: tables, and bench/out/bench.html
+	@cd bench && $(GO) run . $(BENCHFLAGS)
+
+.PHONY: bench-full
+bench-full: ## the same at length, for hours
+	@cd bench && $(GO) run . -count 10 -budget 500ms -untouched $(BENCHFLAGS)
+
+.PHONY: bench-compare
+bench-compare: ## figures of allod and of new on standard output, for benchstat
+	@cd bench && $(GO) run . -compare -count 10 -impl 'smp.*|pool|arena.*|page|new' $(BENCHFLAGS)
+
+SOAKTIME ?= 30m
+.PHONY: bench-soak
+bench-soak: ## SMP at work for SOAKTIME, pages failing: verified, and level in memory
+	@cd bench && $(GO) run . -soak $(SOAKTIME) -impl smp
+
+.PHONY: bench-rooms
+bench-rooms: ## the benchmarks of every room, each beside the plain Go way
 	$(GO) test -run '^$$' -bench . -benchtime 200ms $(HOLDERS)
 
 .PHONY: cover

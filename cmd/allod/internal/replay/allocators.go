@@ -14,6 +14,7 @@ var allocators = map[string]func() mem.Allocator{
 	"debug": func() mem.Allocator { return heap.NewDebug(heap.Page{}, heap.DebugOptions{}) },
 	"gc":    func() mem.Allocator { return heap.GC{} },
 	"page":  func() mem.Allocator { return heap.Page{} },
+	"smp":   func() mem.Allocator { return heap.NewSMP(heap.SMPOptions{}) },
 }
 
 // Allocators returns the names that an allocator can be given by.

@@ -1,0 +1,4 @@
+//go:build !cgo
+
+// Package cgomalloc is empty in this build.
+package cgomalloc

@@ -1,0 +1,4 @@
+//go:build !goexperiment.arenas
+
+// Package goarena is empty in this build.
+package goarena

@@ -1,0 +1,4 @@
+//go:build js || wasip1
+
+// Package modernc is empty in this build.
+package modernc

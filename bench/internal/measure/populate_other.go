@@ -1,0 +1,5 @@
+//go:build unix && !linux
+
+package measure
+
+const populate = 0

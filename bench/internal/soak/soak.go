@@ -1,0 +1,292 @@
+// Package soak works an allocator for long: many goroutines, pages that cannot
+// be had now and then, every byte at the ends of blocks verified, and memory
+// watched for growth.
+package soak
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/allod-dev/allod/bench/internal/measure"
+	"github.com/allod-dev/allod/internal/vm"
+	"github.com/allod-dev/allod/mem"
+)
+
+// Options are the settings of Run.
+type Options struct {
+	For        time.Duration
+	Goroutines int
+	Every      time.Duration // between looks at memory
+	// FailOneIn is how many requests for pages succeed for each that fails, on
+	// average. 0: none fail.
+	FailOneIn int
+	// MaxSlope is by how much memory may grow in a minute, as a share of it, over
+	// the second half of the time.
+	MaxSlope float64
+}
+
+// Result is what was seen.
+type Result struct {
+	Ops, Refused, Injected int64
+	PeakRSS                int64
+	Slope                  float64 // growth in a minute, as a share; 0 if memory cannot be watched
+}
+
+const (
+	objects   = 400 // live for each goroutine, at most
+	passEvery = 64  // operations until a block goes to another goroutine
+	smallest  = 8
+	largest   = 2 << 20
+	edge      = 16 // bytes verified at either end
+)
+
+// ErrGrowing says that memory grew by more than it may.
+var ErrGrowing = errors.New("soak: memory grows")
+
+// Run works a until the time is over or something is wrong, and reports to w.
+func Run(ctx context.Context, a mem.Allocator, o Options, w io.Writer) (Result, error) {
+	s := &soak{a: a, passed: make(chan block, o.Goroutines)}
+	ctx, cancel := context.WithTimeout(ctx, o.For)
+	defer cancel()
+	undo := s.injectFailures(o.FailOneIn)
+	var all sync.WaitGroup
+	for i := range o.Goroutines {
+		all.Go(func() {
+			if err := s.work(ctx, rand.New(rand.NewPCG(uint64(i), 1))); err != nil {
+				s.fail(err)
+				cancel()
+			}
+		})
+	}
+	samples := s.watch(ctx, o.Every, w)
+	all.Wait()
+	undo()
+	close(s.passed)
+	for b := range s.passed {
+		s.fail(s.free(b))
+	}
+	r := Result{Ops: s.ops.Load(), Refused: s.refused.Load(), Injected: s.injected.Load()}
+	for _, v := range samples {
+		r.PeakRSS = max(r.PeakRSS, v.rss)
+	}
+	r.Slope = slope(samples[len(samples)/2:])
+	if o.MaxSlope > 0 && r.Slope > o.MaxSlope {
+		s.fail(fmt.Errorf("%w: %.3f %% in a minute, %.3f %% allowed", ErrGrowing, 100*r.Slope, 100*o.MaxSlope))
+	}
+	return r, errors.Join(s.errs...)
+}
+
+type soak struct {
+	a                      mem.Allocator
+	passed                 chan block
+	ops, refused, injected atomic.Int64
+
+	mu   sync.Mutex
+	errs []error
+}
+
+func (s *soak) fail(err error) {
+	if err != nil {
+		s.mu.Lock()
+		s.errs = append(s.errs, err)
+		s.mu.Unlock()
+	}
+}
+
+// injectFailures makes requests for pages fail, one in so many.
+func (s *soak) injectFailures(oneIn int) (undo func()) {
+	if oneIn == 0 {
+		return func() {}
+	}
+	return vm.Inject(func(c vm.Call) error {
+		switch c {
+		case vm.CallMap, vm.CallReserve, vm.CallCommit, vm.CallGrow, vm.CallMove:
+			if rand.IntN(oneIn) == 0 {
+				s.injected.Add(1)
+				return mem.ErrOutOfMemory
+			}
+		}
+		return nil
+	})
+}
+
+// A block is a live one, with what is written at its ends.
+type block struct {
+	b      []byte
+	layout mem.Layout
+	mark   byte
+}
+
+// work makes, resizes, passes on and frees blocks at random.
+func (s *soak) work(ctx context.Context, r *rand.Rand) error {
+	var live []block
+	defer func() {
+		for _, b := range live {
+			s.fail(s.free(b))
+		}
+	}()
+	for i := 0; i%256 != 0 || ctx.Err() == nil; i++ {
+		s.ops.Add(1)
+		switch k := r.IntN(8); {
+		case i%passEvery == 0 && len(live) > 0:
+			at := r.IntN(len(live))
+			select {
+			case s.passed <- live[at]:
+				live[at] = <-s.passed
+			default:
+			}
+		case k == 0 && len(live) > 0:
+			if err := s.resize(&live[r.IntN(len(live))], size(r)); err != nil {
+				return err
+			}
+		case len(live) < r.IntN(objects):
+			b, err := s.make(r)
+			if err != nil {
+				return err
+			}
+			if b.b != nil {
+				live = append(live, b)
+			}
+		case len(live) > 0:
+			at, last := r.IntN(len(live)), len(live)-1
+			b := live[at]
+			live[at] = live[last]
+			live = live[:last]
+			if err := s.free(b); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// size returns one of which small ones are far more likely.
+func size(r *rand.Rand) int {
+	n := smallest << r.IntN(10)
+	if r.IntN(1000) == 0 {
+		n = largest >> r.IntN(8)
+	}
+	return n + r.IntN(n)
+}
+
+// make returns a block, or none if there is no memory.
+func (s *soak) make(r *rand.Rand) (block, error) {
+	l := mem.Layout{Align: mem.AlignLog2(r.IntN(7)), Zero: r.IntN(4) == 0}
+	b, err := s.a.Alloc(size(r), l)
+	if err != nil {
+		return block{}, s.refuse(err)
+	}
+	if l.Zero {
+		for i, v := range b {
+			if v != 0 {
+				return block{}, fmt.Errorf("soak: byte %d of %d is %#x, not zero", i, len(b), v)
+			}
+		}
+	}
+	n := block{b, l, byte(r.Uint32())}
+	n.fill()
+	return n, nil
+}
+
+// refuse counts an error that is about memory.
+func (s *soak) refuse(err error) error {
+	if errors.Is(err, mem.ErrOutOfMemory) {
+		s.refused.Add(1)
+		return nil
+	}
+	return err
+}
+
+func (s *soak) free(b block) error {
+	err := b.verify(len(b.b))
+	s.a.Free(b.b, b.layout)
+	return err
+}
+
+func (s *soak) resize(b *block, size int) error {
+	if err := b.verify(len(b.b)); err != nil {
+		return err
+	}
+	l := b.layout
+	l.Zero = false
+	old := len(b.b)
+	n, ok := s.a.Resize(b.b, l, size)
+	if !ok {
+		n, ok = s.a.Remap(b.b, l, size)
+	}
+	if !ok {
+		return nil
+	}
+	b.b = n
+	for i := range min(edge, old, size) {
+		if n[i] != b.mark {
+			return fmt.Errorf("soak: byte %d is %#x after resizing %d bytes to %d, not %#x", i, n[i], old, size, b.mark)
+		}
+	}
+	b.fill()
+	return nil
+}
+
+func (b *block) fill() {
+	for i := range min(edge, len(b.b)) {
+		b.b[i], b.b[len(b.b)-1-i] = b.mark, b.mark
+	}
+}
+
+func (b *block) verify(n int) error {
+	for i := range min(edge, n) {
+		if b.b[i] != b.mark || b.b[n-1-i] != b.mark {
+			return fmt.Errorf("soak: %#x and %#x are %d bytes from the ends of a block of %d, not %#x", b.b[i], b.b[n-1-i], i, n, b.mark)
+		}
+	}
+	return nil
+}
+
+// A look is memory at some moment.
+type look struct {
+	at  time.Duration
+	rss int64
+}
+
+// watch looks at memory until ctx is done.
+func (s *soak) watch(ctx context.Context, every time.Duration, w io.Writer) (looks []look) {
+	start, tick := time.Now(), time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return looks
+		case <-tick.C:
+		}
+		l := look{time.Since(start), measure.RSS()}
+		looks = append(looks, l)
+		fmt.Fprintf(w, "%v: %d operations, %d refused, %d failures injected, %.1f MiB\n",
+			l.at.Round(time.Second), s.ops.Load(), s.refused.Load(), s.injected.Load(), float64(l.rss)/(1<<20))
+	}
+}
+
+// slope returns by how much memory grows in a minute, as a share of its mean:
+// that of the straight line with the least squares.
+func slope(looks []look) float64 {
+	n, at, rss := float64(len(looks)), 0.0, 0.0
+	for _, l := range looks {
+		at += l.at.Minutes() / n
+		rss += float64(l.rss) / n
+	}
+	above, below := 0.0, 0.0
+	for _, l := range looks {
+		d := l.at.Minutes() - at
+		above += d * (float64(l.rss) - rss)
+		below += d * d
+	}
+	if below == 0 || rss == 0 {
+		return 0
+	}
+	return above / below / rss
+}

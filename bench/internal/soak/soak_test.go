@@ -1,0 +1,52 @@
+package soak
+
+import (
+	"bytes"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/mem"
+)
+
+func TestRun(t *testing.T) {
+	var out bytes.Buffer
+	a := heap.NewSMP(heap.SMPOptions{})
+	defer a.Close()
+	r, err := Run(t.Context(), a, Options{For: 400 * time.Millisecond, Goroutines: 4, Every: 100 * time.Millisecond, FailOneIn: 3}, &out)
+	if err != nil || r.Ops < 1000 || !strings.Contains(out.String(), "operations") {
+		t.Errorf("%+v, %v\n%s", r, err, out.String())
+	}
+}
+
+// overlapping gives the same block to everybody.
+type overlapping struct {
+	mem.NoResize
+	b []byte
+}
+
+func (o *overlapping) Alloc(n int, _ mem.Layout) ([]byte, error) { return o.b[:n:n], nil }
+func (o *overlapping) Free([]byte, mem.Layout)                   {}
+
+func TestRunFinds(t *testing.T) {
+	a := &overlapping{b: make([]byte, 2*largest)}
+	_, err := Run(t.Context(), a, Options{For: time.Minute, Goroutines: 1, Every: time.Second}, &bytes.Buffer{})
+	if err == nil || !strings.Contains(err.Error(), "soak: ") {
+		t.Error(err)
+	}
+}
+
+func TestSlope(t *testing.T) {
+	var looks []look
+	for i := range int64(10) {
+		looks = append(looks, look{time.Duration(i) * time.Minute, 1000 + i})
+	}
+	if got := slope(looks); math.Abs(got-1/1004.5) > 1e-12 {
+		t.Errorf("slope %v", got)
+	}
+	if slope(nil) != 0 || slope(looks[:1]) != 0 {
+		t.Error("a slope of nothing")
+	}
+}

@@ -22,7 +22,7 @@ const maxIndexed = math.MaxUint32 - 1
 
 // indexSlots returns how many slots an index of n entries has: a quarter is free
 // at least.
-func indexSlots(n int) int { return 1 << bits.Len(uint(n+n/3)) }
+func indexSlots(n int) int { return max(8, 1<<bits.Len(uint(n+n/3))) }
 
 // capacity returns how many entries fit.
 func (x *hashIndex) capacity() int { return len(x.slots) - len(x.slots)/4 }

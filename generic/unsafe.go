@@ -227,3 +227,17 @@ func stringFrom(b []byte) string {
 	// while the string is in use.
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }
+
+// bytesFrom returns the n bytes at p.
+func bytesFrom(p *byte, n int) []byte {
+	// Valid: the owner of p keeps how many there are.
+	return unsafe.Slice(p, n)
+}
+
+// firstOf returns a pointer to the first byte of b, nil if there is none.
+func firstOf(b []byte) *byte {
+	if len(b) == 0 {
+		return nil
+	}
+	return &b[0]
+}

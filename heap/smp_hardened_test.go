@@ -71,7 +71,7 @@ func TestSMPHardenedWriteAfterFree(t *testing.T) {
 			b[40] = 1
 		}
 		found := reported(t, func() {
-			for range 3000 {
+			for range 30_000 { // enough to meet every slot of the slab
 				s.Free(must(s.Alloc(64, mem.Layout{})), mem.Layout{})
 			}
 		})

@@ -142,8 +142,10 @@ func (s *SMP) resizeLarge(op string, p smpPlace, b []byte, l mem.Layout, size in
 		s.noteRuns(p.seg)
 	case n < have:
 		if race.Enabled {
+			s.unlock()
 			race.Free(b[size:])
 			p.seg.release(first+n, have-n)
+			s.lock()
 		}
 		s.giveRun(p.seg, first+n, have-n)
 	}
@@ -214,7 +216,6 @@ func (h *smpHuge) alloc(s *SMP, size int, l mem.Layout) ([]byte, error) {
 	p := h.from(s)
 	if n, ok := p.fits(size); ok {
 		if b := h.take(n, l.Align); b != nil {
-			race.Alloc(b)
 			if l.Zero || l.Kind != mem.Plain {
 				clear(b[:size])
 			}
@@ -265,6 +266,7 @@ func (h *smpHuge) take(n int, align mem.Alignment) []byte {
 	b := h.remove(best)
 	h.live.add(n)
 	h.unlock()
+	race.Alloc(b)
 	if len(b) > n {
 		r, ok := vm.Shrink(b, n)
 		if !ok {
@@ -311,7 +313,7 @@ func (h *smpHuge) put(b []byte, most int) {
 	}
 	h.unlock()
 	if !keep {
-		vm.Unmap(b)
+		h.unmap(b)
 	}
 	h.dropTo(most, smpKeptMost)
 }
@@ -330,8 +332,16 @@ func (h *smpHuge) dropTo(bytes, ranges int) (dropped int) {
 		b := h.remove(0)
 		h.unlock()
 		dropped += len(b)
-		vm.Unmap(b)
+		h.unmap(b)
 	}
+}
+
+// unmap gives a range back that a goroutine freed, maybe another.
+//
+//go:norace
+func (h *smpHuge) unmap(b []byte) {
+	race.Alloc(b)
+	vm.Unmap(b)
 }
 
 // drop gives ranges back until no more than that many bytes are kept.

@@ -1,6 +1,7 @@
 package heap
 
 import (
+	"math"
 	"math/bits"
 
 	"github.com/allod-dev/allod/internal/race"
@@ -69,6 +70,9 @@ func (s *SMP) decay() {
 	}
 }
 
+// giveBack is called while the race detector heeds synchronisation, as it has to
+// be told of the pages that are cleared.
+
 // giveBack gives up to n free pages to the system, those at the highest
 // addresses first, and returns how many. Meanwhile they count as used, so that
 // nobody waits for the system.
@@ -109,9 +113,11 @@ func (s *SMP) decommit(seg *smpSegment, first, n int) bool {
 	s.idle -= n
 	s.rest.lowest = min(s.rest.lowest, s.idle)
 	s.noteRuns(seg)
-	s.mu.Unlock()
+	s.unlock()
+	seg.acquire(first, n) // where pages come from the Go heap, they are cleared
 	err := vm.Decommit(slotBytes(seg.base, uintptr(first)*smpPageSize, n*smpPageSize))
-	s.mu.Lock()
+	seg.release(first, n)
+	s.lock()
 	if err == nil {
 		seg.dirty &^= mask
 		s.returned += n * smpPageSize
@@ -130,6 +136,15 @@ func (s *SMP) decommit(seg *smpSegment, first, n int) bool {
 //
 //go:norace
 func (s *SMP) Trim() int {
+	s.sweepAll()
+	n := s.giveBack(math.MaxInt)
+	return n*smpPageSize + s.huge.drop(0)
+}
+
+// sweepAll empties all caches, and gives all empty slabs back.
+//
+//go:norace
+func (s *SMP) sweepAll() {
 	race.Disable()
 	defer race.Enable()
 	s.drain()
@@ -140,8 +155,6 @@ func (s *SMP) Trim() int {
 			}
 		}
 	}
-	n := s.giveBack(1 << 30)
-	return n*smpPageSize + s.huge.drop(0)
 }
 
 // sweep gives the empty slabs of one list back.

@@ -316,7 +316,9 @@ func (s *SMP) dropSlab(sl *smpSlab) {
 	sl.pages = 0
 	s.giveRun(seg, first, pages)
 	s.unlock()
+	race.Enable()
 	s.decay()
+	race.Disable()
 }
 
 // count counts the slots of live blocks, and the free ones in no cache.

@@ -114,7 +114,7 @@ func (o options) work(ctx context.Context, stdout io.Writer) error {
 	if !ok || impl.Ours == nil {
 		return fmt.Errorf("-soak: -impl must name one allocator of ours, not %q", o.impl)
 	}
-	s := soak.Options{For: o.soak, Goroutines: 64, Every: max(o.soak/100, time.Second), FailOneIn: 20}
+	s := soak.Options{For: o.soak, Goroutines: 64, Every: min(o.soak/10, time.Second), Reports: 60, FailOneIn: 4}
 	if o.soak >= 10*time.Minute {
 		s.MaxSlope = 0.001
 	}

@@ -23,11 +23,13 @@ type Options struct {
 	For        time.Duration
 	Goroutines int
 	Every      time.Duration // between looks at memory
+	Reports    int           // how many of these are reported
 	// FailOneIn is how many requests for pages succeed for each that fails, on
 	// average. 0: none fail.
 	FailOneIn int
 	// MaxSlope is by how much memory may grow in a minute, as a share of it, over
-	// the second half of the time.
+	// all but the first quarter of the time. Memory goes up and down with the
+	// sizes that chance brings: minutes say nothing yet.
 	MaxSlope float64
 }
 
@@ -42,7 +44,7 @@ const (
 	objects   = 400 // live for each goroutine, at most
 	passEvery = 64  // operations until a block goes to another goroutine
 	smallest  = 8
-	largest   = 2 << 20
+	largest   = 256 << 10
 	edge      = 16 // bytes verified at either end
 )
 
@@ -64,7 +66,7 @@ func Run(ctx context.Context, a mem.Allocator, o Options, w io.Writer) (Result, 
 			}
 		})
 	}
-	samples := s.watch(ctx, o.Every, w)
+	samples := s.watch(ctx, o, w)
 	all.Wait()
 	undo()
 	close(s.passed)
@@ -75,7 +77,7 @@ func Run(ctx context.Context, a mem.Allocator, o Options, w io.Writer) (Result, 
 	for _, v := range samples {
 		r.PeakRSS = max(r.PeakRSS, v.rss)
 	}
-	r.Slope = slope(samples[len(samples)/2:])
+	r.Slope = slope(samples[len(samples)/4:])
 	if o.MaxSlope > 0 && r.Slope > o.MaxSlope {
 		s.fail(fmt.Errorf("%w: %.3f %% in a minute, %.3f %% allowed", ErrGrowing, 100*r.Slope, 100*o.MaxSlope))
 	}
@@ -255,8 +257,9 @@ type look struct {
 }
 
 // watch looks at memory until ctx is done.
-func (s *soak) watch(ctx context.Context, every time.Duration, w io.Writer) (looks []look) {
-	start, tick := time.Now(), time.NewTicker(every)
+func (s *soak) watch(ctx context.Context, o Options, w io.Writer) (looks []look) {
+	every := max(int(o.For/o.Every)/max(o.Reports, 1), 1)
+	start, tick := time.Now(), time.NewTicker(o.Every)
 	defer tick.Stop()
 	for {
 		select {
@@ -266,6 +269,9 @@ func (s *soak) watch(ctx context.Context, every time.Duration, w io.Writer) (loo
 		}
 		l := look{time.Since(start), measure.RSS()}
 		looks = append(looks, l)
+		if len(looks)%every != 0 {
+			continue
+		}
 		fmt.Fprintf(w, "%v: %d operations, %d refused, %d failures injected, %.1f MiB\n",
 			l.at.Round(time.Second), s.ops.Load(), s.refused.Load(), s.injected.Load(), float64(l.rss)/(1<<20))
 	}

@@ -15,7 +15,7 @@ func TestRun(t *testing.T) {
 	var out bytes.Buffer
 	a := heap.NewSMP(heap.SMPOptions{})
 	defer a.Close()
-	r, err := Run(t.Context(), a, Options{For: 400 * time.Millisecond, Goroutines: 4, Every: 100 * time.Millisecond, FailOneIn: 3}, &out)
+	r, err := Run(t.Context(), a, Options{For: 400 * time.Millisecond, Goroutines: 4, Every: 100 * time.Millisecond, Reports: 2, FailOneIn: 3}, &out)
 	if err != nil || r.Ops < 1000 || !strings.Contains(out.String(), "operations") {
 		t.Errorf("%+v, %v\n%s", r, err, out.String())
 	}

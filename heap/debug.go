@@ -52,6 +52,9 @@ import (
 // name of its field. In builds that do not ask the runtime, with the tags
 // allod_nolinkname or purego, that cannot be told.
 //
+// In builds with -asan blocks in quarantine are poisoned, so that the sanitizer
+// reports who reads them.
+//
 // A Debug that nobody closes is told of on standard error, when the collector
 // finds out, with the stack that made it. Its blocks stay as they are.
 //
@@ -423,10 +426,12 @@ func (d *Debug) Free(b []byte, l mem.Layout) {
 		d.undress(&k)
 		if keep {
 			race.Free(k.base)
+			d.poison(&k)
 		}
 	}
 	kept, evicted, more := d.table.die(&k, keep, d.o.QuarantineBlocks, d.o.QuarantineBytes, &old)
 	if !kept {
+		d.unpoison(&k)
 		d.giveBack(&k)
 	}
 	if evicted {
@@ -511,6 +516,7 @@ func (d *Debug) bid(op string, k *debugBlock) (given int) {
 		race.Alloc(k.base)
 		given = len(k.base)
 	}
+	d.unpoison(k)
 	h := d.autopsy(k)
 	d.giveBack(k)
 	d.hurt(op, k.addr(), k.size, k, h)

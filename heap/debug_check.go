@@ -54,7 +54,9 @@ func (d *Debug) next(i int32, k *debugBlock, room []hiddenPointer) (h *damage, h
 				hidden = d.hidden(k, room)
 			}
 		} else {
+			d.unpoison(k)
 			h = d.autopsy(k)
+			d.poison(k)
 		}
 		d.table.unlock()
 		if h != nil || len(hidden) > 0 {

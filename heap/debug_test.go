@@ -86,13 +86,16 @@ func debugFree(a mem.Allocator, b []byte, l mem.Layout) { a.Free(b, l) }
 //go:noinline
 func debugFreeAgain(a mem.Allocator, b []byte, l mem.Layout) { a.Free(b, l) }
 
-var debugSizes = []int{1, 8, 4095, 4096, 256 << 10}
+var debugSizes = []int{1, 8, 4095, 4096, 256 << 10, 2<<20 + 1}
 
 var word8 = mem.Layout{Align: mem.Align(8)}
 
 // forDebug runs a test for every size, over a child off the Go heap, and one on
 // it.
 func forDebug(t *testing.T, o heap.DebugOptions, f func(t *testing.T, d *debugTest, size int)) {
+	if o.QuarantineBytes == 0 {
+		o.QuarantineBytes = 16 << 20 // for the largest
+	}
 	for _, child := range []mem.Allocator{heap.Page{}, heap.GC{}} {
 		for _, size := range debugSizes {
 			t.Run(fmt.Sprintf("%T/%d", child, size), func(t *testing.T) {

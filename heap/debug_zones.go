@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/bits"
 
+	"github.com/allod-dev/allod/internal/asan"
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/internal/rtype"
 	"github.com/allod-dev/allod/mem"
@@ -153,6 +154,25 @@ func (d *Debug) undress(n *debugBlock) {
 		n.clear(n.block())
 	case !d.o.NoFill:
 		fillRaw(n.block(), d.freed(n))
+	}
+}
+
+// poison makes the address sanitizer, where it is, report whoever touches a block
+// in quarantine.
+//
+//go:norace
+func (d *Debug) poison(n *debugBlock) {
+	if asan.Enabled && !n.guarded {
+		asan.Poison(n.block())
+	}
+}
+
+// unpoison undoes poison.
+//
+//go:norace
+func (d *Debug) unpoison(n *debugBlock) {
+	if asan.Enabled && !n.guarded {
+		asan.Unpoison(n.block())
 	}
 }
 

@@ -1,0 +1,29 @@
+//go:build asan && cgo
+
+package asan
+
+// #include <stddef.h>
+// void __asan_poison_memory_region(void const volatile *addr, size_t size);
+// void __asan_unpoison_memory_region(void const volatile *addr, size_t size);
+import "C"
+
+import "unsafe"
+
+// Enabled tells whether the address sanitizer is part of this build.
+const Enabled = true
+
+// Poison makes every access to b that is compiled from Go, or from C with the
+// sanitizer, end the process with a report. The last few bytes of b are left out
+// where they share eight with what follows.
+func Poison(b []byte) {
+	if len(b) > 0 {
+		C.__asan_poison_memory_region(unsafe.Pointer(unsafe.SliceData(b)), C.size_t(len(b)))
+	}
+}
+
+// Unpoison undoes [Poison].
+func Unpoison(b []byte) {
+	if len(b) > 0 {
+		C.__asan_unpoison_memory_region(unsafe.Pointer(unsafe.SliceData(b)), C.size_t(len(b)))
+	}
+}

@@ -7,6 +7,7 @@
 //   - tooearly: one Free too early, and who read, freed and allocated the block.
 //   - request: an HTTP handler with an arena per request.
 //   - limit: choosing a limit, and making room when it is reached.
+//   - cache: a million entries in a cache off the Go heap, bounded by bytes.
 //   - invertedindex: words to lists of documents, containers in a container.
 //   - graph: ten million edges that no garbage collection looks at.
 //   - embed: an allocator of one's own, by embedding another.

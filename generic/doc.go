@@ -10,8 +10,12 @@
 //	BTreeMap           keys in order, with ranges
 //	SinglyLinkedList   nodes that know the next one; also intrusive
 //	DoublyLinkedList   nodes that know their neighbours; also intrusive
-//	HashMap            open addressing in one block: what a map is to Go
+//	HashMap            open addressing, grown part by part: what a map is to Go
 //	StringHashMap      the same for strings, of which it keeps copies of its own
+//	HashSet            keys alone; StringHashSet for strings
+//	ArrayHashMap       keys and values in order of insertion, as slices
+//	ConcurrentMap      a map for many goroutines
+//	Cache              a map of bounded size for many goroutines
 //	BufMap, BufSet     strings that are copied, with strings as values or alone
 //	StringPool         strings as numbers of 32 bits
 //	Buffer             bytes to write and to read, for package io
@@ -22,7 +26,7 @@
 // There is no skip list: BTreeMap does all that one does for a single goroutine,
 // in less memory and less time.
 //
-// Each container comes in two forms that share one implementation. The managed
+// Each container, save those for many goroutines, comes in two forms that share one implementation. The managed
 // form, ArrayList, stores its allocator. The unmanaged form,
 // ArrayListUnmanaged, is handed it with every call that may need it: it is the
 // smaller one, its zero value is ready for use, and it is what to embed where
@@ -53,5 +57,5 @@
 // allocator of another kind is to take or give back its memory.
 //
 // The containers of this package are for one goroutine at a time; reading alone
-// may be done by many.
+// may be done by many. ConcurrentMap and Cache are for many, and hand out copies.
 package generic

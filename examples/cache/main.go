@@ -1,0 +1,62 @@
+// Cache keeps a million entries off the Go heap and shows what they cost the
+// garbage collector: nothing.
+//
+//	go run ./examples/cache
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/allod-dev/allod/generic"
+	"github.com/allod-dev/allod/heap"
+)
+
+func main() {
+	if err := run(os.Stdout, 1_000_000, 256<<20); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// run puts n entries into a cache of at most size bytes, looks for them again,
+// and reports.
+func run(w io.Writer, n, size int) error {
+	// An allocator for many goroutines, whose memory the collector does not see,
+	// and where what is given up makes room for what comes.
+	cache := generic.NewCache(heap.Default(), size)
+	defer cache.Close()
+
+	key := make([]byte, 0, 32)
+	value := make([]byte, 64)
+	for i := range n {
+		binary.LittleEndian.PutUint64(value, uint64(i))
+		if err := cache.Put(string(userKey(key, i)), value); err != nil {
+			return err
+		}
+	}
+
+	start := time.Now()
+	runtime.GC()
+	pause := time.Since(start)
+
+	var buf []byte
+	for i := range n {
+		var ok bool
+		buf, ok = cache.AppendGet(buf[:0], string(userKey(key, i)))
+		if ok && binary.LittleEndian.Uint64(buf) != uint64(i) {
+			return fmt.Errorf("entry %d is %d", i, binary.LittleEndian.Uint64(buf))
+		}
+	}
+	s := cache.Stats()
+	fmt.Fprintf(w, "%d entries in %d bytes, %d given up, %d of %d found\n", s.Entries, s.Bytes, s.Evictions, s.Hits, n)
+	fmt.Fprintf(os.Stderr, "a collection of the heap took %v\n", pause)
+	return nil
+}
+
+// userKey returns the key of user i, in the memory of b.
+func userKey(b []byte, i int) []byte { return fmt.Appendf(b[:0], "user:%08d", i) }

@@ -17,9 +17,7 @@ import (
 // testAbilities asks what is found with mem.As, be it of a child: a wrapper that
 // changes the answer must give its own.
 func testAbilities(p *probe) {
-	owner, owns := mem.As[mem.Owner](p.a)
-	sizer, sizes := mem.As[mem.UsableSizer](p.a)
-	if owns {
+	if owner, owns := mem.As[mem.Owner](p.a); owns {
 		stranger := make([]byte, 64)
 		if owner.Owns(stranger) && !p.ForeignUnknown {
 			p.Errorf("%T: Owns a block of the Go heap, %s", owner, show(stranger))
@@ -30,8 +28,8 @@ func testAbilities(p *probe) {
 			continue
 		}
 		// need may have taken a new allocator.
-		owner, owns = mem.As[mem.Owner](p.a)
-		sizer, sizes = mem.As[mem.UsableSizer](p.a)
+		owner, owns := mem.As[mem.Owner](p.a)
+		sizer, sizes := mem.As[mem.UsableSizer](p.a)
 		for i := range 3 {
 			n := size
 			if i == 1 {

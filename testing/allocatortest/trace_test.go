@@ -50,8 +50,8 @@ Free(b1)
 // not know, and pointers in memory that is not scanned.
 func TestReplayShapes(t *testing.T) {
 	type unknown struct {
-		n int
-		p *string
+		_ int
+		_ *string
 	}
 	a := allocatortest.NewTracer(allocatortest.New(t))
 	x := mem.Must(mem.Alloc[*string](a, 10))

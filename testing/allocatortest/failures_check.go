@@ -246,10 +246,14 @@ func (c *checker) once(pl plan) *injector {
 		}()
 		in.err = c.run(in)
 	}()
-	for _, f := range quiet.failures() {
-		c.fail(in, "%s", f)
+	leaks, before := below.Leaks(), len(quiet.failures())
+	below.end()
+	for i, f := range quiet.failures() {
+		if i < before || leaks == nil || i > before && !in.panicked { // at before is the leak
+			c.fail(in, "%s", f)
+		}
 	}
-	if leaks := below.Leaks(); leaks != nil && !in.panicked {
+	if leaks != nil && !in.panicked {
 		c.fail(in, "%v", leaks)
 	}
 	return in

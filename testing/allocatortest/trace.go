@@ -198,7 +198,10 @@ func (t Trace) Replay(tb TB, a mem.Allocator) {
 func (m *model) prepare(l mem.Layout) *modelBlock {
 	k := &modelBlock{block: block{seed: uint64(m.steps), l: l}}
 	switch answer := m.a.Pointers(); {
-	case l.Kind == mem.Plain, l.Kind == mem.Local && answer != mem.Scanned:
+	case l.Kind == mem.Plain:
+		return k
+	case l.Kind == mem.Local && answer != mem.Scanned:
+		k.mute = narrow
 		return k
 	case answer != mem.Scanned:
 		return nil

@@ -219,7 +219,7 @@ func (s *DynamicBitSetUnmanaged) same(o *DynamicBitSetUnmanaged, method string) 
 }
 
 // First returns the first bit that is set, or -1 if none is.
-func (s *DynamicBitSetUnmanaged) First() int { return s.next(0, 0) }
+func (s *DynamicBitSetUnmanaged) First() int { return s.next(0) }
 
 // Last returns the last bit that is set, or -1 if none is.
 func (s *DynamicBitSetUnmanaged) Last() int { return s.prev(s.n - 1) }
@@ -230,28 +230,24 @@ func (s *DynamicBitSetUnmanaged) Next(i int) int {
 	if uint(i) > uint(s.n) {
 		panicIndex("generic: DynamicBitSet.Next", i, s.n)
 	}
-	return s.next(i, 0)
+	return s.next(i)
 }
 
-// next returns the first bit from i on that is set, once the words are xored
-// with flip, or -1.
-func (s *DynamicBitSetUnmanaged) next(i int, flip uint) int {
+// next returns the first bit from i on that is set, or -1.
+func (s *DynamicBitSetUnmanaged) next(i int) int {
 	if i >= s.n {
 		return -1
 	}
 	words := s.words.items
 	at := i / bits.UintSize
-	w := (words[at] ^ flip) &^ (1<<(uint(i)%bits.UintSize) - 1)
+	w := words[at] &^ (1<<(uint(i)%bits.UintSize) - 1)
 	for w == 0 {
 		if at++; at == len(words) {
 			return -1
 		}
-		w = words[at] ^ flip
+		w = words[at]
 	}
-	if i = at*bits.UintSize + bits.TrailingZeros(w); i >= s.n {
-		return -1 // beyond the length
-	}
-	return i
+	return at*bits.UintSize + bits.TrailingZeros(w)
 }
 
 // prev returns the last bit up to i that is set, or -1.
@@ -289,10 +285,19 @@ func (s *DynamicBitSetUnmanaged) All() iter.Seq[int] { return s.each(0) }
 // All.
 func (s *DynamicBitSetUnmanaged) AllUnset() iter.Seq[int] { return s.each(math.MaxUint) }
 
+// each looks at a word again after every bit, since the bits may have changed.
 func (s *DynamicBitSetUnmanaged) each(flip uint) iter.Seq[int] {
 	return func(yield func(int) bool) {
-		for i := s.next(0, flip); i >= 0 && yield(i); {
-			i = s.next(i+1, flip)
+		for at := 0; at < len(s.words.items); at++ {
+			w := s.words.items[at] ^ flip
+			for w != 0 {
+				low := bits.TrailingZeros(w)
+				i := at*bits.UintSize + low
+				if i >= s.n || !yield(i) || at >= len(s.words.items) {
+					return
+				}
+				w = (s.words.items[at] ^ flip) &^ (2<<low - 1)
+			}
 		}
 	}
 }
@@ -311,7 +316,7 @@ func (s *DynamicBitSetUnmanaged) Backward() iter.Seq[int] {
 // them, until none is left or the loop ends.
 func (s *DynamicBitSetUnmanaged) Drain() iter.Seq[int] {
 	return func(yield func(int) bool) {
-		for i := s.First(); i >= 0; i = s.next(i, 0) {
+		for i := s.First(); i >= 0; i = s.next(i) {
 			s.Unset(i)
 			if !yield(i) {
 				return

@@ -91,19 +91,27 @@ func siftDown[T any, C Order[T]](s []T, i int, kind reflect.Kind, order C) {
 	s[i] = v
 }
 
-// siftDownNatural is siftDown for values that the machine compares.
+// siftDownNatural is siftDown for values that the machine compares. Which of four
+// children is the least is found without a branch that the processor would have
+// to guess.
 func siftDownNatural[T cmp.Ordered](s []T, i int) {
 	v := s[i]
 	for i <= (len(s)-2)/heapArity && len(s) > 1 {
 		first := i*heapArity + 1
 		least := first
-		kids := s[first:min(first+heapArity, len(s))]
-		best := kids[0]
-		for c, kid := range kids {
-			if cmp.Less(kid, best) {
-				least, best = first+c, kid
+		if len(s)-first >= heapArity {
+			kids := (*[heapArity]T)(s[first:])
+			a := b2i(cmp.Less(kids[1], kids[0]))
+			b := 2 + b2i(cmp.Less(kids[3], kids[2]))
+			least += a + (b-a)&-b2i(cmp.Less(kids[b&3], kids[a&3]))
+		} else {
+			for c := first + 1; c < len(s); c++ {
+				if cmp.Less(s[c], s[least]) {
+					least = c
+				}
 			}
 		}
+		best := s[least]
 		if !cmp.Less(best, v) {
 			break
 		}

@@ -2,6 +2,7 @@ package generic
 
 import (
 	"iter"
+	"reflect"
 
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/mem"
@@ -23,6 +24,7 @@ import (
 // be used.
 type PriorityQueueUnmanaged[T any, C Order[T]] struct {
 	items ArrayListUnmanaged[T]
+	known uint8 // 1 + what natural returns, or 0
 
 	// Order is how elements compare. It must be set before the first one is
 	// added, if its zero value is not meant.
@@ -31,6 +33,15 @@ type PriorityQueueUnmanaged[T any, C Order[T]] struct {
 
 // The elements are a heap of arity four: element i does not come before its
 // parent, element (i-1)/4.
+
+// natural returns the kind of T if C is its natural order. Finding out takes as
+// long as a few comparisons.
+func (q *PriorityQueueUnmanaged[T, C]) natural() reflect.Kind {
+	if q.known == 0 {
+		q.known = 1 + uint8(naturalKind[T, C]())
+	}
+	return reflect.Kind(q.known - 1)
+}
 
 // Peek returns the first element, and false if there is none.
 func (q *PriorityQueueUnmanaged[T, C]) Peek() (v T, ok bool) {
@@ -47,7 +58,7 @@ func (q *PriorityQueueUnmanaged[T, C]) Pop() (v T, ok bool) {
 	}
 	v = q.items.SwapRemove(0)
 	if s := q.items.items; len(s) > 1 {
-		siftDown(s, 0, naturalKind[T, C](), q.Order)
+		siftDown(s, 0, q.natural(), q.Order)
 	}
 	q.check()
 	return v, true
@@ -66,7 +77,7 @@ func (q *PriorityQueueUnmanaged[T, C]) RemoveAt(i int) T {
 // Fix restores the order after element i of Items has changed. It panics unless
 // 0 <= i < Len.
 func (q *PriorityQueueUnmanaged[T, C]) Fix(i int) {
-	s, kind := q.items.items, naturalKind[T, C]()
+	s, kind := q.items.items, q.natural()
 	if siftUp(s, i, kind, q.Order) == i {
 		siftDown(s, i, kind, q.Order)
 	}
@@ -88,13 +99,13 @@ func (q *PriorityQueueUnmanaged[T, C]) Drain() iter.Seq[T] {
 
 // added restores the order after an element was added at the end.
 func (q *PriorityQueueUnmanaged[T, C]) added() {
-	siftUp(q.items.items, q.items.Len()-1, naturalKind[T, C](), q.Order)
+	siftUp(q.items.items, q.items.Len()-1, q.natural(), q.Order)
 	q.check()
 }
 
 // heapify restores the order after n elements were added at the end.
 func (q *PriorityQueueUnmanaged[T, C]) heapify(n int) {
-	s, kind := q.items.items, naturalKind[T, C]()
+	s, kind := q.items.items, q.natural()
 	if n < len(s)/8 { // then one by one is less work
 		for i := len(s) - n; i < len(s); i++ {
 			siftUp(s, i, kind, q.Order)

@@ -255,6 +255,7 @@ func BenchmarkSegmentedList(b *testing.B) {
 		for i := range uint64(n) {
 			s = append(s, wide{a: i})
 		}
+		runtime.KeepAlive(s)
 	})
 	var l generic.SegmentedListUnmanaged[wide]
 	bench(b, "op=append/impl=segmentedlist", n, func() {
@@ -267,8 +268,8 @@ func BenchmarkSegmentedList(b *testing.B) {
 
 func BenchmarkMultiArrayList(b *testing.B) {
 	type row struct {
-		key  uint64
-		rest [7]uint64
+		key uint64
+		_   [7]uint64
 	}
 	key := generic.ColumnOf(func(r *row) *uint64 { return &r.key })
 	const n = 100_000

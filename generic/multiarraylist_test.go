@@ -159,7 +159,7 @@ func TestMultiArrayListFailures(t *testing.T) {
 }
 
 type body struct {
-	x, y  float64
+	x     float64
 	name  string
 	tag   any
 	alive bool

@@ -10,7 +10,7 @@ PLATFORMS   := darwin/arm64 windows/amd64 freebsd/amd64 linux/arm64 linux/386 js
 CLIENTS     := contrib/arrow contrib/grpcmem contrib/moderncmemory contrib/moderncmemory/clients contrib/swiss contrib/wazero
 # What uses libraries that do not build on all of PLATFORMS.
 NATIVE      := contrib/moderncmemory/clients
-MODULES     := . cmd/allod bench contrib/prometheus contrib/otel $(CLIENTS)
+MODULES     := . cmd/allod bench contrib/httparena contrib/prometheus contrib/otel $(CLIENTS)
 PKGS        := ./...
 HOLDERS     := ./mem/... ./heap/... ./generic/... ./testing/...
 HAVE_CC     := [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null

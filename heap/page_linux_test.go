@@ -61,13 +61,6 @@ func TestPageTouchesNothing(t *testing.T) {
 
 var zeroByte = []byte{0}
 
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
 // pageProvide takes from the system what the runtime may want later and would not
 // survive to be refused: stacks for threads, and a heap with room.
 func pageProvide() {

@@ -32,3 +32,10 @@ func TestSMPCache(t *testing.T) {
 		return c
 	})
 }
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

@@ -409,8 +409,8 @@ func (s *cacheShard) check() {
 	if !invariant.Enabled {
 		return
 	}
-	invariant.Check(s.bytes <= s.max, "generic: Cache: %d bytes of %d", s.bytes, s.max)
-	invariant.Check((s.n == 0) == (s.head == 0) && (s.n == 0) == (s.tail == 0), "generic: Cache: %d entries", s.n)
+	invariant.Check(s.bytes <= s.max, "generic: Cache: more bytes than it may hold")
+	invariant.Check((s.n == 0) == (s.head == 0) && (s.n == 0) == (s.tail == 0), "generic: Cache: an empty queue with entries, or the opposite")
 	if s.n > checkMostNodes {
 		return
 	}
@@ -426,6 +426,6 @@ func (s *cacheShard) check() {
 	for i := s.free; i != 0; i = s.node(i).next {
 		free++
 	}
-	invariant.Check(n == s.n && bytes == s.bytes && prev == s.tail && hand, "generic: Cache: %d entries, %d bytes, counted as %d, %d", n, bytes, s.n, s.bytes)
-	invariant.Check(n+free == int(s.used), "generic: Cache: %d nodes lost", int(s.used)-n-free)
+	invariant.Check(n == s.n && bytes == s.bytes && prev == s.tail && hand, "generic: Cache: entries or bytes are miscounted, or the hand is lost")
+	invariant.Check(n+free == int(s.used), "generic: Cache: nodes are lost")
 }

@@ -477,6 +477,21 @@ func tint(seed uint64, i int) byte {
 // dirty fills b with something that is not zero.
 func dirty(b []byte) { paint(b, 0xd1d1) }
 
+// dirtyLocal is dirty for a block of pointers, in which no word may look like one
+// into the Go heap.
+func dirtyLocal(b []byte) {
+	if !narrow {
+		dirty(b)
+		return
+	}
+	for i := range b {
+		b[i] = 0
+		if i%4 == 0 {
+			b[i] = 1
+		}
+	}
+}
+
 // paint gives k contents of its own.
 func (k *block) paint(seed uint64) {
 	k.seed, k.n = seed, len(k.b)

@@ -256,7 +256,7 @@ func testLocalZero(p *probe) {
 			}
 			if !p.scanned() { // memory that was used, by a block that may be filled
 				k := p.alloc(size, mem.Layout{Align: l.Align})
-				dirty(k.b)
+				dirtyLocal(k.b)
 				p.free(k)
 			}
 			k := p.alloc(size, l)
@@ -264,14 +264,14 @@ func testLocalZero(p *probe) {
 				p.Errorf("%v: byte %d is %#x", request(size, l), i, k.b[i])
 			}
 			if !p.scanned() {
-				dirty(k.b)
+				dirtyLocal(k.b)
 				half := (n + 1) / 2 * s.size()
 				if p.change(resize, k, half) && p.change(resize, k, size) {
 					if i := cleared(k.b[half:]); i >= 0 {
 						p.Errorf("Resize(%d -> %d) of a local block: byte %d is %#x", half, size, half+i, k.b[half+i])
 					}
 				}
-				dirty(k.b)
+				dirtyLocal(k.b)
 			}
 			p.free(k)
 		}

@@ -99,6 +99,12 @@ var wrapperMakers = []wrapperMaker{
 		},
 	},
 	{
+		name: "Profile",
+		make: func(child mem.Allocator) mem.Allocator { return heap.NewProfile(child) },
+		zero: new(heap.Profile),
+		live: func(mem.Allocator) (int, int, bool) { return 0, 0, false },
+	},
+	{
 		name:  "NamedAllocator",
 		maker: "Registry.Named",
 		make:  func(child mem.Allocator) mem.Allocator { return new(heap.Registry).Named(child, "wrapper/test") },

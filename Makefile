@@ -8,9 +8,9 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PLATFORMS   := darwin/arm64 windows/amd64 freebsd/amd64 linux/arm64 linux/386 js/wasm wasip1/wasm
 # Adapters to other people's libraries: make clients runs the tests of these.
 CLIENTS     := contrib/arrow contrib/grpcmem contrib/moderncmemory contrib/moderncmemory/clients contrib/swiss contrib/wazero
-# What uses libraries that do not build on all of PLATFORMS.
-NATIVE      := contrib/moderncmemory/clients
-MODULES     := . cmd/allod bench contrib/httparena contrib/prometheus contrib/otel $(CLIENTS)
+# What is tested with all RELEASES, and vetted for all PLATFORMS.
+PORTABLE    := . cmd/allod
+MODULES     := $(PORTABLE) bench contrib/httparena contrib/prometheus contrib/otel $(CLIENTS)
 PKGS        := ./...
 HOLDERS     := ./mem/... ./heap/... ./generic/... ./testing/...
 HAVE_CC     := [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null
@@ -80,7 +80,7 @@ test-cgocheck2: ## the tests of what holds memory, every pointer store checked (
 test-releases: ## the tests with the supported Go releases other than this one
 	@for r in $(RELEASES); do case "$$($(GO) env GOVERSION)" in $${r%.*}*) continue;; esac; \
 		if ! GOTOOLCHAIN=$$r $(GO) version >/dev/null 2>&1; then echo "SKIPPED: $$r: it is not here and cannot be downloaded"; continue; fi; \
-		for m in $(MODULES); do echo "$$m: GOTOOLCHAIN=$$r $(GO) test ./..."; (cd $$m && GOTOOLCHAIN=$$r $(GO) test ./...) || exit 1; done; done
+		for m in $(PORTABLE); do echo "$$m: GOTOOLCHAIN=$$r $(GO) test ./..."; (cd $$m && GOTOOLCHAIN=$$r $(GO) test ./...) || exit 1; done; done
 
 .PHONY: test-386
 test-386: ## the tests on 32 bits, where this machine runs them
@@ -97,7 +97,7 @@ test-modules: ## vet and test of the modules beside the core
 
 .PHONY: platforms
 platforms: ## go vet on every platform that must build
-	@for m in $(filter-out $(NATIVE),$(MODULES)); do for p in $(PLATFORMS); do echo "$$m: CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./..."; \
+	@for m in $(PORTABLE); do for p in $(PLATFORMS); do echo "$$m: CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./..."; \
 		(cd $$m && CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet ./...) || exit 1; done; done
 
 .PHONY: clients

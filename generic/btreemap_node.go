@@ -264,12 +264,16 @@ func (m *BTreeMapUnmanaged[K, V, C]) setLowest(path *btreePath[K], level int, k 
 
 // free gives back the node at, on the given level, and all below it.
 func (m *BTreeMapUnmanaged[K, V, C]) free(a mem.Allocator, at nodePtr, level int) {
+	// No node is given back with pointers to nodes that are gone.
 	if level == 0 {
-		mem.Destroy(a, nodeAt[btreeLeaf[K, V]](at))
+		l := nodeAt[btreeLeaf[K, V]](at)
+		l.prev, l.next = nil, nil
+		mem.Destroy(a, l)
 		return
 	}
 	p := nodeAt[btreeInner[K]](at)
-	for _, kid := range p.kids[:p.n] {
+	for i, kid := range p.kids[:p.n] {
+		p.kids[i] = nil
 		m.free(a, kid, level-1)
 	}
 	mem.Destroy(a, p)

@@ -82,6 +82,7 @@ func (l *MultiArrayListUnmanaged[T]) Close(a mem.Allocator) {
 
 func (l *MultiArrayListUnmanaged[T]) free(a mem.Allocator) {
 	for i, c := range l.cols {
+		l.cols[i] = col{} // no block is given back with pointers to what is gone
 		if len(c.block) > 0 {
 			a.Free(c.block, l.shape.fields[i].layout(a))
 		}

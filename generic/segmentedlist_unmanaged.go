@@ -88,7 +88,8 @@ func (l *SegmentedListUnmanaged[T]) Clone(a mem.Allocator) (SegmentedListUnmanag
 func (l *SegmentedListUnmanaged[T]) Close(a mem.Allocator) {
 	if l.from != 0 {
 		l.from.check(a, "generic: SegmentedList.Close")
-		for _, s := range l.dir[:l.segments] {
+		for k, s := range l.dir[:l.segments] {
+			l.dir[k] = nil // no block is given back with pointers to what is gone
 			mem.Free(a, s)
 		}
 		mem.Free(a, l.dir)

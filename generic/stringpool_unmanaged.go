@@ -52,12 +52,15 @@ func (p *StringPoolUnmanaged) Close(a mem.Allocator) {
 	*p = StringPoolUnmanaged{}
 }
 
+// free gives back what refers to memory before that memory, so that no block
+// that is given back has pointers to what is gone.
 func (p *StringPoolUnmanaged) free(a mem.Allocator) {
-	for _, b := range p.blocks {
+	mem.Free(a, p.rows)
+	for i, b := range p.blocks {
+		p.blocks[i] = nil
 		mem.Free(a, b)
 	}
 	mem.Free(a, p.blocks)
-	mem.Free(a, p.rows)
 	mem.Free(a, p.index.slots)
 }
 

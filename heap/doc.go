@@ -1,8 +1,8 @@
 // Package heap provides allocators. Each stands on the ones below it.
 //
 //	4  Debug                                    finds misuse and leaks, and who did it
-//	3  ThreadSafe, Counting, Named, Limit,      add one property to a child
-//	   Logging, Validation, Failing,
+//	3  ThreadSafe, Counting, Named, Profile,    add one property to a child
+//	   Limit, Logging, Validation, Failing,
 //	   BufferFirst, Hybrid
 //	2  Pool                                     objects of one type
 //	1  Arena, ConcurrentArena                   phases: everything freed at once
@@ -18,7 +18,8 @@
 //   - None of these, or unsure: [Default], which is an [SMP].
 //
 // Around it: a limit, a count, a log, a fault to test with are the wrappers of
-// level 3; who looks for a bug takes [Debug]. A [Budget] shares the memory limit
+// level 3; who looks for a bug takes [Debug], and who wonders where memory went a
+// [Profile]. A [Budget] shares the memory limit
 // of a process between the Go heap and all of this.
 // While testing, take the allocator of testing/allocatortest.
 //

@@ -15,6 +15,8 @@ type session struct {
 	hits int
 }
 
+func (s session) String() string { return fmt.Sprint(s.user, " ", s.hits) }
+
 func Example_refused() {
 	_, err := mem.Create[session](heap.Page{})
 	fmt.Println(err)
@@ -43,6 +45,7 @@ func text(a mem.Allocator) error {
 		return err
 	}
 	e.word = mem.StringOf(word)
+	e.count++
 	if e.word.Get() != "allod" {
 		return fmt.Errorf("it is %q", e.word.Get())
 	}
@@ -61,7 +64,8 @@ func Example_promise() {
 		panic(err)
 	}
 	defer mem.Destroy(tree, root)
-	fmt.Println(root.key)
+	root.left, root.right = root, root
+	fmt.Println(root.left.right.key)
 	// Output: 0
 }
 

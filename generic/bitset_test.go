@@ -255,8 +255,10 @@ func TestBitEdges(t *testing.T) {
 	if err := errors.Join(s.Resize(70, true), o.Resize(69, false)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Resize(math.MaxInt, true); !errors.Is(err, mem.ErrOutOfMemory) || s.Len() != 70 || s.Count() != 70 {
-		t.Error(err)
+	if math.MaxInt > math.MaxInt32 { // with 32 bits there is memory for as many
+		if err := s.Resize(math.MaxInt, true); !errors.Is(err, mem.ErrOutOfMemory) || s.Len() != 70 || s.Count() != 70 {
+			t.Error(err)
+		}
 	}
 	b := generic.NewBitStack(a)
 	defer b.Close()

@@ -18,7 +18,7 @@ type hashIndex struct {
 }
 
 // maxIndexed is the most that a hashIndex holds.
-const maxIndexed = math.MaxUint32 - 1
+const maxIndexed = min(math.MaxUint32-1, math.MaxInt)
 
 // indexSlots returns how many slots an index of n entries has: a quarter is free
 // at least.

@@ -34,8 +34,8 @@ func (b *bump) Free([]byte, mem.Layout) {}
 // What is kept about a live block is at most 96 bytes of the Go heap, wherever
 // the block is.
 func TestDebugMemoryPerBlock(t *testing.T) {
-	if race.Enabled || testing.Short() || unsafe.Sizeof(uintptr(0)) == 4 {
-		t.Skip("it needs memory of its own")
+	if race.Enabled || invariant.Enabled || testing.Short() || unsafe.Sizeof(uintptr(0)) == 4 {
+		t.Skip("it needs memory of its own, and many blocks")
 	}
 	const n = 150_000 // more than fill a table that has just grown
 	for _, size := range []int{1, 64, 600} {

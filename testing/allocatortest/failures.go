@@ -47,6 +47,14 @@ type FailureOptions struct {
 	// for programs that can do with less.
 	MaySwallow bool
 
+	// Optional names functions that can do without what they ask for, and so need
+	// not report that it failed: a request with one of them on its stack may
+	// fail and fn return nil. The full name of the function
+	// ("main.(*Index).Compact") must contain the text. What is known of the
+	// packages of allod is always among them: resetting an arena, shrinking a
+	// container.
+	Optional []string
+
 	// MaxPoints is the most requests that are made to fail in each of the ways,
 	// chosen evenly from all that there are. 0 means 500.
 	MaxPoints int

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/allod-dev/allod/heap"
@@ -169,6 +170,20 @@ func (c *checker) step(n int) int {
 	return max(1, (n+most-1)/most)
 }
 
+// optional are the functions of allod that can do without what they ask for.
+var optional = []string{
+	"allod/heap.(*Arena).Reset",
+	"allod/heap.(*ArenaState).Reset",
+	"allod/heap.(*ConcurrentArena).Reset",
+	").ShrinkAndFree",
+	"allod/generic.(*table[...]).roomFor", // full parts have room elsewhere
+}
+
+// needs tells whether nothing on the stack of p can do without what it asks for.
+func (c *checker) needs(p point) bool {
+	return !slices.ContainsFunc(optional, p.calledBy) && !slices.ContainsFunc(c.o.Optional, p.calledBy)
+}
+
 // chooses tells whether p is among the requests that may fail.
 func (c *checker) chooses(p point) bool {
 	return p.size >= c.o.MinSize && (c.o.Caller == "" || p.calledBy(c.o.Caller))
@@ -194,7 +209,7 @@ func (c *checker) judge(in *injector, points []point) {
 			c.fail(in, "error %q, which does not wrap mem.ErrOutOfMemory", in.err)
 		}
 	case in.err == nil:
-		if !c.o.MaySwallow {
+		if !c.o.MaySwallow && in.needed > 0 {
 			c.fail(in, "no error: the failure was swallowed")
 		}
 	case !errors.Is(in.err, mem.ErrOutOfMemory):
@@ -236,7 +251,7 @@ func (c *checker) once(pl plan) *injector {
 	}
 	quiet := &quiet{}
 	below := New(quiet, Child(&roomy{child: source, rooms: make(map[uintptr]room)}))
-	in := &injector{child: below, plan: pl, first: -1, chooses: c.chooses, probability: c.o.Probability}
+	in := &injector{child: below, plan: pl, first: -1, chooses: c.chooses, needs: c.needs, probability: c.o.Probability}
 	func() {
 		defer func() {
 			if r := recover(); r != nil {

@@ -13,6 +13,7 @@ type injector struct {
 	child       mem.Allocator
 	plan        plan
 	chooses     func(point) bool // which requests may fail
+	needs       func(point) bool // which must not fail in silence
 	probability float64
 
 	mu       sync.Mutex
@@ -21,6 +22,7 @@ type injector struct {
 	points   []point
 	first    int // index in points of the first request that failed, or -1
 	failed   int // how many did
+	needed   int // how many of these must not fail in silence
 	refused  int // how many of these were to resize
 	err      error
 	panicked bool
@@ -49,8 +51,11 @@ func (in *injector) fails(op pointOp, size int) bool {
 		in.first = len(in.points) - 1
 	}
 	in.failed++
-	if op != opAlloc {
+	switch {
+	case op != opAlloc:
 		in.refused++
+	case in.needs(p):
+		in.needed++
 	}
 	return true
 }

@@ -250,6 +250,35 @@ func eager(a mem.Allocator) error {
 	return nil
 }
 
+// What a program can do without may fail in silence; what it needs may not.
+func TestCheckFailuresOptional(t *testing.T) {
+	tidy := func(a mem.Allocator) error { // resetting needs nothing
+		arena := heap.NewArena(a)
+		defer arena.Close()
+		for range 3 {
+			if _, err := mem.Alloc[byte](arena, 3000); err != nil {
+				return err
+			}
+		}
+		arena.Reset()
+		return nil
+	}
+	allocatortest.CheckAllFailures(t, tidy)
+
+	compact := func(a mem.Allocator) error {
+		if b, err := mem.Alloc[byte](a, 10); err == nil {
+			mem.Free(a, b)
+		}
+		return nil
+	}
+	r := allocatortest.NewRecorder()
+	allocatortest.CheckAllFailures(r, compact)
+	if all := strings.Join(r.Failures(), "\n"); !strings.Contains(all, "swallowed") {
+		t.Errorf("a swallowed failure was not reported: %q", all)
+	}
+	allocatortest.CheckFailures(t, allocatortest.FailureOptions{Optional: []string{"TestCheckFailuresOptional"}}, compact)
+}
+
 func TestCheckFailuresPairs(t *testing.T) {
 	r := allocatortest.NewRecorderNamed("TestX")
 	allocatortest.CheckFailures(r, allocatortest.FailureOptions{MaySwallow: true, Pairs: true}, eager)

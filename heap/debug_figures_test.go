@@ -3,6 +3,7 @@ package heap_test
 import (
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"testing"
 	"unsafe"
 
@@ -59,11 +60,11 @@ func TestDebugMemoryPerBlock(t *testing.T) {
 
 // Random valid operations, of every kind, are never reported.
 func TestDebugNoFalseReports(t *testing.T) {
-	ops := 9_000_000
+	ops := 9_000_000 // ten million in all
 	switch {
-	case race.Enabled:
+	case race.Enabled, invariant.Enabled:
 		ops = 50_000
-	case testing.Short(), invariant.Enabled, !rt.Linked, unsafe.Sizeof(uintptr(0)) == 4:
+	case testing.Short(), special(), unsafe.Sizeof(uintptr(0)) == 4:
 		ops = 300_000
 	}
 	for _, c := range []struct {
@@ -91,6 +92,27 @@ func TestDebugNoFalseReports(t *testing.T) {
 			d.none()
 		})
 	}
+}
+
+// special tells whether this is a build with tags, experiments or compiler flags
+// of its own, where tests that take long in the plain one do less.
+func special() bool {
+	if !rt.Linked {
+		return true
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return true
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "-gcflags", "-asan", "-msan", "-tags", "GOEXPERIMENT", "CGO_ENABLED":
+			if s.Value != "" && s.Value != "false" && s.Value != "1" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // validTypes are what blocks may be of that have a type, those with pointers

@@ -30,7 +30,7 @@ func TestDebugContract(t *testing.T) {
 		child func(t *testing.T) mem.Allocator
 		o     heap.DebugOptions
 		p     allocatortest.Promises
-		race  bool // worth the time under the race detector
+		main  bool // worth the time in every build
 	}{
 		{"page", func(*testing.T) mem.Allocator { return heap.Page{} },
 			heap.DebugOptions{}, allocatortest.Promises{Concurrent: true, NoGarbage: !invariant.Enabled}, true},
@@ -55,8 +55,8 @@ func TestDebugContract(t *testing.T) {
 		}, heap.DebugOptions{}, allocatortest.Promises{Concurrent: true}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if race.Enabled && !c.race {
-				t.Skip("the others tell the race detector as much")
+			if !c.main && (race.Enabled || invariant.Enabled || special()) {
+				t.Skip("the others tell as much in this build")
 			}
 			allocatortest.RunWith(t, c.p, func(t *testing.T) mem.Allocator {
 				return closing(t, heap.NewDebug(c.child(t), c.o))

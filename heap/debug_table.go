@@ -37,6 +37,8 @@ type debugTable struct {
 
 	gone  [debugGone]debugRemains // the last blocks that went back
 	goner int                     // how many ever did
+
+	unchecked int32 // calls since the last check
 }
 
 // Nodes lie in chunks that never move, are found by number, and are used again,
@@ -503,13 +505,15 @@ func (t *debugTable) discard(i int32) {
 }
 
 // check derives the totals anew and looks for every node in the index. In a large
-// table it does so now and then only.
+// table it does so once in as many calls as there are nodes, so that n calls
+// cost O(n log n) in all.
 //
 //go:norace
 func (t *debugTable) check() {
-	if n := uint64(t.blocks + t.kept); n > 64 && (t.births+t.frees)%n != 0 {
+	if t.unchecked++; t.nodes > 64 && t.unchecked < t.nodes {
 		return
 	}
+	t.unchecked = 0
 	lifted := 0
 	for i := t.lifted; i != 0; i = t.node(i).next {
 		lifted++

@@ -10,7 +10,7 @@ import (
 
 // lazy is an allocator of one word, which is nil: it looks like a nil pointer to
 // who does not look twice.
-type lazy struct{ a *heap.Arena }
+type lazy struct{ _ *heap.Arena }
 
 func (lazy) Alloc(size int, l mem.Layout) ([]byte, error)        { return heap.GC{}.Alloc(size, l) }
 func (lazy) Resize(b []byte, l mem.Layout, n int) ([]byte, bool) { return b, false }

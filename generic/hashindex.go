@@ -17,8 +17,9 @@ type hashIndex struct {
 	slots []uint64 // none, or a power of two; 0 is empty
 }
 
-// maxIndexed is the most that a hashIndex holds.
-const maxIndexed = min(math.MaxUint32-1, math.MaxInt)
+// maxIndexed is the most that a hashIndex holds. The number of its slots is an
+// int.
+const maxIndexed = min(math.MaxInt/4, math.MaxUint32-1)
 
 // indexSlots returns how many slots an index of n entries has: a quarter is free
 // at least.

@@ -1,0 +1,300 @@
+package heap_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"unsafe"
+
+	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/mem"
+)
+
+// Of two calls of two goroutines on one block, the later one is told of, and the
+// earlier one does its work.
+func TestDebugRacingCalls(t *testing.T) {
+	for _, first := range []string{"Resize", "Remap"} {
+		for _, second := range calls {
+			t.Run(first+"/"+second.name, func(t *testing.T) {
+				child := &fakeChild{}
+				d := newDebug(t, child, heap.DebugOptions{})
+				s := &scene{debugTest: d, size: 100, kind: heap.ConcurrentUse, op: "heap: Debug." + second.name}
+				b := s.alloc(word8)
+				child.entered = func() {
+					child.entered = nil
+					done := make(chan bool)
+					go func() {
+						second.call(s, b, word8)
+						close(done)
+					}()
+					<-done
+				}
+				r, ok := d.Resize, false
+				if first == "Remap" {
+					r = d.Remap
+				}
+				if b, ok = r(b, word8, 120); !ok || len(b) != 120 {
+					t.Fatalf("%d bytes, %t", len(b), ok)
+				}
+				s.judge(second.name)
+				s.got = nil
+				b, _ = d.Resize(b, word8, 90) // one after the other
+				b, _ = d.Remap(b, word8, 95)
+				d.Free(b, word8)
+				for _, o := range s.others {
+					d.Free(o, word8)
+				}
+				d.none()
+			})
+		}
+	}
+}
+
+// A stack is no allocator's.
+func TestDebugFreeStack(t *testing.T) {
+	d := newDebug(t, heap.Page{}, heap.DebugOptions{})
+	var local [64]byte // stays on the stack: Free does not let it escape
+	at := next()
+	d.Debug.Free(local[:], word8)
+	if len(d.got) != 1 || d.got[0].Kind != heap.ForeignFree || d.got[0].Size != 64 || begins(d.got[0].Here) != at {
+		t.Errorf("%v", d.got)
+	}
+	d.got = nil
+}
+
+// A child that lies is told of with what it said, and where it was asked.
+func TestDebugLieTold(t *testing.T) {
+	for _, c := range []struct {
+		name, hint string
+		lie        func(b []byte, first []byte) []byte
+	}{
+		{"short", "the child returned 163 bytes with room for 163, not 164", func(b, _ []byte) []byte { return b[: len(b)-1 : len(b)-1] }},
+		{"misaligned", "the block is not aligned to 8 bytes", func(b, _ []byte) []byte { return unsafe.Slice(&b[1], len(b)) }},
+		{"nothing", "the child returned neither a block nor an error", func([]byte, []byte) []byte { return nil }},
+		{"overlap", "the block overlaps one of 100 bytes at ", func(b, first []byte) []byte { return unsafe.Slice(&first[96], len(b)) }},
+		{"twice", "the block overlaps one of 100 bytes at ", func(b, first []byte) []byte { return unsafe.Slice(byteAt(first, -32), len(b)) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			child := &fakeChild{}
+			d := newDebug(t, child, heap.DebugOptions{})
+			born := next()
+			first, _ := d.Debug.Alloc(100, word8)
+			var said []byte
+			child.lie = func(b []byte) []byte { said = c.lie(b, first); return said }
+			at := next()
+			if _, err := d.Debug.Alloc(100, word8); err == nil {
+				t.Error("Alloc succeeds")
+			}
+			child.lie = nil
+			hint := c.hint
+			if c.name != "overlap" && c.name != "twice" {
+				born = ""
+			} else {
+				hint += fmt.Sprintf("%#x", addr(first))
+			}
+			m := d.one(heap.ChildLied, said, len(said))
+			if m.Op != "heap: Debug.Alloc" || m.Hint != hint || begins(m.Alloc) != born || begins(m.Here) != at {
+				t.Errorf("%v, want %q; here\n%vallocated\n%v", m, hint, m.Here, m.Alloc)
+			}
+			d.Free(debugAlloc(d, 100, word8), word8) // an honest child
+			d.Free(first, word8)
+			if d.none(); d.Stats().Blocks != 0 {
+				t.Errorf("%+v", d.Stats())
+			}
+		})
+	}
+}
+
+// Whatever fails in between, the limit is on the bytes that are live, exactly.
+func TestDebugLimitExact(t *testing.T) {
+	const limit = 2000
+	child := &fakeChild{}
+	d := newDebug(t, child, heap.DebugOptions{MemoryLimit: limit, QuarantineBlocks: 3})
+	rnd := rand.New(rand.NewPCG(3, 4))
+	var live [][]byte
+	bytes := 0
+	for range 3000 {
+		child.fail, child.refuse, child.move = rnd.IntN(3) == 0, rnd.IntN(3) == 0, rnd.IntN(3) == 0
+		size := 1 + rnd.IntN(limit/4)
+		switch i := rnd.IntN(len(live) + 1); {
+		case i == len(live):
+			b, err := d.Alloc(size, word8)
+			if over := size > limit-bytes; over != errors.Is(err, mem.ErrLimit) || (err == nil) == (over || child.fail) {
+				t.Fatalf("Alloc(%d) with %d of %d live: %v", size, bytes, limit, err)
+			}
+			if err == nil {
+				live = append(live, b)
+			}
+		case rnd.IntN(2) == 0:
+			f := d.Resize
+			if rnd.IntN(2) == 0 {
+				f = d.Remap
+			}
+			b, ok := f(live[i], word8, size)
+			if ok && size-len(live[i]) > limit-bytes {
+				t.Fatalf("to %d from %d with %d of %d live", size, len(live[i]), bytes, limit)
+			}
+			live[i] = b
+		default:
+			d.Free(live[i], word8)
+			live = slices.Delete(live, i, i+1)
+		}
+		bytes = 0
+		for _, b := range live {
+			bytes += len(b)
+		}
+		if s := d.Stats(); s.Bytes != bytes || s.Blocks != len(live) || s.PeakBytes > limit {
+			t.Fatalf("%d blocks of %d bytes, %+v", len(live), bytes, s)
+		}
+	}
+	child.fail = false
+	if _, err := d.Alloc(limit-bytes+1, word8); !errors.Is(err, mem.ErrLimit) {
+		t.Errorf("one byte too many: %v", err)
+	}
+	for _, b := range append(live, debugAlloc(d, limit-bytes, word8)) {
+		d.Free(b, word8)
+	}
+	d.none()
+}
+
+// With a quarantine without bounds no address comes again; without quarantine
+// one does.
+func TestDebugNeverReuse(t *testing.T) {
+	for _, never := range []bool{true, false} {
+		o := heap.DebugOptions{QuarantineBytes: math.MaxInt, QuarantineBlocks: math.MaxInt}
+		if !never {
+			if race.Enabled {
+				continue // pages are not reused
+			}
+			o = heap.DebugOptions{QuarantineBytes: -1}
+		}
+		d := newDebug(t, heap.NewFixedBuffer(make([]byte, 200_000)), o)
+		had := map[uintptr]bool{}
+		again := false
+		for range 1000 {
+			b := debugAlloc(d, 64, word8)
+			again = again || had[addr(b)]
+			had[addr(b)] = true
+			d.Free(b, word8)
+		}
+		if again == never {
+			t.Errorf("never is %t, again %t", never, again)
+		}
+		if s := d.Stats(); never && s.Quarantined != 1000 {
+			t.Errorf("%+v", s)
+		}
+		d.none()
+	}
+}
+
+// Every CheckEvery-th call checks, and no other.
+func TestDebugCheckEveryExact(t *testing.T) {
+	for n := 1; n < 6; n++ {
+		d := newDebug(t, heap.GC{}, heap.DebugOptions{CheckEvery: n})
+		b := debugAlloc(d, 9, word8) // call 1
+		c := debugAlloc(d, 9, word8)
+		for call := 3; call < 20; call++ {
+			*byteAt(b, 9)++
+			d.Resize(c, word8, 9)
+			if found := len(d.got) > 0; found != (call%n == 0) {
+				t.Errorf("every %d: call %d: %v", n, call, d.got)
+			}
+			d.got = nil
+			d.Check() // repairs it
+		}
+	}
+}
+
+// The log says, in order, what is called and what came of it.
+func TestDebugLog(t *testing.T) {
+	var log logged
+	d := newDebug(t, heap.NewLimit(heap.GC{}, 300), heap.DebugOptions{Logger: slog.New(&log)})
+	b := debugAlloc(d, 10, word8)
+	d.Resize(b, word8, 1<<20)
+	d.Remap(b, word8, 10)
+	d.Alloc(1000, word8)
+	d.Free(b, word8)
+	want := []string{"DEBUG alloc 10", fmt.Sprintf("DEBUG resize refused %d", 1<<20), "DEBUG remap 10", "ERROR alloc failed 1000", "DEBUG free 10"}
+	if !slices.Equal(log, want) {
+		t.Errorf("%q, want %q", log, want)
+	}
+	d.none()
+}
+
+// logged collects what was logged.
+type logged []string
+
+func (*logged) Enabled(context.Context, slog.Level) bool { return true }
+func (l *logged) WithAttrs([]slog.Attr) slog.Handler     { return l }
+func (l *logged) WithGroup(string) slog.Handler          { return l }
+func (l *logged) Handle(_ context.Context, r slog.Record) error {
+	text := fmt.Sprintf("%v %s", r.Level, r.Message)
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "size" {
+			text += " " + a.Value.String()
+		}
+		return true
+	})
+	*l = append(*l, text)
+	return nil
+}
+
+// A leak is told with the line that allocated; what was freed, or came before, is
+// not.
+func TestDebugLeakLines(t *testing.T) {
+	for _, size := range debugSizes {
+		d := newDebug(t, heap.GC{}, heap.DebugOptions{})
+		d.Free(debugAlloc(d, size, word8), word8)
+		born := next()
+		b, _ := d.Debug.Alloc(size, word8)
+		e := d.Leaks()
+		if e == nil || e.Blocks != 1 || e.Bytes != size || len(e.Groups) != 1 || begins(e.Groups[0].Stack) != born {
+			t.Errorf("%v, want %s", e, born)
+		}
+		d.Free(b, word8)
+		if e := d.Close(); e != nil {
+			t.Error(e)
+		}
+	}
+}
+
+// What faults in a guarded block is told with the lines.
+func TestGuardedFaultLines(t *testing.T) {
+	for _, size := range guardSizes {
+		for _, crime := range []heap.MisuseKind{0, heap.UseAfterFree, heap.Overflow} {
+			d := guardedDebug(t, heap.GuardEnd, heap.DebugOptions{QuarantineBytes: 64 << 20})
+			s := &scene{debugTest: d, size: size}
+			b := s.one(word1)
+			n := size - 1
+			if crime == heap.UseAfterFree {
+				s.free(b, word1)
+			} else if crime == heap.Overflow {
+				n = size
+			}
+			var at string
+			err := heap.Catch(func() {
+				at = next()
+				*byteAt(b, n) = 1
+			})
+			var f *heap.Fault
+			if errors.As(err, &f) != (crime != 0) {
+				t.Fatalf("%d bytes, %v: %v", size, crime, err)
+			}
+			if crime != 0 && (f.Kind != crime || f.Block != addr(b) || f.Size != size || f.Addr != addr(b)+uintptr(n) ||
+				begins(f.Here) != at || begins(f.Alloc) != s.born || begins(f.Free) != s.died) {
+				t.Errorf("%d bytes, %v: %v at %s, of %s, freed %s; want %s, %s, %s", size, crime, f,
+					begins(f.Here), begins(f.Alloc), begins(f.Free), at, s.born, s.died)
+			}
+			if crime != heap.UseAfterFree {
+				d.Free(b, word1)
+			}
+			d.none()
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/internal/rt"
 	"github.com/allod-dev/allod/mem"
@@ -130,8 +131,8 @@ func TestDebugHiddenPointerTwin(t *testing.T) {
 }
 
 func TestDebugHiddenAllocates(t *testing.T) {
-	if race.Enabled {
-		t.Skip("the race detector allocates")
+	if race.Enabled || invariant.Enabled {
+		t.Skip("Page allocates in these builds")
 	}
 	d := newDebug(t, mem.NoGoPointers(heap.Page{}), heap.DebugOptions{QuarantineBlocks: 10})
 	pair := func() { mem.Destroy(d, createHiding(t, d)) }

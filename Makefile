@@ -10,7 +10,9 @@ PLATFORMS   := darwin/arm64 windows/amd64 freebsd/amd64 linux/arm64 linux/386 js
 CLIENTS     := contrib/arrow contrib/grpcmem contrib/moderncmemory contrib/moderncmemory/clients contrib/swiss contrib/wazero
 # What is tested with all RELEASES, and vetted for all PLATFORMS.
 PORTABLE    := . cmd/allod
-MODULES     := $(PORTABLE) bench contrib/httparena contrib/prometheus contrib/otel $(CLIENTS)
+# What takes minutes to compile, and is left to make clients.
+HEAVY       := contrib/moderncmemory/clients
+MODULES     := $(PORTABLE) bench contrib/httparena contrib/prometheus contrib/otel $(filter-out $(HEAVY),$(CLIENTS))
 PKGS        := ./...
 HOLDERS     := ./mem/... ./heap/... ./generic/... ./testing/...
 HAVE_CC     := [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null
@@ -68,19 +70,19 @@ test-nocgo: ## the tests without cgo
 
 .PHONY: test-pure
 test-pure: ## the tests without linknames, and without the runtime's type descriptors
-	$(GO) test -tags allod_nolinkname $(PKGS)
-	$(GO) test -tags purego $(PKGS)
+	$(GO) test -short -tags allod_nolinkname $(PKGS)
+	$(GO) test -short -tags purego $(PKGS)
 
 .PHONY: test-cgocheck2
 test-cgocheck2: ## the tests of what holds memory, every pointer store checked (needs cgo)
-	@if $(HAVE_CC); then echo GOEXPERIMENT=cgocheck2 $(GO) test $(HOLDERS); GOEXPERIMENT=cgocheck2 $(GO) test $(HOLDERS); \
+	@if $(HAVE_CC); then echo GOEXPERIMENT=cgocheck2 $(GO) test -short $(HOLDERS); GOEXPERIMENT=cgocheck2 $(GO) test -short $(HOLDERS); \
 	else echo "SKIPPED: GOEXPERIMENT=cgocheck2: no C compiler here"; fi
 
 .PHONY: test-releases
 test-releases: ## the tests with the supported Go releases other than this one
 	@for r in $(RELEASES); do case "$$($(GO) env GOVERSION)" in $${r%.*}*) continue;; esac; \
 		if ! GOTOOLCHAIN=$$r $(GO) version >/dev/null 2>&1; then echo "SKIPPED: $$r: it is not here and cannot be downloaded"; continue; fi; \
-		for m in $(PORTABLE); do echo "$$m: GOTOOLCHAIN=$$r $(GO) test ./..."; (cd $$m && GOTOOLCHAIN=$$r $(GO) test ./...) || exit 1; done; done
+		for m in $(PORTABLE); do echo "$$m: GOTOOLCHAIN=$$r $(GO) test -short ./..."; (cd $$m && GOTOOLCHAIN=$$r $(GO) test -short ./...) || exit 1; done; done
 
 .PHONY: test-386
 test-386: ## the tests on 32 bits, where this machine runs them

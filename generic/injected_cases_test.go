@@ -78,9 +78,13 @@ var sequenceInjections = []injection{
 		"Resize":                     func(l *generic.MultiArrayList[link], n int) error { return l.Resize(90) },
 		"ShrinkAndFree":              func(l *generic.MultiArrayList[link], n int) error { l.ShrinkAndFree(2); return nil },
 	}),
-	inject(none, true, []int{4, 12, 60}, func(a mem.Allocator, n int) (*generic.SegmentedList[link], error) { // where a segment ends
+	inject(none, true, []int{4, 12, 60}, func(a mem.Allocator, n int) (*generic.SegmentedList[link], error) { // up to the end of a segment
 		l := generic.NewSegmentedList[link](a)
-		return l, l.AppendSlice(links[:n])
+		err := l.AppendSlice(links[:n])
+		for err == nil && l.Len() < l.Cap() {
+			err = l.Append(links[n])
+		}
+		return l, err
 	}, func(l *generic.SegmentedList[link]) any {
 		return []any{slices.Collect(l.Values()), l.Cap()}
 	}, operations[*generic.SegmentedList[link]]{

@@ -63,11 +63,11 @@ test-race: ## the tests under the race detector (needs cgo)
 
 .PHONY: test-checkptr
 test-checkptr: ## the tests with pointer conversions checked
-	$(GO) test -gcflags=all=-d=checkptr $(PKGS)
+	$(GO) test -short -gcflags=all=-d=checkptr $(PKGS)
 
 .PHONY: test-nocgo
 test-nocgo: ## the tests without cgo
-	CGO_ENABLED=0 $(GO) test $(PKGS)
+	CGO_ENABLED=0 $(GO) test -short $(PKGS)
 
 .PHONY: test-pure
 test-pure: ## the tests without linknames, and without the runtime's type descriptors

@@ -71,8 +71,8 @@ test-nocgo: ## the tests without cgo
 
 .PHONY: test-pure
 test-pure: ## the tests without linknames, and without the runtime's type descriptors
-	$(GO) test -short -tags allod_nolinkname $(PKGS)
-	$(GO) test -short -tags purego $(PKGS)
+	$(GO) test -short -tags allod_nolinkname ./internal/... ./mem/... ./heap/...
+	$(GO) test -short -tags purego ./internal/... ./mem/... ./heap/...
 
 .PHONY: test-cgocheck2
 test-cgocheck2: ## the tests of what holds memory, every pointer store checked (needs cgo)
@@ -96,7 +96,7 @@ test-386: ## the tests on 32 bits, where this machine runs them
 test-modules: ## vet and test of the modules beside the core
 	@for m in $(filter-out .,$(MODULES)); do if [ -f $$m/go.mod ]; then \
 		echo "$$m: go vet, go test"; (cd $$m && $(GO) vet ./... && $(GO) test ./...) || exit 1; fi; done
-	@if $(HAVE_CC); then echo "cmd/allod: go test -race -short"; (cd cmd/allod && $(GO) test -race -short ./...); fi
+	@if $(HAVE_CC); then echo "cmd/allod: go test -race -short ./internal/..."; (cd cmd/allod && $(GO) test -race -short ./internal/...); fi
 
 .PHONY: platforms
 platforms: ## go vet on every platform that must build

@@ -329,7 +329,7 @@ func TestBTreeMapEdges(t *testing.T) {
 	if _, ok := m.GetKey("four"); ok {
 		t.Error("GetKey of what is not there")
 	}
-	if old, had, err := m.FetchPut("ten", 10); err != nil || !had || old != 2 || *m.GetPtr("xxx") != 10 {
+	if old, had, err := m.FetchPut("ten", 10); err != nil || !had || old != 2 || *m.GetPtr("six") != 10 {
 		t.Error(old, had, err)
 	}
 	for k, v := range m.AllPtr() {

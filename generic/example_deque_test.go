@@ -12,19 +12,19 @@ import (
 func ExampleDeque() {
 	roads := map[string][]string{"Ulm": {"Linz", "Graz"}, "Linz": {"Wien"}, "Graz": {"Wien", "Pula"}}
 	seen := map[string]bool{"Ulm": true}
-	todo := generic.NewDeque[string](heap.GC{}) // strings are Go pointers
-	defer todo.Close()
-	if err := todo.PushBack("Ulm"); err != nil {
+	towns := generic.NewDeque[string](heap.GC{}) // strings are Go pointers
+	defer towns.Close()
+	if err := towns.PushBack("Ulm"); err != nil {
 		log.Fatal(err)
 	}
-	for town := range todo.Drain() {
+	for town := range towns.Drain() {
 		fmt.Print(town, " ")
 		for _, next := range roads[town] {
 			if seen[next] {
 				continue
 			}
 			seen[next] = true
-			if err := todo.PushBack(next); err != nil {
+			if err := towns.PushBack(next); err != nil {
 				log.Fatal(err)
 			}
 		}

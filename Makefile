@@ -16,6 +16,9 @@ HEAVY       := contrib/moderncmemory/clients
 MODULES     := $(PORTABLE) bench contrib/httparena contrib/prometheus contrib/otel $(filter-out $(HEAVY),$(CLIENTS))
 PKGS        := ./...
 HOLDERS     := ./mem/... ./heap/... ./generic/... ./testing/...
+# Two builds at a time: one package takes longer than all others together. Makes
+# that would mix what they print have one.
+TWO         := $(if $(filter output-sync,$(.FEATURES)),-j2 --output-sync=target)
 HAVE_CC     := [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null
 
 .DEFAULT_GOAL := help
@@ -27,7 +30,7 @@ help: ## list the targets
 test: ## all that CI checks: vet, staticcheck, tests in every build, other platforms
 	@$(GO) version
 	@$(MAKE) --no-print-directory fmt vet staticcheck
-	@$(MAKE) --no-print-directory test-plain test-invariants test-race test-checkptr test-nocgo test-386 test-pure test-cgocheck2 test-releases
+	@$(MAKE) --no-print-directory $(TWO) test-plain test-invariants test-race test-checkptr test-nocgo test-386 test-pure test-cgocheck2 test-releases
 	@$(MAKE) --no-print-directory test-modules platforms
 	@echo "make test: everything passed"
 

@@ -82,7 +82,7 @@ func TestHashOfSpreads(t *testing.T) {
 // Keys with a pattern land in the table as random ones would.
 func TestHashMapSpreads(t *testing.T) {
 	const n = 3072 // a table of 512 groups, full
-	passes := func(name string, key func(i int) uint64) {
+	once := func(key func(i int) uint64) int {
 		m := generic.NewHashMap[uint64, struct{}](heap.Page{})
 		defer m.Close()
 		if err := m.EnsureTotalCapacity(n); err != nil || m.Cap() != n {
@@ -91,9 +91,14 @@ func TestHashMapSpreads(t *testing.T) {
 		for i := range n {
 			m.PutAssumeCapacity(key(i), struct{}{})
 		}
-		// Of n random keys, 0.26 n do not find room where they look first.
-		if got, _ := generic.Passes(m); got > n/2 {
-			t.Errorf("%s: %d passes of %d keys", name, got, n)
+		got, _ := generic.Passes(m)
+		return got
+	}
+	passes := func(name string, key func(i int) uint64) {
+		// Of n random keys, 0.26 n do not find room where they look first. With
+		// one seed in some thousands, keys in a row do worse than twice that.
+		if got := min(once(key), once(key), once(key)); got > n/2 {
+			t.Errorf("%s: %d passes of %d keys, with each of three seeds", name, got, n)
 		}
 	}
 	passes("in sequence", func(i int) uint64 { return uint64(i) })

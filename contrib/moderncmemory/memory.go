@@ -4,8 +4,9 @@
 //
 //	replace modernc.org/memory => github.com/allod-dev/allod/contrib/moderncmemory v0.1.0
 //
-// Nothing else changes; memory comes from heap.Default() then. To have it from
-// elsewhere, within a limit or watched by a heap.Debug, call [SetDefault].
+// Nothing else changes; memory comes from a heap.SMP of the package's own then.
+// To have it from elsewhere, from heap.Default(), within a limit or watched by a
+// heap.Debug, call [SetDefault].
 package memory
 
 import (
@@ -72,21 +73,27 @@ var (
 	changing sync.Mutex
 )
 
-func init() { sources.Store(&[]source{newSource(heap.Default())}) }
+// What is built on libc grows tables by doubling them: SQLite sorts and QuickJS
+// hashes that way, and no block that it leaves behind is wanted again. So less is
+// kept of them than heap.Default() keeps; it is a quarter of SQLite's memory, and
+// takes no time that could be measured.
+var own = heap.NewSMP(heap.SMPOptions{Retain: 4 << 20})
+
+func init() { sources.Store(&[]source{newSource(own)}) }
 
 func newSource(a mem.Allocator) source {
 	good, _ := mem.As[mem.GoodSizer](a)
 	return source{a, good}
 }
 
-// SetDefault makes all Allocators take memory from a, nil standing for
-// heap.Default(), and returns what they took it from before. Blocks that were
+// SetDefault makes all Allocators take memory from a, nil standing for the SMP
+// that they begin with, and returns what they took it from before. Blocks that were
 // allocated before go back to where they came from. An allocator that was set
 // once is remembered for ever. It may be called by any goroutine, and a must be
 // safe for concurrent use, unless all calls come from libc.
 func SetDefault(a mem.Allocator) (before mem.Allocator) {
 	if a == nil {
-		a = heap.Default()
+		a = own
 	}
 	changing.Lock()
 	defer changing.Unlock()

@@ -178,6 +178,7 @@ func (s *ArenaState) rewind(child mem.Allocator, i int) {
 			t.lower(positionOf(to, j).off)
 		}
 	} else {
+		s.measure(true)
 		s.leaveAll()
 		s.prune(child, m.chunks, false)
 		if to[0].id != 0 {
@@ -188,6 +189,7 @@ func (s *ArenaState) rewind(child mem.Allocator, i int) {
 				s.laneBackTo(t, at)
 			}
 		}
+		s.measure(false)
 	}
 	s.endMark(i)
 }

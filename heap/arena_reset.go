@@ -17,6 +17,7 @@ func (s *ArenaState) resetTo(child mem.Allocator, limit int) bool {
 		s.release(child)
 		return true
 	}
+	s.measure(true)
 	if len(s.chunks) == 1 && s.cur != nil && len(s.cur) <= limit {
 		s.lower(0)
 		s.check()
@@ -55,6 +56,7 @@ func (s *ArenaState) resetTo(child mem.Allocator, limit int) bool {
 		}
 		t.spare = 0
 	}
+	s.measure(false)
 	s.check()
 	return ok
 }

@@ -54,6 +54,8 @@ type ArenaState struct {
 	marks     []mark     // open, oldest first
 	positions []position // where the marks stand in cur and the lanes
 	markIDs   uint64     // the last one given
+
+	meter meterRef // where others read what is held
 }
 
 // A chunk is a block of the child. What is known of it is kept here and not in
@@ -280,6 +282,7 @@ func (s *ArenaState) grow(child mem.Allocator, size int, l mem.Layout) ([]byte, 
 		}
 		c.mem = b
 		s.add(c)
+		s.measure(true)
 		s.check()
 		return b, nil
 	}
@@ -304,6 +307,7 @@ func (s *ArenaState) grow(child mem.Allocator, size int, l mem.Layout) ([]byte, 
 		c.dirty = len(c.mem)
 	}
 	s.enterChunk(s.add(c))
+	s.measure(true)
 	return nil, nil
 }
 
@@ -347,6 +351,7 @@ func (s *ArenaState) extend(child mem.Allocator, more int) bool {
 	case s.clean == was:
 		s.clean = len(b)
 	}
+	s.measure(true)
 	s.check()
 	return true
 }
@@ -452,6 +457,7 @@ func (s *ArenaState) count(c *chunk, n int) {
 // release gives every chunk back to the child, newest first, which a child that
 // is itself linear takes back best.
 func (s *ArenaState) release(child mem.Allocator) {
+	s.measure(len(s.chunks) > 0)
 	s.lanes.forget()
 	s.cur, s.off, s.clean, s.dirty, s.step, s.floor, s.id, s.spare, s.phase = nil, 0, 0, 0, 0, 0, 0, 0, 0
 	s.kinds = mem.Plain // the next child may be another
@@ -460,6 +466,7 @@ func (s *ArenaState) release(child mem.Allocator) {
 	for i := len(s.chunks) - 1; i >= 0; i-- {
 		s.drop(child, i)
 	}
+	s.measure(false)
 	s.check()
 }
 

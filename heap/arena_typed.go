@@ -119,6 +119,7 @@ func (s *ArenaState) growLane(child mem.Allocator, t *lane, size int, align mem.
 		}
 		c.mem = b
 		s.add(c)
+		s.measure(true)
 		s.check()
 		return b, nil
 	}
@@ -134,6 +135,7 @@ func (s *ArenaState) growLane(child mem.Allocator, t *lane, size int, align mem.
 	}
 	t.align = c.align
 	s.enterLane(t, s.add(c))
+	s.measure(true)
 	return nil, nil
 }
 

@@ -135,10 +135,22 @@ func NewBudget(total int, o BudgetOptions) (*Budget, error) {
 		b.mu.Unlock()
 		return nil, err
 	}
+	openBudget.Store(b)
 	b.mu.Unlock()
 	b.settle()
 	return b, nil
 }
+
+var openBudget atomic.Pointer[Budget]
+
+// OpenBudget returns the Budget of this process that is open, or nil. It is for
+// those who show what there is.
+func OpenBudget() *Budget { return openBudget.Load() }
+
+// OffHeap returns how many bytes are committed off the Go heap, which Go's memory
+// limit does not count: what allod's allocators have got from the operating
+// system, with what [Budget.Reserve] counts.
+func OffHeap() int { return int(offHeap()) }
 
 // open takes over the limit that is in force.
 func (b *Budget) open(total int64) error {
@@ -342,6 +354,7 @@ func (b *Budget) Close() error {
 	if b.closed.Swap(true) {
 		return nil
 	}
+	openBudget.CompareAndSwap(b, nil)
 	vm.Ungovern(&b.governor)
 	vm.Discharge(int(b.reserved.Swap(0)))
 	lost := b.lost.Load() || debug.SetMemoryLimit(-1) != b.set.Load()

@@ -132,8 +132,20 @@ func (n *NamedAllocator) Close() error {
 	return nil
 }
 
-// Stats returns the counts of n alone; see [Counting.Stats].
+// Stats returns the counts of n alone, see [Counting.Stats], and what the child
+// holds, unless that is for the whole process.
 func (n *NamedAllocator) Stats() NamedStats {
+	s := n.counts()
+	if f, ok := mem.As[mem.Footprinter](n.Unwrap()); ok {
+		if held := f.Footprint(); !held.Process {
+			s.Footprint = held
+		}
+	}
+	return s
+}
+
+// counts returns what n has counted.
+func (n *NamedAllocator) counts() NamedStats {
 	s := NamedStats{Name: n.name, Allocators: 1}
 	if n.count == nil {
 		return s
@@ -199,6 +211,20 @@ type NamedStats struct {
 	// Sizes says how many blocks there are of which size, smallest first,
 	// without sizes that there never was a block of.
 	Sizes []SizeStats
+	// Footprint is what the allocators hold that blocks of this name come from:
+	// those that no other name, or only names below this one, share; see
+	// [Registry.Footprints]. It is zero if there are none, or none that knows.
+	Footprint mem.Footprint
+}
+
+// Fragmentation returns the share of the memory committed for a name in which
+// there is no byte that was asked for, between 0 and 1: what sizes were rounded
+// up by, and what is free and kept. It is 0 if nothing is known to be committed.
+func (s *NamedStats) Fragmentation() float64 {
+	if s.Footprint.Committed <= 0 {
+		return 0
+	}
+	return min(max(1-float64(s.Bytes)/float64(s.Footprint.Committed), 0), 1)
 }
 
 // SizeStats counts the blocks whose size is more than half of MaxSize and at
@@ -224,6 +250,7 @@ func (s NamedStats) plus(o NamedStats) NamedStats {
 	s.Moved += o.Moved
 	s.Refused += o.Refused
 	s.Sizes = mergeSizes(s.Sizes, o.Sizes)
+	s.Footprint = s.Footprint.Plus(o.Footprint)
 	return s
 }
 

@@ -249,6 +249,9 @@ func (p *Pool[T]) destroySlow(v *T) {
 		c.filled++
 	} else {
 		c.park(s, index)
+		if c.parked%magazine == 0 {
+			c.measure()
+		}
 	}
 	if invariant.Enabled {
 		c.check(false)

@@ -46,6 +46,8 @@ type poolCore struct {
 	preheat int
 	most    int   // objects at once
 	err     error // of every request, once there is one
+
+	meter meterRef // where others read what is held
 }
 
 // poolSlot is a free slot of the current slab. The offset saves Create a
@@ -128,6 +130,7 @@ func strideFor(size int, l mem.Layout) (stride int, ok bool) {
 // then fresh ones, then those of a new slab. Zeroed tells that it is one slot,
 // known to be zero.
 func (c *poolCore) refill() (zeroed bool, err error) {
+	c.measure()
 	if c.current != nil && c.current.top != 0 {
 		c.takeParked(c.current)
 		return false, nil
@@ -333,6 +336,7 @@ func (c *poolCore) addSlab(n int) error {
 	}
 	c.slots += n
 	c.bytes += len(b)
+	c.measure()
 	return nil
 }
 
@@ -368,6 +372,7 @@ func (c *poolCore) dropSlabs(drop func(*poolSlab) bool) (freed int) {
 		}
 	}
 	c.bump = 0
+	c.measure()
 	return freed
 }
 
@@ -390,6 +395,7 @@ func (c *poolCore) reset() {
 	clear(c.avail)
 	c.noCurrent()
 	c.bump, c.fresh, c.parked = 0, 0, 0
+	c.measure()
 }
 
 // flush parks what is in the magazine.

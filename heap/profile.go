@@ -293,16 +293,8 @@ func (p *Profile) insert(b []byte, is profiled) {
 func (p *Profile) WriteProfile(w io.Writer) error {
 	program, _ := os.Executable() // a profile without its name is good enough
 	out := pprofenc.New(pprofenc.Heap, program, time.Now())
-	p.mu.Lock()
-	sites := make(map[stack.ID]profileSite, len(p.sites))
-	for id, s := range p.sites {
-		sites[id] = *s
-	}
-	p.mu.Unlock()
-	for id, s := range sites {
-		round := func(f float64) int64 { return int64(math.Round(f)) }
-		out.Add(stack.Logical(p.stacks.PCs(id)),
-			round(s.allocObjects), round(s.allocBytes), round(s.liveObjects), round(s.liveBytes))
+	for _, s := range p.Sites() {
+		out.Add(s.Stack, s.TotalBlocks, s.TotalBytes, s.Blocks, s.Bytes)
 	}
 	return out.Write(w)
 }

@@ -170,6 +170,21 @@ func ExampleProfile() {
 	// Output: true
 }
 
+// Who has what, as values.
+func ExampleProfileSite() {
+	p := heap.NewProfileWith(heap.Page{}, heap.ProfileOptions{Rate: 1})
+	a := mem.Must(mem.Alloc[byte](p, 1000))
+	b := mem.Must(mem.Alloc[byte](p, 3000))
+	mem.Free(p, a)
+	for _, s := range p.Sites() {
+		fmt.Println(s.Bytes, "bytes of", s.TotalBytes)
+	}
+	mem.Free(p, b)
+	// Output:
+	// 3000 bytes of 3000
+	// 0 bytes of 1000
+}
+
 func BenchmarkProfile(b *testing.B) {
 	for _, c := range []struct {
 		impl string

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
 
+	"github.com/allod-dev/allod/internal/rtype"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -26,6 +28,14 @@ type Registry struct {
 	mu   sync.Mutex
 	live map[*NamedAllocator]struct{}
 	past map[string]NamedStats // of those that were closed, by name
+
+	watched map[*watched]struct{}
+}
+
+// watched is a call of Watch that was not ended.
+type watched struct {
+	name string
+	what mem.Footprinter
 }
 
 // DefaultRegistry is where [Named] puts its allocators.
@@ -67,7 +77,44 @@ func (r *Registry) remove(n *NamedAllocator) {
 	}
 	sum := r.past[n.name]
 	sum.Name = n.name
-	r.past[n.name] = sum.plus(n.Stats().past())
+	r.past[n.name] = sum.plus(n.counts().past())
+}
+
+// Watch makes what f holds known under a name in the [DefaultRegistry]; see
+// [Registry.Watch].
+func Watch(f mem.Footprinter, name string) (stop func()) {
+	return DefaultRegistry.watch(f, name, "heap: Watch")
+}
+
+// Watch makes what f holds known under a name, until stop is called. It is for
+// allocators that a [NamedAllocator] does not stand on, which are found without:
+// an [Arena] or [Pool] whose chunks come from one, say. Its name should not be
+// below that of its child, or the same memory counts twice. Watch panics if name
+// is not one as [Registry.Named] wants it, or f is nil.
+func (r *Registry) Watch(f mem.Footprinter, name string) (stop func()) {
+	return r.watch(f, name, "heap: Registry.Watch")
+}
+
+func (r *Registry) watch(f mem.Footprinter, name, function string) (stop func()) {
+	if f == nil || rtype.IsNilPointer(f) {
+		panic(function + ": nil Footprinter")
+	}
+	if !validName(name) {
+		panic(function + ": a name is words with slashes in between")
+	}
+	f.Footprint() // some keep figures only after somebody has asked
+	w := &watched{name, f}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.watched == nil {
+		r.watched = make(map[*watched]struct{})
+	}
+	r.watched[w] = struct{}{}
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.watched, w)
+	}
 }
 
 // Stats returns what is counted for each name, sorted by name. A name that only
@@ -101,15 +148,108 @@ func (r *Registry) stats(above func(name string) string) []NamedStats {
 		add(s)
 	}
 	for n := range r.live {
-		add(n.Stats())
+		add(n.counts())
 	}
 	r.mu.Unlock()
+	for _, f := range r.Footprints() {
+		if f.Name != "" && !f.Process {
+			add(NamedStats{Name: f.Name, Footprint: f.Footprint})
+		}
+	}
 	all := slices.Collect(maps.Values(sums))
-	// By words, so that what stands below a name follows it.
-	slices.SortFunc(all, func(s, t NamedStats) int {
-		return slices.Compare(strings.Split(s.Name, "/"), strings.Split(t.Name, "/"))
-	})
+	slices.SortFunc(all, func(s, t NamedStats) int { return compareNames(s.Name, t.Name) })
 	return all
+}
+
+// A NamedFootprint is what an allocator holds that blocks of some names come
+// from, or that is watched.
+type NamedFootprint struct {
+	// Name is what the names of its users begin with, the whole name if there is
+	// one: an allocator of "cache/index" and "cache/data" counts for "cache". It is
+	// empty if they have nothing in common. An allocator that the whole process
+	// shares has the name of its type: "heap.Page".
+	Name string
+	// Type is that of the allocator: "*heap.SMP". What allocators of one name and
+	// one type hold is added up.
+	Type string
+	// Users are the names under which there are blocks of it, or it is watched,
+	// sorted.
+	Users []string
+	// What it holds, for all users, those without a name among them.
+	mem.Footprint
+}
+
+// Footprints returns what the allocators hold that blocks of the names come from,
+// as far as they implement [mem.Footprinter], and those that are watched, sorted
+// by name. Each allocator counts once.
+func (r *Registry) Footprints() []NamedFootprint {
+	users := make(map[mem.Footprinter][]string)
+	add := func(f mem.Footprinter, name string) {
+		if reflect.ValueOf(f).Comparable() { // or it would be no key
+			users[f] = append(users[f], name)
+		}
+	}
+	r.mu.Lock()
+	for n := range r.live {
+		if f, ok := mem.As[mem.Footprinter](n.Unwrap()); ok {
+			add(f, n.name)
+		}
+	}
+	for w := range r.watched {
+		add(w.what, w.name)
+	}
+	r.mu.Unlock()
+	// They are asked without the lock: each may have locks of its own.
+	var all []NamedFootprint
+	for f, names := range users {
+		held := f.Footprint()
+		if held.IsZero() {
+			continue
+		}
+		slices.Sort(names)
+		names = slices.Compact(names)
+		n := NamedFootprint{Type: reflect.TypeOf(f).String(), Users: names, Footprint: held}
+		if held.Process {
+			n.Name = strings.TrimPrefix(n.Type, "*")
+		} else {
+			n.Name = names[0]
+			for _, name := range names {
+				n.Name = common(n.Name, name)
+			}
+		}
+		all = append(all, n)
+	}
+	slices.SortFunc(all, func(a, b NamedFootprint) int {
+		return cmp.Or(compareNames(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
+	})
+	sums := all[:0]
+	for _, n := range all {
+		if last := len(sums) - 1; last >= 0 && sums[last].Name == n.Name && sums[last].Type == n.Type {
+			sums[last].Footprint = sums[last].Plus(n.Footprint)
+			sums[last].Users = append(sums[last].Users, n.Users...)
+			slices.Sort(sums[last].Users)
+			sums[last].Users = slices.Compact(sums[last].Users)
+		} else {
+			sums = append(sums, n)
+		}
+	}
+	return sums
+}
+
+// common returns the words that two names begin with.
+func common(a, b string) string {
+	words, others := strings.Split(a, "/"), strings.Split(b, "/")
+	n := 0
+	for n < min(len(words), len(others)) && words[n] == others[n] {
+		n++
+	}
+	return strings.Join(words[:n], "/")
+}
+
+// compareNames orders names by words, so that what stands below a name follows
+// it.
+func compareNames(a, b string) int {
+	return slices.Compare(strings.Split(a, "/"), strings.Split(b, "/"))
 }
 
 // Allocators returns the allocators that are not closed, sorted by name.

@@ -1,13 +1,72 @@
 package heap
 
 import (
+	"cmp"
 	"io"
 	"math"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/allod-dev/allod/internal/pprofenc"
+	"github.com/allod-dev/allod/internal/stack"
 )
+
+// A ProfileSite is what the blocks come to that one stack allocated, as a
+// [Profile] estimates it and a [Debug] knows it.
+type ProfileSite struct {
+	// Blocks and Bytes are live.
+	Blocks, Bytes int64
+	// TotalBlocks and TotalBytes were ever allocated. A Debug forgets what was
+	// freed: of it, they are those that are live.
+	TotalBlocks, TotalBytes int64
+	// Stack is the stack that allocated them, empty if it was not recorded.
+	Stack Stack
+}
+
+// Sites returns, by stack, what is live, most bytes first.
+func (d *Debug) Sites() []ProfileSite {
+	e := d.leaks("", 0, math.MaxInt)
+	if e == nil {
+		return nil
+	}
+	sites := make([]ProfileSite, 0, len(e.Groups)+1)
+	blocks, bytes := int64(e.Blocks), int64(e.Bytes)
+	for i := range e.Groups {
+		g := &e.Groups[i]
+		n, size := int64(g.Blocks), int64(g.Bytes)
+		sites = append(sites, ProfileSite{n, size, n, size, g.Stack})
+		blocks, bytes = blocks-n, bytes-size
+	}
+	if blocks > 0 {
+		sites = append(sites, ProfileSite{blocks, bytes, blocks, bytes, nil})
+	}
+	return sites
+}
+
+// Sites returns, by stack, what was allocated and what of it is live, most live
+// bytes first.
+func (p *Profile) Sites() []ProfileSite {
+	p.mu.Lock()
+	sites := make([]ProfileSite, 0, len(p.sites))
+	ids := make([]stack.ID, 0, len(p.sites))
+	for id, s := range p.sites {
+		round := func(f float64) int64 { return int64(math.Round(f)) }
+		sites = append(sites, ProfileSite{
+			Blocks: round(s.liveObjects), Bytes: round(s.liveBytes),
+			TotalBlocks: round(s.allocObjects), TotalBytes: round(s.allocBytes),
+		})
+		ids = append(ids, id)
+	}
+	p.mu.Unlock()
+	for i, id := range ids {
+		sites[i].Stack = stack.Logical(p.stacks.PCs(id))
+	}
+	slices.SortFunc(sites, func(a, b ProfileSite) int {
+		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(b.TotalBytes, a.TotalBytes), slices.Compare(a.Stack, b.Stack))
+	})
+	return sites
+}
 
 // WriteProfile writes the blocks that are live, by the stacks that allocated
 // them, as a profile for go tool pprof. It has the sample types that Go's own

@@ -308,6 +308,19 @@ func ExampleNoResize() {
 	// Output: once <nil> plain only
 }
 
+// What an allocator holds, found through what wraps it.
+func ExampleFootprinter() {
+	a := heap.NewLimit(heap.NewFixedBuffer(make([]byte, 1000)).ThreadSafe(), 500)
+	if _, err := mem.Alloc[byte](a, 250); err != nil {
+		log.Fatal(err)
+	}
+	if x, ok := mem.As[mem.Footprinter](a); ok {
+		f := x.Footprint()
+		fmt.Printf("%d of %d bytes are live, %.0f %% are not\n", f.Live, f.Committed, 100*f.Fragmentation())
+	}
+	// Output: 250 of 1000 bytes are live, 75 % are not
+}
+
 // As looks through wrappers for an ability; here for the memory of a buffer.
 func ExampleAs() {
 	buffer := heap.NewFixedBuffer(make([]byte, 1024))

@@ -50,20 +50,33 @@ func Refuse(l Layout) error {
 	return pointerError(l.Type.Reflect(), false)
 }
 
-// kindFor returns the kind of a block of T, which holds pointers, in memory of
-// a.
-func kindFor[T any](a Allocator) (Kind, error) {
+// kindOf returns the kind of a block of ts, which hold pointers, in memory of a,
+// and whom to ask for it: what a promise is asked, its child is asked.
+func kindOf(a Allocator, t Type) (Allocator, Kind, error) {
+	if p, ok := a.(*promise); ok && !t.id.Opaque() {
+		return p.Allocator, Local, nil
+	}
 	switch a.Pointers() {
 	case Scanned:
-		return Managed, nil
+		return a, Managed, nil
 	case Promised:
-		t := reflect.TypeFor[T]()
-		if rtype.FactsOf(t).Opaque {
-			return Plain, pointerError(t, true)
+		if t.id.Opaque() {
+			return a, Plain, pointerError(t.Reflect(), true)
 		}
-		return Local, nil
+		return a, Local, nil
 	}
-	return Plain, pointerError(reflect.TypeFor[T](), false)
+	return a, Plain, pointerError(t.Reflect(), false)
+}
+
+// liveKindOf is kindOf for blocks that a served.
+func liveKindOf(a Allocator) (Allocator, Kind) {
+	if p, ok := a.(*promise); ok {
+		return p.Allocator, Local
+	}
+	if a.Pointers() == Scanned {
+		return a, Managed
+	}
+	return a, Local
 }
 
 // One error per type, so that refusing a type allocates only the first time.

@@ -4,6 +4,7 @@ package rtype
 
 import (
 	"reflect"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -70,13 +71,61 @@ func Plain[T any]() bool { return trusted && descriptorOf[T]().ptrBytes == 0 }
 
 // HasBools tells whether a T holds a bool.
 func HasBools[T any]() bool {
-	if trusted {
-		switch k := reflect.Kind(descriptorOf[T]().kind & kindMask); {
-		case reflect.Int <= k && k <= reflect.Complex128, k == reflect.Pointer:
-			return false // the commonest types, without a look at the cache
-		}
+	id := For[T]()
+	// The commonest types are known without a look at anything else.
+	if trusted && boolless>>(id.d.kind&kindMask)&1 != 0 {
+		return false
 	}
-	return FactsOf(reflect.TypeFor[T]()).Bools
+	return id.hasBools()
+}
+
+// boolless has a bit set for each kind whose values have nothing but themselves
+// in them, and no bool.
+const boolless = (1<<(reflect.Complex128+1) - 1<<reflect.Int) | 1<<reflect.Pointer
+
+// hasBools is HasBools of any type. It stands apart so that its caller stays
+// small enough to be inlined.
+//
+//go:noinline
+func (id ID) hasBools() bool {
+	if without.bools.has(id.d) {
+		return false
+	}
+	bools := FactsOf(id.Reflect()).Bools
+	if !bools {
+		without.bools.add(id.d)
+	}
+	return bools
+}
+
+// Opaque tells whether values of the type hold a map, chan, func or interface.
+func (id ID) Opaque() bool { return !without.opaque.has(id.d) && id.opaque() }
+
+//go:noinline
+func (id ID) opaque() bool {
+	opaque := id.d != nil && FactsOf(id.Reflect()).Opaque
+	if !opaque {
+		without.opaque.add(id.d)
+	}
+	return opaque
+}
+
+// without has types that were found to be without something: what is asked for
+// every object that is made.
+var without struct{ bools, opaque set }
+
+// A set has some of the types that were added to it. It forgets those that are
+// in the way of others.
+type set [1 << setBits]atomic.Pointer[descriptor]
+
+const setBits = 7
+
+func (s *set) has(d *descriptor) bool { return s[setIndex(d)].Load() == d }
+func (s *set) add(d *descriptor)      { s[setIndex(d)].Store(d) }
+
+// setIndex spreads descriptors, which are some dozens of bytes apart, evenly.
+func setIndex(d *descriptor) uint32 {
+	return uint32(uintptr(unsafe.Pointer(d))>>5) * 0x9E3779B1 >> (32 - setBits)
 }
 
 // Of returns the ID of t.

@@ -16,6 +16,7 @@ type descriptor struct {
 	typ      reflect.Type
 	size     int
 	pointers bool
+	opaque   bool
 }
 
 var descriptors sync.Map // reflect.Type -> *descriptor
@@ -37,7 +38,8 @@ func HasBools[T any]() bool { return FactsOf(reflect.TypeFor[T]()).Bools }
 func Of(t reflect.Type) ID {
 	d, ok := descriptors.Load(t)
 	if !ok {
-		d, _ = descriptors.LoadOrStore(t, &descriptor{t, int(t.Size()), FactsOf(t).Pointers})
+		f := FactsOf(t)
+		d, _ = descriptors.LoadOrStore(t, &descriptor{t, int(t.Size()), f.Pointers, f.Opaque})
 	}
 	return ID{d.(*descriptor)}
 }
@@ -45,6 +47,9 @@ func Of(t reflect.Type) ID {
 // HasPointers tells whether values of the type hold pointers. The zero ID has
 // none.
 func (id ID) HasPointers() bool { return id.d != nil && id.d.pointers }
+
+// Opaque tells whether values of the type hold a map, chan, func or interface.
+func (id ID) Opaque() bool { return id.d != nil && id.d.opaque }
 
 // Size returns the size of a value in bytes. The zero ID has size 1, that of a
 // raw byte.

@@ -129,6 +129,10 @@ bench-full: ## the same at length, for hours
 bench-compare: ## figures of allod and of new on standard output, for benchstat
 	@cd bench && $(GO) run . -compare -count 10 -impl 'smp.*|pool|arena.*|page|new' $(BENCHFLAGS)
 
+.PHONY: bench-generic
+bench-generic: ## containers beside those of Go, of libraries and of Zig
+	@cd bench && $(GO) run . -containers $(BENCHFLAGS)
+
 SOAKTIME ?= 30m
 .PHONY: bench-soak
 bench-soak: ## SMP at work for SOAKTIME, pages failing: verified, and level in memory

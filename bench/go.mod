@@ -8,9 +8,12 @@ require (
 	github.com/allod-dev/allod v0.0.0
 	github.com/apache/arrow-go/v18 v18.8.0
 	github.com/bytedance/gopkg v0.1.4
+	github.com/cockroachdb/swiss v0.0.0-20260820225851-333444432258
 	github.com/dgraph-io/ristretto/v2 v2.4.2
+	github.com/google/btree v1.1.3
 	github.com/google/go-cmp v0.7.0
 	github.com/jedib0t/go-pretty/v6 v6.8.3
+	github.com/tidwall/btree v1.8.2
 	golang.org/x/sys v0.50.0
 	modernc.org/memory v1.12.1
 )

@@ -1,5 +1,6 @@
 // Bench measures the allocators of allod beside those that Go, C and Zig
-// programs use, with the same work for all. See README.md.
+// programs use, and its containers beside others, with the same work for all.
+// See README.md.
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/allod-dev/allod/bench/internal/containers"
 	"github.com/allod-dev/allod/bench/internal/impls"
 	"github.com/allod-dev/allod/bench/internal/measure"
 	"github.com/allod-dev/allod/bench/internal/native"
@@ -30,9 +32,15 @@ import (
 // workerWord is the argument with which this program starts itself to measure.
 const workerWord = "worker"
 
+// containerWord is the same for containers.
+const containerWord = "container"
+
 func main() {
 	if len(os.Args) == 3 && os.Args[1] == workerWord {
 		exit(worker.Run(os.Args[2], os.Stdout))
+	}
+	if len(os.Args) == 3 && os.Args[1] == containerWord {
+		exit(containers.Work(os.Args[2], os.Stdout))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := bench(ctx, os.Args[1:], os.Stdout, os.Stderr)
@@ -56,6 +64,7 @@ type options struct {
 	traces, out, from string
 	untouched, list   bool
 	compare           bool
+	containers, short bool
 	soak              time.Duration
 }
 
@@ -68,13 +77,15 @@ func bench(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.IntVar(&o.count, "count", 5, "processes for each implementation and workload")
 	flags.IntVar(&o.threads, "threads", runtime.GOMAXPROCS(0), "processors to use, and threads where there are several")
 	flags.DurationVar(&o.budget, "budget", 150*time.Millisecond, "what the timed rounds of one process take together, at least")
-	flags.DurationVar(&o.timeout, "timeout", time.Minute, "what a process may take")
+	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, "what a process may take")
 	flags.StringVar(&o.traces, "traces", filepath.Join("testdata", "traces"), "`folder` with recorded programs")
 	flags.BoolVar(&o.untouched, "untouched", false, "replay each trace also without writing to memory")
 	flags.StringVar(&o.out, "out", "out", "`folder` for the page and the raw figures")
 	flags.StringVar(&o.from, "from", "", "measure nothing, but show the raw figures in this `file`")
 	flags.BoolVar(&o.list, "list", false, "measure nothing, but list implementations and workloads")
 	flags.BoolVar(&o.compare, "compare", false, "write the figures to standard output, for benchstat, and nothing else")
+	flags.BoolVar(&o.containers, "containers", false, "measure the containers of package generic, not allocators")
+	flags.BoolVar(&o.short, "short", false, "make the containers small: no figures, only a test")
 	flags.DurationVar(&o.soak, "soak", 0, "measure nothing, but work the one allocator of ours that -impl names for this `time`")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -87,6 +98,12 @@ func bench(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if o.soak > 0 {
 		return o.work(ctx, stdout)
+	}
+	if o.short && !o.containers {
+		return errors.New("-short is about -containers")
+	}
+	if o.containers {
+		return o.hold(ctx, stdout, stderr)
 	}
 	if o.from != "" {
 		f, err := os.Open(o.from)
@@ -125,6 +142,37 @@ func (o options) work(ctx context.Context, stdout io.Writer) error {
 	fmt.Fprintf(stdout, "%s: %d operations, %d refused, %d failures injected; at most %.1f MiB, growing by %.3f %% in a minute\n",
 		impl.Name, r.Ops, r.Refused, r.Injected, float64(r.PeakRSS)/(1<<20), 100*r.Slope)
 	return nil
+}
+
+// hold does what -containers says.
+func (o options) hold(ctx context.Context, stdout, stderr io.Writer) error {
+	if o.list {
+		containers.List(stdout)
+		return nil
+	}
+	impl, err := whole(o.impl)
+	if err != nil {
+		return fmt.Errorf("-impl: %w", err)
+	}
+	task, err := whole(o.workload)
+	if err != nil {
+		return fmt.Errorf("-workload: %w", err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	r, err := containers.Plan{
+		Task: task.MatchString, Impl: impl.MatchString, Count: o.count, Timeout: o.timeout, Short: o.short,
+		Self: func(ctx context.Context, order containers.Order) *exec.Cmd {
+			return exec.CommandContext(ctx, self, containerWord, order.String())
+		},
+	}.Run(ctx, stderr)
+	if err != nil {
+		return err
+	}
+	r.Machine, r.Go = measure.Machine(), runtime.Version()
+	return r.WriteText(stdout)
 }
 
 // write shows the report.

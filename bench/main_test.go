@@ -12,7 +12,7 @@ import (
 
 // The tests run this binary as the program, which runs itself to measure.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == workerWord {
+	if len(os.Args) == 3 && (os.Args[1] == workerWord || os.Args[1] == containerWord) {
 		main()
 	}
 	os.Exit(m.Run())
@@ -62,6 +62,25 @@ func TestBench(t *testing.T) {
 	}
 }
 
+func TestContainers(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	if err := bench(t.Context(), []string{"-containers", "-short", "-count=1", "-impl=[^z].*"}, &stdout, &stderr); err != nil {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	for _, want := range []string{"hashmap-huge ", "tidwall-g ", "container/heap ", "mutex+lru ", "Goals", "string-map "} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("no %q in\n%s", want, stdout.String())
+		}
+	}
+	if strings.Contains(stdout.String(), "failed:") {
+		t.Error(stdout.String())
+	}
+	stdout.Reset()
+	if err := bench(t.Context(), []string{"-containers", "-list"}, &stdout, &stderr); err != nil || !strings.Contains(stdout.String(), "generic.Cache") {
+		t.Errorf("%v\n%s", err, stdout.String())
+	}
+}
+
 func TestList(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	if err := bench(t.Context(), []string{"-list", "-impl=smp|pool", "-untouched", "-traces", nginx(t)}, &stdout, &stderr); err != nil {
@@ -83,6 +102,7 @@ func TestUsage(t *testing.T) {
 		"-count":          {"-count=0"},
 		"unknown":         {"all"},
 		"not defined":     {"-fast"},
+		"is about":        {"-short"},
 		"no such file":    {"-from=absent"},
 		"-soak":           {"-soak=1s", "-impl=new"},
 	} {

@@ -97,12 +97,12 @@ func Build(ctx context.Context, dir string, wanted func(name string) bool) (prog
 		programs = append(programs, p)
 	}
 	file := filepath.Join(dir, "zig-loops")
-	zig := sync.OnceValue(func() error { return buildZig(ctx, dir, file) })
+	build := sync.OnceValue(func() error { return buildZig(ctx, dir, file) })
 	for _, v := range variants {
 		if !wanted(v.name) {
 			continue
 		}
-		if zigErr := zig(); zigErr != nil {
+		if zigErr := build(); zigErr != nil {
 			absent = append(absent, Absent{v.name, zigErr.Error()})
 			continue
 		}
@@ -145,6 +145,15 @@ func buildC(ctx context.Context, dir string, p Program, ways []string, object st
 const zigs = "node_modules/.bin/zig"
 
 func buildZig(ctx context.Context, dir, file string) error {
+	if err := zig(ctx, dir, file, "-DMAIN_ELSEWHERE", "harness.c", "loops.zig"); err != nil {
+		return err
+	}
+	_, err := Program{file: file, variant: "smp"}.try(ctx)
+	return err
+}
+
+// zig builds file in dir from the rest of args.
+func zig(ctx context.Context, dir, file string, args ...string) error {
 	zig, err := exec.LookPath("zig")
 	if err != nil {
 		if zig, err = filepath.Abs(zigs); err == nil {
@@ -154,14 +163,27 @@ func buildZig(ctx context.Context, dir, file string) error {
 	if err != nil {
 		return errors.New("there is no zig")
 	}
-	err = command(ctx, dir, zig, "build-exe", "-OReleaseFast", "-mcpu=native", "-lc", "-DMAIN_ELSEWHERE", "-femit-bin="+file,
-		"--cache-dir", filepath.Join(dir, "zig-cache"), "--global-cache-dir", filepath.Join(dir, "zig-global"),
-		"harness.c", "loops.zig")
+	err = command(ctx, dir, zig, append([]string{"build-exe", "-OReleaseFast", "-mcpu=native", "-lc", "-femit-bin=" + file,
+		"--cache-dir", filepath.Join(dir, "zig-cache"), "--global-cache-dir", filepath.Join(dir, "zig-global")}, args...)...)
 	if err != nil {
 		return fmt.Errorf("zig is of another version than 0.16, or fails: %w", err)
 	}
-	_, err = Program{file: file, variant: "smp"}.try(ctx)
-	return err
+	return nil
+}
+
+// BuildContainers builds in dir the program that measures containers of Zig, and
+// returns its file. It takes the name of a task and a number of entries.
+func BuildContainers(ctx context.Context, dir string) (file string, err error) {
+	const source = "containers.zig"
+	text, err := sources.ReadFile(path.Join(sourceDir, source))
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(dir, source), text, 0o666); err != nil {
+		return "", err
+	}
+	file = filepath.Join(dir, "zig-containers")
+	return file, zig(ctx, dir, file, source)
 }
 
 // command runs a program in dir. Its error has the first line of what it said.

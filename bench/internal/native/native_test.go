@@ -77,3 +77,23 @@ func TestWrongLibrary(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The program for containers does every task.
+func TestContainers(t *testing.T) {
+	file, err := BuildContainers(t.Context(), t.TempDir())
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, task := range []string{"map", "list-append"} {
+		out, err := exec.CommandContext(t.Context(), file, task, "2000").Output()
+		var s struct {
+			Figures map[string]struct{ Value float64 }
+		}
+		if err == nil {
+			err = json.Unmarshal(out, &s)
+		}
+		if err != nil || s.Figures["peak"].Value <= 0 {
+			t.Errorf("%s: %v: %s", task, err, out)
+		}
+	}
+}

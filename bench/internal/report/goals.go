@@ -108,9 +108,9 @@ func (c Check) cells() []string {
 		if v == 0 {
 			return ""
 		}
-		return number(v)
+		return Number(v)
 	}
-	return []string{c.Workload, c.Ours, c.Peer, c.What, number(c.Ratio), at(c.OfMinima), at(c.OfCPU), at(c.Must), at(c.Aim), c.Verdict()}
+	return []string{c.Workload, c.Ours, c.Peer, c.What, Number(c.Ratio), at(c.OfMinima), at(c.OfCPU), at(c.Must), at(c.Aim), c.Verdict()}
 }
 
 // Goals returns those that can be checked.

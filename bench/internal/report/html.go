@@ -71,9 +71,9 @@ func newSection(t Table) section {
 	var time, memory []mark
 	for _, r := range t.Rows {
 		s.Cells = append(s.Cells, r.cells())
-		time = append(time, mark{Impl: r.Impl, Group: r.Group, Value: number(r.Median), X: r.Median, Low: r.Min, High: r.Max})
+		time = append(time, mark{Impl: r.Impl, Group: r.Group, Value: Number(r.Median), X: r.Median, Low: r.Min, High: r.Max})
 		if r.RSSToLive > 0 {
-			memory = append(memory, mark{Impl: r.Impl, Group: r.Group, Value: number(r.RSSToLive), X: r.RSSToLive, Low: r.RSSToLive, High: r.RSSToLive})
+			memory = append(memory, mark{Impl: r.Impl, Group: r.Group, Value: Number(r.RSSToLive), X: r.RSSToLive, Low: r.RSSToLive, High: r.RSSToLive})
 		}
 	}
 	s.Time = newPlot("ns for an operation: median, and from fastest to slowest process", time)
@@ -97,7 +97,7 @@ func newPlot(title string, marks []mark) plot {
 		return plotLeft + (plotRight-plotLeft)*(math.Log10(max(v, 1e-3))-from)/(to-from)
 	}
 	for e := from; e <= to; e++ {
-		p.Ticks = append(p.Ticks, tick{x(math.Pow(10, e)), number(math.Pow(10, e))})
+		p.Ticks = append(p.Ticks, tick{x(math.Pow(10, e)), Number(math.Pow(10, e))})
 	}
 	for i := range p.Marks {
 		m := &p.Marks[i]

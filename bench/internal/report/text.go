@@ -14,16 +14,16 @@ var columns = []string{"", "ns/op", "min–max", "CPU ns", "×best", "×new", "p
 
 // cells returns a row as text, in the order of columns.
 func (r Row) cells() []string {
-	c := []string{r.Impl, number(r.Median), number(r.Min) + "–" + number(r.Max), number(r.CPU), number(r.ToBest), "", "", "", "", "",
+	c := []string{r.Impl, Number(r.Median), Number(r.Min) + "–" + Number(r.Max), Number(r.CPU), Number(r.ToBest), "", "", "", "", "",
 		percent(r.OtherCPU)}
 	if r.ToNew > 0 {
-		c[5] = number(r.ToNew)
+		c[5] = Number(r.ToNew)
 	}
 	if r.PeakRSS > 0 {
 		c[6] = fmt.Sprintf("%.1f MiB", r.PeakRSS/(1<<20))
 	}
 	if r.RSSToLive > 0 {
-		c[7] = number(r.RSSToLive)
+		c[7] = Number(r.RSSToLive)
 	}
 	if r.Cycles > 0 {
 		c[8], c[9] = percent(r.GCCPU), fmt.Sprintf("%.0f", r.Cycles)
@@ -31,8 +31,8 @@ func (r Row) cells() []string {
 	return c
 }
 
-// number writes three digits that count.
-func number(v float64) string {
+// Number writes three digits that count.
+func Number(v float64) string {
 	switch {
 	case v >= 100_000:
 		return fmt.Sprintf("%.3g", v)
@@ -57,7 +57,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		for _, row := range t.Rows {
 			rows = append(rows, row.cells())
 		}
-		b.WriteString(render(columns, rows))
+		b.WriteString(Render(columns, rows))
 	}
 	if checks := Goals(tables); len(checks) > 0 {
 		b.WriteString("\nGoals: ratios of medians; beside them those of the fastest processes, and of processor time\n")
@@ -65,7 +65,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		for _, c := range checks {
 			rows = append(rows, c.cells())
 		}
-		b.WriteString(render(goalColumns, rows))
+		b.WriteString(Render(goalColumns, rows))
 	}
 	for _, line := range r.absent() {
 		fmt.Fprintf(&b, "\nabsent here: %s", line)
@@ -78,8 +78,8 @@ func (r *Report) WriteText(w io.Writer) error {
 	return err
 }
 
-// render draws a table whose first column is text and whose others are numbers.
-func render(head []string, rows [][]string) string {
+// Render draws a table whose first column is text and whose others are numbers.
+func Render(head []string, rows [][]string) string {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	t.Style().Format.Header = text.FormatDefault

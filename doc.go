@@ -11,6 +11,7 @@
 //
 //   - mem: what an allocator is, and typed memory from any of them: start here.
 //   - heap: the allocators. Its documentation says which one to want.
+//   - heap/heaphttp: what allocators hold, over HTTP: a page, JSON, profiles.
 //   - generic: containers that are handed an allocator.
 //   - testing/allocatortest: tests that fail on leaks, the contract suite for
 //     allocators of your own, and out-of-memory injection.

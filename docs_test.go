@@ -13,7 +13,7 @@ import (
 )
 
 // rooms are the packages whose exported names are what users program against.
-var rooms = []string{"mem", "heap", "generic", "testing/allocatortest", "testing/alloctrace"}
+var rooms = []string{"mem", "heap", "heap/heaphttp", "generic", "testing/allocatortest", "testing/alloctrace"}
 
 // shownBy names, for exported types that no example names, the example in which
 // a value of the type is used.
@@ -43,6 +43,17 @@ var shownBy = map[string]string{
 	"heap.PromotedArena":   "ArenaState",
 	"heap.ReservedStats":   "Reserved",
 	"heap.SharedBuffer":    "FixedBuffer",
+	"heaphttp.Budget":      "Monitor",
+	"heaphttp.Class":       "Monitor",
+	"heaphttp.Debug":       "Monitor",
+	"heaphttp.Footprint":   "Monitor",
+	"heaphttp.Frame":       "Leaks",
+	"heaphttp.History":     "Monitor",
+	"heaphttp.Memory":      "Monitor",
+	"heaphttp.Process":     "Monitor",
+	"heaphttp.Profiler":    "Leaks",
+	"heaphttp.Site":        "Leaks",
+	"heaphttp.Size":        "Monitor",
 	"mem.FootprintClass":   "Footprinter",
 	"mem.GoodSizer":        "As",
 	"mem.Trimmer":          "As",

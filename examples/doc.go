@@ -10,6 +10,7 @@
 //   - cache: a million entries in a cache off the Go heap, bounded by bytes.
 //   - invertedindex: words to lists of documents, containers in a container.
 //   - graph: ten million edges that no garbage collection looks at.
+//   - watch: a page that shows what a program's allocators hold, while it runs.
 //   - embed: an allocator of one's own, by embedding another.
 //
 // A larger program is in cmd/allod/internal/demo: the index that allod demo

@@ -219,9 +219,10 @@ type NamedStats struct {
 
 // Fragmentation returns the share of the memory committed for a name in which
 // there is no byte that was asked for, between 0 and 1: what sizes were rounded
-// up by, and what is free and kept. It is 0 if nothing is known to be committed.
+// up by, and what is free and kept. It is 0 if nothing is known to be committed,
+// and for names under which something is watched and nothing was asked for.
 func (s *NamedStats) Fragmentation() float64 {
-	if s.Footprint.Committed <= 0 {
+	if s.Footprint.Committed <= 0 || s.TotalBlocks == 0 {
 		return 0
 	}
 	return min(max(1-float64(s.Bytes)/float64(s.Footprint.Committed), 0), 1)

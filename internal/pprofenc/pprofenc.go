@@ -53,6 +53,7 @@ const (
 	profileFunction          = 5
 	profileStringTable       = 6
 	profileTimeNanos         = 9
+	profileDurationNanos     = 10
 	profilePeriodType        = 11
 	profilePeriod            = 12
 	profileDefaultSampleType = 14
@@ -62,6 +63,12 @@ const (
 
 	sampleLocation = 1
 	sampleValue    = 2
+	sampleLabel    = 3
+
+	labelKey    = 1
+	labelText   = 2
+	labelNumber = 3
+	labelUnit   = 4
 
 	mappingID          = 1
 	mappingFilename    = 5
@@ -109,9 +116,22 @@ func New(types []ValueType, program string, at time.Time) *Profile {
 	return p
 }
 
+// Took says how long a time the profile is of, rather than of one moment.
+func (p *Profile) Took(d time.Duration) { p.head.number(profileDurationNanos, uint64(max(d, 0))) }
+
+// A Label says something about a sample: a Text or else a Number, and its Unit.
+type Label struct {
+	Key, Text string
+	Number    int64
+	Unit      string
+}
+
 // Add adds a sample: a stack as [runtime.Callers] returns it, and a value for
 // each of the types.
-func (p *Profile) Add(stack []uintptr, values ...int64) {
+func (p *Profile) Add(stack []uintptr, values ...int64) { p.AddLabeled(nil, stack, values...) }
+
+// AddLabeled is Add of a sample with labels.
+func (p *Profile) AddLabeled(labels []Label, stack []uintptr, values ...int64) {
 	if len(values) != p.types {
 		panic("pprofenc: Add: wrong number of values")
 	}
@@ -131,6 +151,14 @@ func (p *Profile) Add(stack []uintptr, values ...int64) {
 	}
 	s.message(sampleLocation, ids)
 	s.message(sampleValue, vals)
+	for _, l := range labels {
+		var b buffer
+		b.number(labelKey, uint64(p.text(l.Key)))
+		b.number(labelText, uint64(p.text(l.Text)))
+		b.number(labelNumber, uint64(l.Number))
+		b.number(labelUnit, uint64(p.text(l.Unit)))
+		s.message(sampleLabel, b)
+	}
 	p.samples.message(profileSample, s)
 }
 

@@ -1,0 +1,48 @@
+// Package heaphttp serves what a program's allocators hold over HTTP: a page for
+// people, JSON for programs, and profiles for go tool pprof. It stands to memory
+// off the Go heap as net/http/pprof does to the rest of a program.
+//
+// To have it below /debug/allod/ of a mux, beside net/http/pprof:
+//
+//	heaphttp.Register(mux)
+//
+// Importing the package registers nothing.
+//
+// What is below that path:
+//
+//	/debug/allod/         the page
+//	/debug/allod/stats    what is held, as JSON: see [Stats]
+//	/debug/allod/history  live bytes over time, as JSON: see [History]
+//	/debug/allod/leaks    the stacks that hold the most, as JSON: see [Leaks]
+//	/debug/allod/heap     a profile of the heap
+//
+// The page shows the allocators that have a name, so give them some, with
+// [heap.Named]; arenas and pools with [heap.Watch]. Stacks are those that a
+// [heap.Profile] or a [heap.Debug] below a name has recorded; open Debugs are
+// found without, others are told of with [Monitor.AddProfile].
+//
+//	a := heap.Named(heap.NewProfile(heap.Default()), "cache")
+//
+// The profile has the sample types of /debug/pprof/heap, and each sample the
+// label "allocator", which is the name:
+//
+//	go tool pprof http://localhost:6060/debug/allod/heap
+//	go tool pprof -tagfocus=allocator=cache http://localhost:6060/debug/allod/heap
+//	go tool pprof http://localhost:6060/debug/allod/heap?seconds=30
+//
+// The last shows what has changed in 30 seconds. With allocator=cache the profile
+// is of that name and what is below it, and with debug=1 it is text.
+//
+// Live bytes over time are known from when somebody looked, unless the program
+// has them recorded all the while:
+//
+//	go heaphttp.DefaultMonitor.Record(ctx)
+//
+// # Security
+//
+// As with net/http/pprof, whoever can ask learns names, stacks and sizes, and
+// makes the program do some work. It is not for the open internet: serve it on
+// an address or behind a handler that only those can reach who may know. Nothing
+// that is asked changes anything, other methods than GET and HEAD are refused,
+// and the page loads nothing from elsewhere.
+package heaphttp

@@ -1,0 +1,127 @@
+package heaphttp
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/allod-dev/allod/heap"
+)
+
+// Leaks is what is served at leaks: the stacks whose blocks have the most live
+// bytes, which are those to look at when memory grows. With ?allocator=name there
+// are only those of the name and what is below it, and with ?n=10 that many.
+type Leaks struct {
+	Time time.Time `json:"time"` // when that is
+	// Since is when somebody first looked: Grown counts from there.
+	Since time.Time `json:"since"`
+	// Sources are the names of the Profiles and Debugs that know stacks.
+	Sources []string `json:"sources"`
+	// Sites are the stacks, most live bytes first.
+	Sites []Site `json:"sites"`
+	// MoreSites and MoreBytes are the stacks that are left out, and their live
+	// bytes.
+	MoreSites int   `json:"more_sites"`
+	MoreBytes int64 `json:"more_bytes"`
+}
+
+// Site is a stack, and what the blocks come to that it allocated.
+type Site struct {
+	// Allocator is the name of the allocator that they are blocks of.
+	Allocator string `json:"allocator"`
+	// These are the fields of a [heap.ProfileSite].
+	Blocks      int64 `json:"blocks"`
+	Bytes       int64 `json:"bytes"`
+	TotalBlocks int64 `json:"total_blocks"`
+	TotalBytes  int64 `json:"total_bytes"`
+	// Grown is how many live bytes more there are than at [Leaks.Since].
+	Grown int64 `json:"grown"`
+	// Stack has the calls, innermost first, without those of allocators.
+	Stack []Frame `json:"stack"`
+}
+
+// Frame is a call in the stack of a [Site].
+type Frame struct {
+	// Function is named with its package's path, and File is a path.
+	Function string `json:"function"`
+	File     string `json:"file"`
+	Line     int    `json:"line"`
+}
+
+const (
+	leaksDefault = 20
+	leaksMost    = 1000
+)
+
+// Leaks returns the n stacks of an allocator, and what is below it, that hold the
+// most bytes, or of all allocators if name is empty.
+func (m *Monitor) Leaks(name string, n int) Leaks {
+	l := Leaks{Time: time.Now(), Sources: []string{}, Sites: []Site{}}
+	before := m.atFirst(l.Time)
+	type live struct {
+		of   *source
+		site heap.ProfileSite
+	}
+	var all []live
+	for _, s := range m.profiles(name) {
+		l.Sources = append(l.Sources, s.name)
+		for _, site := range s.of.Sites() {
+			if site.Bytes > 0 || site.Blocks > 0 {
+				all = append(all, live{&s, site})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b live) int { return cmp.Compare(b.site.Bytes, a.site.Bytes) })
+	for i, s := range all {
+		if i >= n {
+			l.MoreSites++
+			l.MoreBytes += s.site.Bytes
+			continue
+		}
+		l.Sites = append(l.Sites, Site{
+			Allocator: s.of.name, Blocks: s.site.Blocks, Bytes: s.site.Bytes,
+			TotalBlocks: s.site.TotalBlocks, TotalBytes: s.site.TotalBytes,
+			Grown: s.site.Bytes - before[keyOf(s.of, &s.site)], Stack: frames(s.site.Stack.Program()),
+		})
+	}
+	m.mu.Lock()
+	l.Since = m.since
+	m.mu.Unlock()
+	return l
+}
+
+// atFirst returns what was live when somebody first looked, by stack. That is now if
+// nobody has looked before.
+func (m *Monitor) atFirst(now time.Time) map[siteKey]int64 {
+	m.mu.Lock()
+	base := m.base
+	m.mu.Unlock()
+	if base != nil {
+		return base // which is not changed any more
+	}
+	base = make(map[siteKey]int64)
+	for _, s := range m.profiles("") {
+		for _, site := range s.of.Sites() {
+			base[keyOf(&s, &site)] += site.Bytes
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.base == nil {
+		m.base, m.since = base, now
+	}
+	return m.base
+}
+
+func (m *Monitor) serveLeaks(w http.ResponseWriter, r *http.Request) {
+	n, ok := number(w, r, "n", leaksDefault, 1, leaksMost)
+	if !ok {
+		return
+	}
+	name := r.FormValue("allocator")
+	if !m.knows(w, name) {
+		return
+	}
+	serveJSON(w, m.Leaks(name, n))
+}

@@ -1,0 +1,181 @@
+package heaphttp_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/heap/heaphttp"
+	"github.com/allod-dev/allod/mem"
+)
+
+// pprof returns what go tool pprof makes of a profile.
+func pprof(t *testing.T, profile []byte, args ...string) string {
+	t.Helper()
+	tool, err := exec.LookPath("go")
+	if err != nil {
+		t.Skipf("no go command here: %v", err)
+	}
+	file := filepath.Join(t.TempDir(), "profile")
+	if err := os.WriteFile(file, profile, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(tool, append(append([]string{"tool", "pprof"}, args...), file)...)
+	// The tool need not be built for another architecture.
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(s string) bool {
+		return strings.HasPrefix(s, "GOARCH=") || strings.HasPrefix(s, "GOFLAGS=")
+	})
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Skipf("go tool pprof: %v\n%s", err, out)
+	}
+	return string(out)
+}
+
+// keeps and drops are on the stacks of the profiles.
+//
+//go:noinline
+func keeps(a mem.Allocator, size int) []byte { return mem.Must(a.Alloc(size, mem.Layout{})) }
+
+//go:noinline
+func drops(a mem.Allocator, size int) { a.Free(mem.Must(a.Alloc(size, mem.Layout{})), mem.Layout{}) }
+
+// profiled returns a Monitor, and two allocators that it knows stacks of.
+func profiled() (m *heaphttp.Monitor, index, queue mem.Allocator) {
+	var r heap.Registry
+	m = heaphttp.NewMonitor(heaphttp.Options{Registry: &r})
+	p := func() mem.Allocator { return heap.NewProfileWith(heap.Page{}, heap.ProfileOptions{Rate: 1}) }
+	return m, r.Named(p(), "cache/index"), r.Named(p(), "queue")
+}
+
+func TestHeap(t *testing.T) {
+	m, index, queue := profiled()
+	for range 2 {
+		defer index.Free(keeps(index, 1000), mem.Layout{})
+	}
+	drops(index, 1000)
+	defer queue.Free(keeps(queue, 64), mem.Layout{})
+
+	w := get(t, m, "/debug/allod/heap", http.StatusOK)
+	if h := w.Header(); h.Get("Content-Type") != "application/octet-stream" || h.Get("Content-Disposition") != `attachment; filename="heap"` {
+		t.Errorf("%v", h)
+	}
+	raw := pprof(t, w.Body.Bytes(), "-raw")
+	for _, want := range []string{
+		"alloc_objects/count alloc_space/bytes inuse_objects/count inuse_space/bytes[dflt]",
+		"2       2000          2       2000:", "1       1000          0          0:", "1         64          1         64:",
+		"allocator:[cache/index]", "allocator:[queue]", "bytes:[1000 bytes]", "heaphttp_test.keeps", "profile_test.go",
+	} {
+		if !strings.Contains(raw, want) {
+			t.Errorf("no %q in\n%s", want, raw)
+		}
+	}
+	if strings.Contains(raw, "Duration:") {
+		t.Errorf("a profile of one moment has a duration:\n%s", raw)
+	}
+	one := pprof(t, get(t, m, "/heap?allocator=queue", http.StatusOK).Body.Bytes(), "-raw")
+	if !strings.Contains(one, "[queue]") || strings.Contains(one, "cache") {
+		t.Errorf("of the queue:\n%s", one)
+	}
+	get(t, m, "/heap?allocator=no", http.StatusNotFound)
+}
+
+// Text is for people, and for the tool as well.
+func TestHeapText(t *testing.T) {
+	m, index, queue := profiled()
+	defer index.Free(keeps(index, 1000), mem.Layout{})
+	drops(queue, 300)
+	w := get(t, m, "/heap?debug=1", http.StatusOK)
+	if c := w.Header().Get("Content-Type"); c != "text/plain; charset=utf-8" {
+		t.Error(c)
+	}
+	text := w.Body.String()
+	for _, want := range []string{
+		"heap profile: 1: 1000 [2: 1300] @ heapprofile\n1: 1000 [1: 1000] @ 0x",
+		"#\tallocator \"cache/index\"\n", "0: 0 [1: 300] @ 0x", "heaphttp_test.drops\t",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	raw := pprof(t, []byte(text), "-raw", "-symbolize=none")
+	if !strings.Contains(raw, "1       1000          1       1000") {
+		t.Errorf("the tool reads\n%s", raw)
+	}
+}
+
+// With seconds, it is what has changed meanwhile.
+func TestHeapDelta(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, index, queue := profiled()
+		old, gone := keeps(index, 5000), keeps(queue, 700)
+		go func() {
+			time.Sleep(10 * time.Second)
+			queue.Free(gone, mem.Layout{})
+			for range 3 {
+				keeps(index, 1000)
+			}
+			drops(queue, 40)
+		}()
+		start := time.Now()
+		w := get(t, m, "/heap?seconds=30", http.StatusOK)
+		if took := time.Since(start); took != 30*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		if d := w.Header().Get("Content-Disposition"); d != `attachment; filename="heap-delta"` {
+			t.Error(d)
+		}
+		raw := pprof(t, w.Body.Bytes(), "-raw")
+		for _, want := range []string{
+			"3       3000          3       3000:", "0          0         -1       -700:", "1         40          0          0:", "Duration: 30",
+		} {
+			if !strings.Contains(raw, want) {
+				t.Errorf("no %q in\n%s", want, raw)
+			}
+		}
+		if strings.Contains(raw, "5000") {
+			t.Errorf("what has not changed is in\n%s", raw)
+		}
+		index.Free(old, mem.Layout{})
+	})
+}
+
+// Nobody waits for a client that is gone, nor longer than the server would.
+func TestHeapEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, _, _ := profiled()
+		ask := func(ctx context.Context, method, target string) (status int, took time.Duration) {
+			w, start := httptest.NewRecorder(), time.Now()
+			m.ServeHTTP(w, httptest.NewRequestWithContext(ctx, method, target, nil))
+			return w.Code, time.Since(start)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		if status, took := ask(ctx, "GET", "/heap?seconds=60"); status != http.StatusServiceUnavailable || took != 3*time.Second {
+			t.Errorf("a client that is gone: %d after %v", status, took)
+		}
+		if status, took := ask(t.Context(), "HEAD", "/heap?seconds=60"); status != http.StatusOK || took != 0 {
+			t.Errorf("HEAD: %d after %v", status, took)
+		}
+		server := context.WithValue(t.Context(), http.ServerContextKey, &http.Server{WriteTimeout: 10 * time.Second})
+		for target, want := range map[string]int{"/heap?seconds=9": http.StatusOK, "/heap?seconds=10": http.StatusBadRequest} {
+			if status, _ := ask(server, "GET", target); status != want {
+				t.Errorf("%s with a server that gives up: %d, want %d", target, status, want)
+			}
+		}
+		for _, bad := range []string{"seconds=-1", "seconds=601", "seconds=1e1", "seconds=x", "debug=-1", "debug=x", "debug=1&seconds=1"} {
+			if status, took := ask(t.Context(), "GET", "/heap?"+bad); status != http.StatusBadRequest || took != 0 {
+				t.Errorf("%s: %d after %v", bad, status, took)
+			}
+		}
+	})
+}

@@ -40,6 +40,7 @@ var (
 	objects = []spec.Kind{spec.Pair, spec.Random}
 	sizes   = []spec.Kind{spec.Mixed, spec.Vector, spec.Block, spec.Touched, spec.Trace}
 	all     = slices.Concat(objects, nodes, sizes, threads)
+	checked = []spec.Kind{spec.Pair, spec.Deep, spec.Mixed}
 	// unlinked is what memory is good for that the collector manages, but does
 	// not look into.
 	unlinked = slices.Concat(objects, sizes, threads)
@@ -74,17 +75,17 @@ func one[O any](name string, group spec.Group, about string, open func(*load.Job
 
 var peers = []Impl{
 	one("floor", spec.Floor, "no allocator: what the loop costs by itself", floor.New, []spec.Kind{spec.Pair, spec.Threads}),
-	one("new", spec.Go, "new, make and append, with the collector", gonew.New, all, []spec.Kind{spec.Phase}),
+	one("new", spec.Go, "new, make and append, with the collector", gonew.New, all, []spec.Kind{spec.Phase, spec.Deep}),
 	one("sync.Pool", spec.Go, "a sync.Pool for each type", syncpool.New, objects, nodes, []spec.Kind{spec.Threads, spec.Pipeline}),
 	one("ristretto", spec.Go, "z.Calloc of dgraph-io/ristretto, without jemalloc", ristretto.New, unlinked),
 	one("z.Allocator", spec.Go, "z.Allocator of dgraph-io/ristretto", zarena.New, []spec.Kind{spec.Phase}),
 	one("mcache", spec.Go, "bytedance/gopkg/lang/mcache", mcache.New, unlinked),
 	plainArrow("arrow", "memory.GoAllocator of apache/arrow-go", arrow.Plain),
-	plainArrow("arrow-checked", "memory.CheckedAllocator of apache/arrow-go", arrow.Checked),
+	plainArrow("arrow-checked", "memory.CheckedAllocator of apache/arrow-go", arrow.Checked, spec.Deep),
 }
 
-func plainArrow(name, about string, open func() memory.Allocator) Impl {
-	return Impl{Name: name, Group: spec.Go, About: about, Kinds: unlinked, Open: func(j *load.Job) load.Rig { return arrow.New(j, open) }}
+func plainArrow(name, about string, open func() memory.Allocator, more ...spec.Kind) Impl {
+	return Impl{Name: name, Group: spec.Go, About: about, Kinds: slices.Concat(unlinked, more), Open: func(j *load.Job) load.Rig { return arrow.New(j, open) }}
 }
 
 // through makes an Impl of one of our allocators.
@@ -127,7 +128,13 @@ var own = []Impl{
 	through("counting", "heap.Counting over heap.SMP", plain(func() mem.Allocator {
 		return heap.NewCounting(heap.NewSMP(heap.SMPOptions{}))
 	}), objects, []spec.Kind{spec.Mixed, spec.Threads}),
-	through("debug", "heap.Debug over heap.SMP", plain(func() mem.Allocator {
+	through("debug", "heap.Debug over heap.SMP: 16 frames", plain(func() mem.Allocator {
 		return heap.NewDebug(heap.NewSMP(heap.SMPOptions{}), heap.DebugOptions{})
-	}), objects, []spec.Kind{spec.Mixed, spec.Trace}),
+	}), checked, []spec.Kind{spec.Random, spec.Trace}),
+	through("debug-no-stacks", "heap.Debug over heap.SMP, with StackDepth off", plain(func() mem.Allocator {
+		return heap.NewDebug(heap.NewSMP(heap.SMPOptions{}), heap.DebugOptions{StackDepth: -1})
+	}), checked),
+	through("debug-guarded", "heap.Debug with GuardEnd", plain(func() mem.Allocator {
+		return heap.NewDebug(heap.NewSMP(heap.SMPOptions{}), heap.DebugOptions{Guard: heap.GuardEnd})
+	}), []spec.Kind{spec.Pair, spec.Deep}),
 }

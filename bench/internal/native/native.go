@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/allod-dev/allod/bench/internal/spec"
 )
@@ -42,9 +41,10 @@ type Absent struct {
 }
 
 var (
-	cKinds = []spec.Kind{spec.Pair, spec.Random, spec.Mixed, spec.List, spec.Tree, spec.Threads, spec.Windows,
+	cKinds = []spec.Kind{spec.Pair, spec.Deep, spec.Random, spec.Mixed, spec.List, spec.Tree, spec.Threads, spec.Windows,
 		spec.Handover, spec.Pipeline, spec.Vector, spec.Block, spec.Touched, spec.Trace}
-	phases = []spec.Kind{spec.Phase, spec.List, spec.Tree}
+	phases  = []spec.Kind{spec.Phase, spec.List, spec.Tree}
+	checked = []spec.Kind{spec.Pair, spec.Deep, spec.Mixed} // of what takes microseconds
 )
 
 // libraries are the allocators for C, with the ways to link them.
@@ -58,17 +58,22 @@ var libraries = []struct {
 	{"tcmalloc", "libtcmalloc_minimal, of gperftools", "tcmalloc", []string{"-ltcmalloc_minimal", "-l:libtcmalloc_minimal.so.4"}},
 }
 
-// variants are the allocators of Zig.
+// variants are the allocators of Zig, with the mode that the program is built in.
+// DebugAllocator is what programs have that are built as zig builds them unless
+// told otherwise, and as fast as it can be with stacks like ours.
 var variants = []struct {
-	name, variant, about string
-	kinds                []spec.Kind
+	name, variant, mode, about string
+	kinds                      []spec.Kind
 }{
-	{"zig-smp", "smp", "std.heap.smp_allocator", cKinds},
-	{"zig-arena", "arena", "std.heap.ArenaAllocator", phases},
-	{"zig-pool", "pool", "std.heap.MemoryPool", slices.Concat(phases, []spec.Kind{spec.Pair, spec.Random})},
-	{"zig-page", "page", "std.heap.page_allocator", []spec.Kind{spec.Vector, spec.Block, spec.Touched}},
-	{"zig-debug", "debug", "std.heap.DebugAllocator", []spec.Kind{spec.Pair, spec.Random, spec.Mixed, spec.Trace}},
+	{"zig-smp", "smp", zigFast, "std.heap.smp_allocator", cKinds},
+	{"zig-arena", "arena", zigFast, "std.heap.ArenaAllocator", phases},
+	{"zig-pool", "pool", zigFast, "std.heap.MemoryPool", slices.Concat(phases, []spec.Kind{spec.Pair, spec.Random})},
+	{"zig-page", "page", zigFast, "std.heap.page_allocator", []spec.Kind{spec.Vector, spec.Block, spec.Touched}},
+	{"zig-debug", "debug", "Debug", "std.heap.DebugAllocator(.{}) in mode Debug: 6 frames", checked},
+	{"zig-debug-16", "debug16", "ReleaseSafe", "std.heap.DebugAllocator with 16 frames, in mode ReleaseSafe", checked},
 }
+
+const zigFast = "ReleaseFast"
 
 // Build builds in dir what is wanted and can be built here, and says what cannot.
 func Build(ctx context.Context, dir string, wanted func(name string) bool) (programs []Program, absent []Absent, err error) {
@@ -96,13 +101,18 @@ func Build(ctx context.Context, dir string, wanted func(name string) bool) (prog
 		}
 		programs = append(programs, p)
 	}
-	file := filepath.Join(dir, "zig-loops")
-	build := sync.OnceValue(func() error { return buildZig(ctx, dir, file) })
+	built := map[string]error{}
 	for _, v := range variants {
 		if !wanted(v.name) {
 			continue
 		}
-		if zigErr := build(); zigErr != nil {
+		file := filepath.Join(dir, "zig-loops-"+v.mode)
+		zigErr, tried := built[v.mode]
+		if !tried {
+			zigErr = buildZig(ctx, dir, file, v.mode)
+			built[v.mode] = zigErr
+		}
+		if zigErr != nil {
 			absent = append(absent, Absent{v.name, zigErr.Error()})
 			continue
 		}
@@ -144,16 +154,16 @@ func buildC(ctx context.Context, dir string, p Program, ways []string, object st
 // zigs is where a Zig may be beside in PATH: npm install puts it there.
 const zigs = "node_modules/.bin/zig"
 
-func buildZig(ctx context.Context, dir, file string) error {
-	if err := zig(ctx, dir, file, "-DMAIN_ELSEWHERE", "harness.c", "loops.zig"); err != nil {
+func buildZig(ctx context.Context, dir, file, mode string) error {
+	if err := zig(ctx, dir, file, mode, "-DMAIN_ELSEWHERE", "harness.c", "loops.zig"); err != nil {
 		return err
 	}
 	_, err := Program{file: file, variant: "smp"}.try(ctx)
 	return err
 }
 
-// zig builds file in dir from the rest of args.
-func zig(ctx context.Context, dir, file string, args ...string) error {
+// zig builds file in dir in the mode, from the rest of args.
+func zig(ctx context.Context, dir, file, mode string, args ...string) error {
 	zig, err := exec.LookPath("zig")
 	if err != nil {
 		if zig, err = filepath.Abs(zigs); err == nil {
@@ -163,7 +173,7 @@ func zig(ctx context.Context, dir, file string, args ...string) error {
 	if err != nil {
 		return errors.New("there is no zig")
 	}
-	err = command(ctx, dir, zig, append([]string{"build-exe", "-OReleaseFast", "-mcpu=native", "-lc", "-femit-bin=" + file,
+	err = command(ctx, dir, zig, append([]string{"build-exe", "-O" + mode, "-mcpu=native", "-lc", "-femit-bin=" + file,
 		"--cache-dir", filepath.Join(dir, "zig-cache"), "--global-cache-dir", filepath.Join(dir, "zig-global")}, args...)...)
 	if err != nil {
 		return fmt.Errorf("zig is of another version than 0.16, or fails: %w", err)
@@ -183,7 +193,7 @@ func BuildContainers(ctx context.Context, dir string) (file string, err error) {
 		return "", err
 	}
 	file = filepath.Join(dir, "zig-containers")
-	return file, zig(ctx, dir, file, source)
+	return file, zig(ctx, dir, file, zigFast, source)
 }
 
 // command runs a program in dir. Its error has the first line of what it said.

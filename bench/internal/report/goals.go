@@ -77,6 +77,8 @@ var goals = []goal{
 	{[]string{"vector"}, "smp", "zig-page", byTime, 0, 1.0},
 	{[]string{"phase-64", "phase-hot-64"}, "arena", "zig-arena", byTime, 0.45, 0.25},
 	{pairs, "pool", "zig-pool", byTime, 2.5, 1.5},
+	{[]string{"deep-64"}, "debug", "zig-debug", byTime, 0.1, 0},
+	{[]string{"deep-64"}, "debug", "zig-debug-16", byTime, 0.1, 0},
 }
 
 // A Check is a goal with what was measured.

@@ -13,6 +13,7 @@ type Kind string
 
 const (
 	Pair     Kind = "pair"     // one object is made and given up, again and again
+	Deep     Kind = "deep"     // Pair, with DeepCalls functions on the stack
 	Random   Kind = "random"   // many objects are made, then given up in random order
 	Mixed    Kind = "mixed"    // objects of all sizes, random ones replaced
 	Phase    Kind = "phase"    // many objects are made, then all given up at once
@@ -72,6 +73,8 @@ const (
 	HandoverObjects, HandoverTurns = 1000, 10_000
 	// BatchObjects are passed at once in Pipeline, BatchesAhead at most wait.
 	BatchObjects, BatchesAhead = 256, 16
+	// DeepCalls is how many functions call one another in Deep.
+	DeepCalls = 20
 	// KeptEvery says which objects of a Phase are verified at its end.
 	KeptEvery = 1024
 
@@ -87,6 +90,8 @@ func Workloads(threads int) []Workload {
 	return []Workload{
 		{Name: "pair-16", Kind: Pair, Size: 16, N: 100_000, About: "make 16 bytes, write, verify, free"},
 		{Name: "pair-64", Kind: Pair, Size: 64, N: 100_000, About: "make 64 bytes, write, verify, free"},
+		{Name: "deep-64", Kind: Deep, Size: 64, N: 1000,
+			About: "make 64 bytes, write, verify, free, with 20 functions on the stack: for allocators that keep stacks"},
 		{Name: "random-32", Kind: Random, Size: 32, N: RandomObjects, Fixed: true, Live: 32 * RandomObjects,
 			About: "one of a million objects of 32 bytes, freed in random order"},
 		{Name: "mixed", Kind: Mixed, N: 100_000, Live: window,

@@ -89,6 +89,8 @@ func (r *rig) Round(n int, sample func()) (ops int, took load.Took) {
 	switch r.job.Kind {
 	case spec.Pair:
 		pair(h, r.job.Size, n)
+	case spec.Deep:
+		deep(h, spec.DeepCalls, n)
 	case spec.Random:
 		n = len(r.objects)
 		r.random(h)
@@ -170,6 +172,15 @@ func pair64(h *handle, n int) {
 		}
 		h.Free64(p)
 	}
+}
+
+// deep calls itself so many times before it performs n operations.
+func deep(h *handle, calls, n int) {
+	if calls == 0 {
+		pair64(h, n)
+		return
+	}
+	deep(h, calls-1, n)
 }
 
 func (r *rig) random(h *handle) {

@@ -226,6 +226,7 @@ static size_t round_of(size_t n, int sampling, uint64_t *took) {
 	if (windows) for (int i = 0; i < (is("mixed") ? 1 : threads); i++) fill(&windows[i]);
 	uint64_t cpu_before = clock_of(CLOCK_PROCESS_CPUTIME_ID), start = now();
 	if (is("pair")) { if (size == 16) pair16(n); else pair64(n); }
+	else if (is("deep")) deep64(DEEP, n);
 	else if (is("random")) { n = n_job; random32(objects, data, n); }
 	else if (is("phase")) { n = (n + n_job - 1) / n_job * n_job; phases(kept, n_job, n); }
 	else if (is("mixed")) mixed(windows, n);

@@ -41,6 +41,13 @@ void pair64(size_t n) {
 	}
 }
 
+// deep64 calls itself so many times. What comes after the call keeps it one.
+__attribute__((noinline)) void deep64(int calls, size_t n) {
+	if (!calls) { pair64(n); return; }
+	deep64(calls - 1, n);
+	seen(&n);
+}
+
 void random32(obj32 **objects, const uint32_t *order, size_t n) {
 	for (uint64_t i = 0; i < n; i++) objects[i] = new32(i);
 	for (size_t k = 0; k < n; k++) {

@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WINDOW = 10000, HANDOVER = 1000, TURNS = 10000, BATCH = 256, AHEAD = 16, KEPT_EVERY = 1024, TABLE = 1 << 16 };
+enum { WINDOW = 10000, HANDOVER = 1000, TURNS = 10000, BATCH = 256, AHEAD = 16, DEEP = 20, KEPT_EVERY = 1024, TABLE = 1 << 16 };
 enum { OP_ZERO = 2, OP_FREE = 3 };
 
 typedef struct { uint64_t first, last; } obj16;
@@ -23,6 +23,7 @@ void loops_init(const char *variant);
 const char *library(void);
 void pair16(size_t n);
 void pair64(size_t n);
+void deep64(int calls, size_t n);
 void random32(obj32 **objects, const uint32_t *order, size_t n);
 void fill(window *w);
 void mixed(window *w, size_t n);

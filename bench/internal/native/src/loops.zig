@@ -28,7 +28,7 @@ pub export fn main(argc: c_int, argv: [*][*:0]u8) callconv(.c) c_int {
     return harness(argc, argv);
 }
 
-const Variant = enum { smp, arena, pool, page, debug };
+const Variant = enum { smp, arena, pool, page, debug, debug16 };
 var variant: Variant = .smp;
 
 export fn loops_init(name: [*:0]const u8) void {
@@ -43,6 +43,7 @@ export fn library() [*:0]const u8 {
 
 var arena_state: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
 var debug_state: std.heap.DebugAllocator(.{}) = .init;
+var debug16_state: std.heap.DebugAllocator(.{ .stack_trace_frames = 16, .safety = true }) = .init;
 
 /// Source gives objects of one type; each loop is compiled for each source, so
 /// that calls are as direct as in a program that uses only that one.
@@ -56,6 +57,7 @@ fn Source(comptime v: Variant) type {
                 .page => std.heap.page_allocator,
                 .arena => arena_state.allocator(),
                 .debug => debug_state.allocator(),
+                .debug16 => debug16_state.allocator(),
                 .pool => unreachable,
             };
         }
@@ -98,6 +100,13 @@ fn Source(comptime v: Variant) type {
                 if (p.first != i or p.last != ~i) corrupt("pair");
                 destroy(T, p);
             }
+        }
+
+        /// deep calls itself so many times. What comes after the call keeps it one.
+        fn deep(calls: c_int, n: usize) void {
+            if (calls == 0) return pair(Obj64, n);
+            @call(.never_inline, deep, .{ calls - 1, n });
+            seen(&n);
         }
 
         fn random(objects: [*]?*Obj32, order: [*]const u32, n: usize) void {
@@ -331,6 +340,11 @@ export fn pair16(n: usize) void {
 export fn pair64(n: usize) void {
     switch (variant) {
         inline else => |v| Source(v).pair(Obj64, n),
+    }
+}
+export fn deep64(calls: c_int, n: usize) void {
+    switch (variant) {
+        inline else => |v| Source(v).deep(calls, n),
     }
 }
 export fn random32(objects: [*]?*Obj32, order: [*]const u32, n: usize) void {

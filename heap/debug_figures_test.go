@@ -1,6 +1,7 @@
 package heap_test
 
 import (
+	"flag"
 	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
@@ -58,10 +59,15 @@ func TestDebugMemoryPerBlock(t *testing.T) {
 	}
 }
 
+// validOps makes the test below as long as one likes, in any build.
+var validOps = flag.Int("debug.valid", 0, "`operations` of TestDebugNoFalseReports")
+
 // Random valid operations, of every kind, are never reported.
 func TestDebugNoFalseReports(t *testing.T) {
 	ops := 9_000_000 // ten million in all
 	switch {
+	case *validOps > 0:
+		ops = *validOps / 10 * 9
 	case race.Enabled, invariant.Enabled:
 		ops = 50_000
 	case testing.Short(), special(), unsafe.Sizeof(uintptr(0)) == 4:

@@ -77,9 +77,9 @@ import (
 // what is aligned to more than 4 MiB, is served unguarded and counted. The race
 // detector does not see guarded blocks: use it without them.
 //
-// An operation costs O(log n) in the number of live blocks, a frame-pointer walk
-// or [runtime.Callers] for its stack, and one pass over the block to fill and
-// one to check it. Each live block costs the zones and less than 96 bytes of the
+// An operation takes the same time on average for any number of live blocks: a
+// frame-pointer walk or [runtime.Callers] for its stack, and one pass over the
+// block to fill and one to check it. Each live block costs the zones and less than 96 bytes of the
 // Go heap. Stacks are kept once each, for as long as the process runs, up to 64
 // MiB of them; what comes later has none.
 type Debug struct {
@@ -196,7 +196,8 @@ func (d *Debug) alloc(op string, size int, l mem.Layout, here stack.ID) ([]byte,
 	if l.Kind == mem.Managed && d.pointers != mem.Scanned {
 		return nil, mem.Refuse(l)
 	}
-	k := d.plan(size, l)
+	var k debugBlock
+	d.plan(&k, size, l)
 	total, ok := k.total(size, d.zone)
 	if !ok {
 		return nil, mem.ErrTooLarge
@@ -219,13 +220,17 @@ func (d *Debug) alloc(op string, size int, l mem.Layout, here stack.ID) ([]byte,
 			return nil, err
 		}
 	}
-	if other := d.table.admit(&k, d.o.MemoryLimit); other != nil {
+	other, ready := d.admit(&k, l.Zero)
+	if other != nil {
 		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(k.base), Size: len(k.base), Hint: other.overlapped()}, other)
 		return nil, errLiedDebug
 	}
 	admitted = true
+	if ready {
+		return k.block(), nil
+	}
 	if !k.guarded && (l.Zero || l.Kind != mem.Plain) && total <= zeroLooked && !isZero(k.base) {
-		d.table.die(&k, false, 0, 0, nil)
+		d.bury(&k, false, nil)
 		d.giveBack(&k)
 		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(k.base), Size: len(k.base), Hint: "the block is not zero, as was asked"}, nil)
 		return nil, errLiedDebug
@@ -233,6 +238,19 @@ func (d *Debug) alloc(op string, size int, l mem.Layout, here stack.ID) ([]byte,
 	d.dress(&k, 0, l.Zero)
 	k.node.publish()
 	return k.block(), nil
+}
+
+// admit adds k to the table, unless it overlaps another block, which it returns
+// then. A block that is ready needs nothing else.
+func (d *Debug) admit(k *debugBlock, zero bool) (other *debugBlock, ready bool) {
+	d.table.lock()
+	defer d.table.unlock()
+	if other = d.table.admit(k, d.o.MemoryLimit); other != nil || !k.quick() || zero && !isZero(k.base) {
+		return other, false
+	}
+	d.dress(k, 0, zero)
+	k.node.set(debugLive)
+	return nil, true
 }
 
 // served makes the child serve the block of k, and gives the quarantine up for
@@ -306,7 +324,7 @@ func (d *Debug) resize(op string, move bool, b []byte, l mem.Layout, size int, h
 	grow := size - len(b)
 	var k debugBlock
 	front, length := d.expect(b, l)
-	f, no := d.table.hold(b, l, front, length, &k, true, grow, d.o.MemoryLimit)
+	f, no := d.table.hold(b, l, front, length, &k, grow, d.o.MemoryLimit)
 	if f.kind != 0 {
 		if f.kind == DoubleFree {
 			f.kind = UseAfterFree
@@ -408,36 +426,38 @@ func (d *Debug) Free(b []byte, l mem.Layout) {
 	d.tick()
 	here := d.here()
 	var k, old debugBlock
-	front, length := d.expect(b, l)
-	if f, _ := d.table.hold(b, l, front, length, &k, false, 0, 0); f.kind != 0 {
+	f, hurt, fate := d.take(b, l, here, &k, &old)
+	if f.kind != 0 {
 		d.found(op, b, l, &k, f)
 		return
 	}
-	hurt := d.inspect(&k)
 	var hides *Misuse
-	if d.mayHide(&k) {
-		hides = d.disclose(op, &k)
-	}
-	keep := k.cost() <= d.o.QuarantineBytes
-	k.free = here
-	if k.guarded {
-		d.retire(&k)
-	} else {
-		d.undress(&k)
-		if keep {
-			race.Free(k.base)
-			d.poison(&k)
+	if fate == debugUndecided {
+		hurt = d.inspect(&k)
+		if d.mayHide(&k) {
+			hides = d.disclose(op, &k)
 		}
+		keep := k.cost() <= d.o.QuarantineBytes
+		k.free = here
+		if k.guarded {
+			d.retire(&k)
+		} else {
+			d.undress(&k)
+			if keep {
+				race.Free(k.base)
+				d.poison(&k)
+			}
+		}
+		fate = d.bury(&k, keep, &old)
 	}
-	kept, evicted, more := d.table.die(&k, keep, d.o.QuarantineBlocks, d.o.QuarantineBytes, &old)
-	if !kept {
+	if fate == debugForgotten {
 		d.unpoison(&k)
 		d.giveBack(&k)
 	}
-	if evicted {
+	if fate >= debugSuperseded {
 		d.bid(op, &old)
 	}
-	if more {
+	if fate == debugCrowded {
 		d.evict(op, d.o.QuarantineBlocks, d.o.QuarantineBytes)
 	}
 	k.free = 0 // it was live when it was hurt
@@ -445,6 +465,34 @@ func (d *Debug) Free(b []byte, l mem.Layout) {
 	if hides != nil {
 		d.deliver(hides)
 	}
+}
+
+// take makes the block b busy, for the caller to bury, or tells what is wrong with
+// it. If the block is quick, it is buried already.
+func (d *Debug) take(b []byte, l mem.Layout, here stack.ID, k, old *debugBlock) (f debugFinding, hurt *damage, fate debugFate) {
+	front, length := d.expect(b, l)
+	d.table.lock()
+	defer d.table.unlock()
+	f = d.table.look(b, l, front, length, k)
+	if f.kind != 0 {
+		return f, nil, debugUndecided
+	}
+	if !k.quick() {
+		k.node.set(debugBusy)
+		return f, nil, debugUndecided
+	}
+	hurt = d.inspect(k)
+	d.undress(k)
+	k.free = here
+	return f, hurt, d.table.die(k, k.cost() <= d.o.QuarantineBytes, d.o.QuarantineBlocks, d.o.QuarantineBytes, old)
+}
+
+// bury ends the life of a block that is busy, and keeps it in quarantine if keep
+// is set. If another leaves quarantine for it, it is copied to old.
+func (d *Debug) bury(k *debugBlock, keep bool, old *debugBlock) debugFate {
+	d.table.lock()
+	defer d.table.unlock()
+	return d.table.die(k, keep, d.o.QuarantineBlocks, d.o.QuarantineBytes, old)
 }
 
 // expect returns where the block b is, if all is well: so many bytes after the

@@ -3,6 +3,7 @@ package heap
 import (
 	"sync/atomic"
 
+	"github.com/allod-dev/allod/internal/asan"
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/internal/stack"
 	"github.com/allod-dev/allod/mem"
@@ -74,6 +75,17 @@ const (
 func (k *debugBlock) block() []byte {
 	return k.base[k.front : int(k.front)+k.size : int(k.front)+k.size]
 }
+
+// quick tells whether what is done to the memory of k takes less time than a
+// round of the table's lock, and so is done under it. The sanitizers are to hear
+// of it without.
+//
+//go:norace
+func (k *debugBlock) quick() bool {
+	return !race.Enabled && !asan.Enabled && len(k.base) <= debugQuick && k.kind == mem.Plain && !k.scans && !k.guarded
+}
+
+const debugQuick = 512
 
 //go:norace
 func (k *debugBlock) addr() uintptr { return address(k.base) + uintptr(k.front) }

@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/mem"
 )
@@ -109,6 +110,73 @@ func TestDebugLieTold(t *testing.T) {
 			}
 		})
 	}
+}
+
+// givesOut serves what it is told to.
+type givesOut struct {
+	mem.NoResize
+	next []byte
+}
+
+func (g *givesOut) Alloc(int, mem.Layout) ([]byte, error) { return g.next, nil }
+func (g *givesOut) Free([]byte, mem.Layout)               {}
+
+// Blocks overlap or not, wherever they are and of whatever sizes.
+func TestDebugOverlaps(t *testing.T) {
+	size, rounds := 64<<20, 30_000
+	if race.Enabled || invariant.Enabled {
+		size, rounds = 1<<20, 2000
+	}
+	room, err := mem.AllocUninit[byte](heap.Page{}, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mem.Free(heap.Page{}, room)
+	child := &givesOut{}
+	d := newDebug(t, child, heap.DebugOptions{Redzone: -1, NoFill: true, QuarantineBytes: -1, StackDepth: -1, MaxReports: -1})
+	rnd := rand.New(rand.NewPCG(5, 6))
+	var live [][]byte // not overlapping
+	lies, served := 0, 0
+	for range rounds {
+		if len(live) > 0 && rnd.IntN(3) == 0 {
+			i := rnd.IntN(len(live))
+			d.Free(live[i], word1)
+			live = slices.Delete(live, i, i+1)
+		}
+		// Near what is there already, or anywhere.
+		n := 1 + rnd.IntN(1<<rnd.IntN(18))
+		at := rnd.IntN(size - n)
+		if len(live) > 0 && rnd.IntN(2) == 0 {
+			b := live[rnd.IntN(len(live))]
+			at = int(addr(b)-addr(room)) + [...]int{-n, 1 - n, len(b) - 1, len(b), len(b) / 2}[rnd.IntN(5)]
+			if at < 0 || at > size-n {
+				continue
+			}
+		}
+		b := room[at : at+n : at+n]
+		child.next = b
+		lie := slices.ContainsFunc(live, func(o []byte) bool {
+			return addr(o) < addr(b)+uintptr(n) && addr(b) < addr(o)+uintptr(len(o))
+		})
+		_, err := d.Alloc(n, word1)
+		if (err != nil) != lie || len(d.got) > 0 != lie {
+			t.Fatalf("%d bytes at %d overlap, %t: %v, %v", n, at, lie, err, d.got)
+		}
+		d.got = nil
+		if lie {
+			lies++
+		} else {
+			served++
+			live = append(live, b)
+		}
+	}
+	if lies < rounds/20 || served < rounds/20 {
+		t.Errorf("%d lies, %d served", lies, served)
+	}
+	for _, b := range live {
+		d.Free(b, word1)
+	}
+	d.none()
 }
 
 // Whatever fails in between, the limit is on the bytes that are live, exactly.

@@ -51,7 +51,8 @@ type debugTable struct {
 //
 // A block costs one round of the lock to be served and two to be freed: one to
 // look whether it may be, and one in which it enters quarantine and another
-// block leaves it.
+// block leaves it. A small one costs one, for what there is to be done in between
+// is less than a round.
 //
 // The lock is hidden from the race detector, which would otherwise see every two
 // allocations ordered by it and miss races of the program. What the lock guards
@@ -135,13 +136,12 @@ func (t *debugTable) release(size, limit int) {
 	t.bytes -= size
 }
 
-// admit adds k, whose bytes are reserved if there is a limit, as a busy block. If it overlaps another
-// it returns that one, and does not add it.
+// admit adds k, whose bytes are reserved if there is a limit, as a busy block. If
+// it overlaps another it returns that one, and does not add it. The table is
+// locked.
 //
 //go:norace
 func (t *debugTable) admit(k *debugBlock, limit int) (other *debugBlock) {
-	t.lock()
-	defer t.unlock()
 	if j := t.overlapping(address(k.base), len(k.base), 0); j != 0 {
 		return t.copy(j)
 	}
@@ -172,13 +172,13 @@ func (t *debugTable) copy(i int32) *debugBlock {
 	return k
 }
 
-// hold makes the block b busy, and lifts it out of the index if lift is set, or
-// tells what is wrong with b. A grow above 0 is reserved within limit; if that
+// hold makes the block b busy and lifts it out of the index, or tells what is
+// wrong with b. A grow above 0 is reserved within limit; if that
 // is refused, the block is not touched. It is expected front bytes after the
 // start of length bytes; k becomes what there is.
 //
 //go:norace
-func (t *debugTable) hold(b []byte, l mem.Layout, front uint32, length int, k *debugBlock, lift bool, grow, limit int) (f debugFinding, no debugRefusal) {
+func (t *debugTable) hold(b []byte, l mem.Layout, front uint32, length int, k *debugBlock, grow, limit int) (f debugFinding, no debugRefusal) {
 	t.lock()
 	defer t.unlock()
 	f = t.look(b, l, front, length, k)
@@ -192,16 +192,14 @@ func (t *debugTable) hold(b []byte, l mem.Layout, front uint32, length int, k *d
 		t.book(grow)
 	}
 	k.node.set(debugBusy)
-	if lift {
-		t.remove(k.at)
-		k.node.next, t.lifted = t.lifted, k.at
-	}
+	t.remove(k.at)
+	k.node.next, t.lifted = t.lifted, k.at
 	return f, 0
 }
 
-// land ends hold of a lifted block, which is now as k says. If it overlaps
-// another, it returns that one, and the block is forgotten. Bytes of the sizes before and after are accounted for; reserved tells how many
-// hold reserved.
+// land ends hold of a block, which is now as k says. If it overlaps another, it
+// returns that one, and the block is forgotten. Bytes of the sizes before and
+// after are accounted for; reserved tells how many hold reserved.
 //
 //go:norace
 func (t *debugTable) land(k *debugBlock, reserved int) (other *debugBlock) {
@@ -230,15 +228,24 @@ func (t *debugTable) land(k *debugBlock, reserved int) (other *debugBlock) {
 	return nil
 }
 
-// die ends hold for a block that was freed as k says. It goes into quarantine if
-// that is meant to keep it, and is forgotten otherwise, and if the table was
-// closed. If the quarantine holds more than so many blocks and bytes then, the
-// oldest comes back in out; more tells that there are more.
+// debugFate is what becomes of a block that was freed.
+type debugFate uint8
+
+const (
+	debugUndecided  debugFate = iota
+	debugForgotten            // the child is to have it
+	debugKept                 // it is in quarantine
+	debugSuperseded           // and another is not any more
+	debugCrowded              // and still there are too many
+)
+
+// die ends the life of a block as k says. It goes into quarantine if that is
+// meant to keep it, and is forgotten otherwise, and if the table was closed. If
+// the quarantine holds more than so many blocks and bytes then, the oldest comes
+// back in out. The table is locked.
 //
 //go:norace
-func (t *debugTable) die(k *debugBlock, keep bool, blocks, bytes int, out *debugBlock) (kept, evicted, more bool) {
-	t.lock()
-	defer t.unlock()
+func (t *debugTable) die(k *debugBlock, keep bool, blocks, bytes int, out *debugBlock) debugFate {
 	n := k.node
 	t.bytes -= k.size
 	t.blocks--
@@ -250,7 +257,7 @@ func (t *debugTable) die(k *debugBlock, keep bool, blocks, bytes int, out *debug
 		t.remove(k.at)
 		t.bury(k.addr(), k.size, k.alloc, k.free)
 		t.discard(k.at)
-		return false, false, false
+		return debugForgotten
 	}
 	if k.sealed {
 		n.flags |= debugSealed
@@ -265,8 +272,13 @@ func (t *debugTable) die(k *debugBlock, keep bool, blocks, bytes int, out *debug
 	t.newest = k.at
 	t.kept++
 	t.keptBytes += k.cost()
-	evicted = t.expel(blocks, bytes, out)
-	return true, evicted, evicted && (t.kept > blocks || t.keptBytes > bytes)
+	switch {
+	case !t.expel(blocks, bytes, out):
+		return debugKept
+	case t.kept > blocks || t.keptBytes > bytes:
+		return debugCrowded
+	}
+	return debugSuperseded
 }
 
 // evict takes the oldest block out of quarantine, unless that holds no more than
@@ -539,6 +551,13 @@ func (t *debugTable) check() {
 	if blocks != t.blocks || kept != t.kept || indexed+lifted != blocks+kept {
 		invariant.Check(false, "heap: Debug: %d live blocks and %d in quarantine, counted %d and %d, %d indexed and %d lifted",
 			blocks, kept, t.blocks, t.kept, indexed, lifted)
+	}
+	small := 0
+	for _, n := range t.index.small {
+		small += int(n)
+	}
+	if want := int(t.index.tiers[0] + t.index.tiers[1]); small != want {
+		invariant.Check(false, "heap: Debug: %d small blocks in regions, %d in tiers", small, want)
 	}
 	n := 0
 	for i := t.oldest; i != 0; i = t.node(i).after() {

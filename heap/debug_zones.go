@@ -31,14 +31,14 @@ const (
 	maxZoneAlign = 22       // log2 of the largest alignment with a zone in front
 )
 
-// plan returns a block for a request of size bytes, without its memory.
-func (d *Debug) plan(size int, l mem.Layout) debugBlock {
-	k := debugBlock{size: size, typ: l.Type, align: l.Align, kind: l.Kind}
+// plan makes k, which is zero, a block for a request of size bytes, without its
+// memory.
+func (d *Debug) plan(k *debugBlock, size int, l mem.Layout) {
+	k.size, k.typ, k.align, k.kind = size, l.Type, l.Align, l.Kind
 	pointers := l.Kind != mem.Plain || l.Type.HasPointers()
 	k.scans = pointers && d.pointers == mem.Scanned
 	k.opaque = pointers && (l.Type.Size() == 0 || size%l.Type.Size() != 0)
 	k.front = d.front(size, l)
-	return k
 }
 
 // front returns where in the child's memory a block is to start.
@@ -296,8 +296,16 @@ func differs(b []byte, want byte) int {
 	if !race.Enabled && len(b) >= long && b[0] == want && bytes.Equal(b[:len(b)-1], b[1:]) {
 		return -1 // each is like the one before
 	}
+	words := uint64(want) * ones
 	i := 0
-	for words := uint64(want) * 0x0101010101010101; len(b)-i >= 8; i += 8 {
+	for ; len(b)-i >= 32; i += 32 {
+		p := (*[32]byte)(b[i:])
+		if (binary.NativeEndian.Uint64(p[0:])^words)|(binary.NativeEndian.Uint64(p[8:])^words)|
+			(binary.NativeEndian.Uint64(p[16:])^words)|(binary.NativeEndian.Uint64(p[24:])^words) != 0 {
+			break
+		}
+	}
+	for ; len(b)-i >= 8; i += 8 {
 		if binary.NativeEndian.Uint64(b[i:]) != words {
 			break
 		}
@@ -309,6 +317,8 @@ func differs(b []byte, want byte) int {
 	}
 	return -1
 }
+
+const ones = 0x0101010101010101 // times a byte is that byte eight times
 
 // long is how many bytes make up for the call of a function of the runtime. The
 // race detector watches these functions.
@@ -322,8 +332,16 @@ func fillRaw(b []byte, v byte) {
 	if !race.Enabled && len(b) >= 2*long {
 		rest = b[:long]
 	}
+	words := uint64(v) * ones
 	i := 0
-	for words := uint64(v) * 0x0101010101010101; len(rest)-i >= 8; i += 8 {
+	for ; len(rest)-i >= 32; i += 32 {
+		p := (*[32]byte)(rest[i:])
+		binary.NativeEndian.PutUint64(p[0:], words)
+		binary.NativeEndian.PutUint64(p[8:], words)
+		binary.NativeEndian.PutUint64(p[16:], words)
+		binary.NativeEndian.PutUint64(p[24:], words)
+	}
+	for ; len(rest)-i >= 8; i += 8 {
 		binary.NativeEndian.PutUint64(rest[i:], words)
 	}
 	for ; i < len(rest); i++ {

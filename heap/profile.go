@@ -1,19 +1,13 @@
 package heap
 
 import (
-	"cmp"
 	"io"
 	"math"
-	"math/rand/v2"
-	"os"
-	"sync"
+	"math/bits"
 	"sync/atomic"
-	"time"
 
 	"github.com/allod-dev/allod/internal/addrmap"
-	"github.com/allod-dev/allod/internal/pprofenc"
 	"github.com/allod-dev/allod/internal/race"
-	"github.com/allod-dev/allod/internal/stack"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -37,15 +31,8 @@ import (
 type Profile struct {
 	copies noCopy
 	child  mem.Allocator
-	rate   uint64 // a block of this many bytes is in the sample with probability 1-1/e
-	sure   uint64 // blocks of this many bytes are in the sample for sure
-	depth  int
-	stacks *stack.Table  // each stack once
-	marks  profileFilter // where blocks of the sample may be
-
-	mu    sync.Mutex
-	live  addrmap.Map[profiled]
-	sites map[stack.ID]*profileSite
+	sample sampler
+	marks  profileMarks // where the blocks of the sample may be
 }
 
 var _ mem.Allocator = (*Profile)(nil)
@@ -53,13 +40,10 @@ var _ mem.Allocator = (*Profile)(nil)
 // Most calls must cost next to nothing, so neither Alloc nor Free may look at
 // what other goroutines change. Alloc throws dice, for every block alone, rather
 // than count bytes down to the next sample: a countdown would be shared, or kept
-// for each processor. A block of size s is taken with probability
-// 1-exp(-s/rate), as if each of its bytes could be the one, and stands for the
-// inverse of that many blocks. Free reads one counter of a table that is hashed
-// by address, nearly always 0; only if it is not, the lock is taken to look.
-//
-// The lock is visible to the race detector: it orders the goroutines whose
-// blocks are in the sample, and hides a race of theirs now and then.
+// for each processor, which costs more than dice. Free reads one byte of a table
+// that is hashed by address, nearly always 0; only if it is not, the lock is
+// taken to look. What is left is mostly the second call through an interface,
+// which a wrapper cannot do without; see [SMPOptions.ProfileRate].
 
 // ProfileOptions are the settings of [NewProfileWith].
 type ProfileOptions struct {
@@ -71,32 +55,6 @@ type ProfileOptions struct {
 	// StackDepth is how many calls of a stack are kept. 0 means 32, and more
 	// than 64 is 64.
 	StackDepth int
-}
-
-const (
-	profileRate   = 512 << 10
-	profileDepth  = 64
-	profileStacks = 16 << 20 // bytes of stacks; more are counted without one
-	profileMarks  = 1 << 14
-)
-
-// profiled is a block in the sample.
-type profiled struct {
-	site stack.ID
-	size int
-}
-
-// profileSite is what the blocks of one stack come to: estimates, so not whole.
-type profileSite struct {
-	allocObjects, allocBytes float64
-	liveObjects, liveBytes   float64
-}
-
-// profileFilter counts the blocks of the sample by a hash of their address.
-type profileFilter [profileMarks]atomic.Int32
-
-func (f *profileFilter) of(b []byte) *atomic.Int32 {
-	return &f[uint64(address(b))*0x9e3779b97f4a7c15>>50%profileMarks]
 }
 
 // NewProfile returns child with a sample of its blocks profiled.
@@ -111,22 +69,9 @@ func NewProfileWith(child mem.Allocator, o ProfileOptions) *Profile {
 	if o.Rate < 0 || o.StackDepth < 0 {
 		panic("heap: NewProfileWith: negative option")
 	}
-	rate := uint64(o.Rate)
-	if rate == 0 {
-		rate = profileRate
-	}
-	rate = min(rate, 64<<20) // lest sizes times 1<<32 overflow
-	p := &Profile{
-		child:  child,
-		rate:   rate,
-		sure:   32 * rate,
-		depth:  min(cmp.Or(o.StackDepth, 32), profileDepth),
-		stacks: stack.NewTable(profileStacks),
-		sites:  make(map[stack.ID]*profileSite),
-	}
-	if rate == 1 {
-		p.sure = 1
-	}
+	p := &Profile{child: child, sample: newSampler(o.Rate, o.StackDepth)}
+	p.marks.now.Store(newProfileTable(profileTableMin))
+	p.sample.marks = &p.marks
 	return p
 }
 
@@ -142,8 +87,8 @@ func (p *Profile) Alloc(size int, l mem.Layout) ([]byte, error) {
 		return nil, zeroValue("heap: Profile.Alloc", "NewProfile")
 	}
 	b, err := p.child.Alloc(size, l)
-	if err == nil && p.chosen(size) {
-		p.add(b, size, 2)
+	if err == nil && p.sample.likely(size) && p.sample.confirmed(size) {
+		p.sample.add(b, 1/p.sample.probability(size), 2)
 	}
 	return b, err
 }
@@ -174,13 +119,17 @@ func (p *Profile) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
 
 //go:noinline
 func (p *Profile) resize(b []byte, l mem.Layout, size int, how changer) ([]byte, bool) {
-	was, in := p.take(b)
+	var was sampled
+	in := false
+	if p.marks.some(b) {
+		was, in = p.sample.take(b)
+	}
 	r, ok := how(p.child, b, l, size)
 	switch {
 	case !ok && in:
-		p.putBack(b, was)
-	case ok && p.chosen(size):
-		p.add(r, size, 3)
+		p.sample.putBack(b, was)
+	case ok && p.sample.likely(size) && p.sample.confirmed(size):
+		p.sample.add(r, 1/p.sample.probability(size), 3)
 	}
 	return r, ok
 }
@@ -191,9 +140,18 @@ func (p *Profile) Free(b []byte, l mem.Layout) {
 		zeroValue("heap: Profile.Free", "NewProfile")
 		return
 	}
-	was, in := p.take(b)
+	if p.marks.some(b) {
+		p.free(b, l)
+		return
+	}
+	p.child.Free(b, l)
+}
+
+// free is Free for a block that may be in the sample.
+func (p *Profile) free(b []byte, l mem.Layout) {
+	was, in := p.sample.take(b)
 	if !freeTo(p.child, b, l) && in {
-		p.putBack(b, was)
+		p.sample.putBack(b, was)
 	}
 }
 
@@ -208,93 +166,96 @@ func (p *Profile) Pointers() mem.Pointers {
 // Unwrap returns the child.
 func (p *Profile) Unwrap() mem.Allocator { return p.child }
 
-// chosen throws the dice for a block of size bytes.
-func (p *Profile) chosen(size int) bool {
-	if uint64(size) >= p.sure {
-		return true
+// Sites returns, by stack, what was allocated and what of it is live, most live
+// bytes first.
+func (p *Profile) Sites() []ProfileSite {
+	if p.child == nil {
+		return nil
 	}
-	chance := uint64(rand.Uint32()) // of 1<<32
-	// The probability is less than size/rate, which is cheaper to know.
-	return chance*p.rate < uint64(size)<<32 && float64(chance) < p.probability(size)*(1<<32)
-}
-
-// probability is that of a block of size bytes to be in the sample.
-func (p *Profile) probability(size int) float64 {
-	if uint64(size) >= p.sure {
-		return 1
-	}
-	return -math.Expm1(-float64(size) / float64(p.rate))
-}
-
-// add takes b into the sample, for the caller of so many callers of add.
-//
-//go:noinline
-func (p *Profile) add(b []byte, size, skip int) {
-	var pcs [profileDepth]uintptr
-	site := p.stacks.Intern(pcs[:stack.Callers(skip, pcs[:p.depth])])
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s := p.sites[site]
-	if s == nil {
-		s = new(profileSite)
-		p.sites[site] = s
-	}
-	n := 1 / p.probability(size)
-	s.allocObjects += n
-	s.allocBytes += n * float64(size)
-	p.insert(b, profiled{site, size})
-}
-
-// take takes b out of the sample, and tells whether it was in it.
-func (p *Profile) take(b []byte) (was profiled, in bool) {
-	if len(b) == 0 {
-		return profiled{}, false
-	}
-	mark := p.marks.of(b)
-	race.Disable()
-	none := mark.Load() == 0
-	race.Enable()
-	if none {
-		return profiled{}, false
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if was, in = p.live.Get(address(b)); in {
-		p.live.Delete(address(b))
-		mark.Add(-1)
-		n := 1 / p.probability(was.size)
-		s := p.sites[was.site]
-		s.liveObjects -= n
-		s.liveBytes -= n * float64(was.size)
-	}
-	return was, in
-}
-
-// putBack undoes a take, the child having refused.
-func (p *Profile) putBack(b []byte, was profiled) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.insert(b, was)
-}
-
-func (p *Profile) insert(b []byte, is profiled) {
-	n := 1 / p.probability(is.size)
-	s := p.sites[is.site]
-	s.liveObjects += n
-	s.liveBytes += n * float64(is.size)
-	p.live.Put(address(b), is)
-	p.marks.of(b).Add(1)
+	return p.sample.list()
 }
 
 // WriteProfile writes, by stack, how many blocks and bytes were allocated and
 // how many of them are live, as a profile for go tool pprof, with the sample
 // types of Go's own profile of the heap. Live bytes are shown unless told
 // otherwise.
-func (p *Profile) WriteProfile(w io.Writer) error {
-	program, _ := os.Executable() // a profile without its name is good enough
-	out := pprofenc.New(pprofenc.Heap, program, time.Now())
-	for _, s := range p.Sites() {
-		out.Add(s.Stack, s.TotalBlocks, s.TotalBytes, s.Blocks, s.Bytes)
+func (p *Profile) WriteProfile(w io.Writer) error { return writeSites(w, p.Sites()) }
+
+// profileMarks counts the blocks of the sample by a hash of their address. Where
+// it is 0, no block is in the sample. The table is replaced by a larger one as
+// the sample grows, so that nearly all counts are 0.
+//
+// It is written under the sampler's lock and read without. Who frees a block that
+// is in the sample was told of it by whoever allocated it, and so sees a table in
+// which it is counted; and what others do to the same count meanwhile does not
+// make it 0.
+type profileMarks struct {
+	now atomic.Pointer[profileTable]
+}
+
+type profileTable struct {
+	shift uint8
+	count []uint8 // one that reaches the greatest uint8 stays there
+}
+
+const (
+	profileTableMin = 4 << 10
+	profileSpread   = 32 // counts for each block in the sample, at least
+)
+
+//go:norace
+func newProfileTable(n int) *profileTable {
+	return &profileTable{shift: uint8(64 - bits.Len(uint(n-1))), count: make([]uint8, n)}
+}
+
+// at returns the count for an address.
+//
+//go:norace
+func (t *profileTable) at(addr uintptr) *uint8 {
+	const multiplier = 0x9E3779B97F4A7C15 // Fibonacci hashing, as in package addrmap
+	return &t.count[uint64(addr)*multiplier>>(t.shift&63)]
+}
+
+// some tells whether b may be in the sample.
+//
+//go:norace
+func (m *profileMarks) some(b []byte) bool {
+	race.Disable()
+	t := m.now.Load()
+	race.Enable()
+	return *t.at(address(b)) != 0
+}
+
+// add counts the block at addr, one of those that are live.
+//
+//go:norace
+func (m *profileMarks) add(addr uintptr, live *addrmap.Map[sampled]) {
+	t := m.now.Load()
+	if live.Len() <= len(t.count)/profileSpread {
+		t.add(addr)
+		return
 	}
-	return out.Write(w)
+	t = newProfileTable(2 * len(t.count))
+	for i := range live.Slots() {
+		if addr, _, ok := live.At(i); ok {
+			t.add(addr)
+		}
+	}
+	m.now.Store(t)
+}
+
+//go:norace
+func (t *profileTable) add(addr uintptr) {
+	if c := t.at(addr); *c < math.MaxUint8 {
+		*c++
+	}
+}
+
+// remove undoes add.
+//
+//go:norace
+func (m *profileMarks) remove(addr uintptr) {
+	if c := m.now.Load().at(addr); *c < math.MaxUint8 {
+		*c--
+	}
 }

@@ -1,19 +1,16 @@
 package heap
 
 import (
-	"cmp"
 	"io"
 	"math"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/allod-dev/allod/internal/pprofenc"
-	"github.com/allod-dev/allod/internal/stack"
 )
 
 // A ProfileSite is what the blocks come to that one stack allocated, as a
-// [Profile] estimates it and a [Debug] knows it.
+// [Profile] or an [SMP] estimates it and a [Debug] knows it.
 type ProfileSite struct {
 	// Blocks and Bytes are live.
 	Blocks, Bytes int64
@@ -44,28 +41,14 @@ func (d *Debug) Sites() []ProfileSite {
 	return sites
 }
 
-// Sites returns, by stack, what was allocated and what of it is live, most live
-// bytes first.
-func (p *Profile) Sites() []ProfileSite {
-	p.mu.Lock()
-	sites := make([]ProfileSite, 0, len(p.sites))
-	ids := make([]stack.ID, 0, len(p.sites))
-	for id, s := range p.sites {
-		round := func(f float64) int64 { return int64(math.Round(f)) }
-		sites = append(sites, ProfileSite{
-			Blocks: round(s.liveObjects), Bytes: round(s.liveBytes),
-			TotalBlocks: round(s.allocObjects), TotalBytes: round(s.allocBytes),
-		})
-		ids = append(ids, id)
+// writeSites writes a profile of sites.
+func writeSites(w io.Writer, sites []ProfileSite) error {
+	program, _ := os.Executable() // a profile without its name is good enough
+	p := pprofenc.New(pprofenc.Heap, program, time.Now())
+	for _, s := range sites {
+		p.Add(s.Stack, s.TotalBlocks, s.TotalBytes, s.Blocks, s.Bytes)
 	}
-	p.mu.Unlock()
-	for i, id := range ids {
-		sites[i].Stack = stack.Logical(p.stacks.PCs(id))
-	}
-	slices.SortFunc(sites, func(a, b ProfileSite) int {
-		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(b.TotalBytes, a.TotalBytes), slices.Compare(a.Stack, b.Stack))
-	})
-	return sites
+	return p.Write(w)
 }
 
 // WriteProfile writes the blocks that are live, by the stacks that allocated

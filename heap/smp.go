@@ -35,9 +35,10 @@ type SMP struct {
 	copies noCopy
 	crowd  crowd
 	opts   SMPOptions
-	hard   *smpHardened              // nil unless the SMP is hardened
-	caches atomic.Pointer[smpCaches] // nil at first, and while somebody has stopped them
-	slabs  [smpClasses]atomic.Int64  // number of each class
+	hard   *smpHardened               // nil unless the SMP is hardened
+	sample atomic.Pointer[smpSampler] // nil until it is wanted
+	caches atomic.Pointer[smpCaches]  // nil at first, and while somebody has stopped them
+	slabs  [smpClasses]atomic.Int64   // number of each class
 	closed atomic.Bool
 
 	stopping sync.Mutex // who changes caches or handles
@@ -75,6 +76,12 @@ type SMPOptions struct {
 	// keeps none.
 	Retain int
 
+	// ProfileRate makes the SMP profile itself, as [Profile] does and for less: it
+	// is how many bytes there are, on average, to a block in the sample, as in
+	// [ProfileOptions], except that 0 stands for no profile. [SMP.WriteProfile]
+	// writes it.
+	ProfileRate int
+
 	// Name labels the mappings of large blocks; see [PageOptions].
 	Name string
 }
@@ -109,11 +116,10 @@ var _ mem.Allocator = (*SMP)(nil)
 //
 // mu is never held while anything is reported, or while pinned.
 
-// NewSMP returns an SMP with the given options. It panics if o.Retain is
-// negative.
+// NewSMP returns an SMP with the given options. It panics if one is negative.
 func NewSMP(o SMPOptions) *SMP {
-	if o.Retain < 0 {
-		panic("heap: NewSMP: negative Retain")
+	if o.Retain < 0 || o.ProfileRate < 0 {
+		panic("heap: NewSMP: negative option")
 	}
 	s := &SMP{opts: o}
 	if o.Hardened {
@@ -137,7 +143,7 @@ var errSMPAddress = mem.NewError("heap: SMP: the system serves addresses that ar
 func (s *SMP) Alloc(size int, l mem.Layout) ([]byte, error) {
 	n := smpRound(size, l.Align)
 	if invariant.Enabled || n-1 >= smpMaxSmall || l.Kind == mem.Managed {
-		return s.alloc(size, l)
+		return s.alloc(size, l, 3)
 	}
 	class := smpClassOf(n)
 	var b []byte
@@ -145,9 +151,9 @@ func (s *SMP) Alloc(size int, l mem.Layout) ([]byte, error) {
 		i := rt.Pin()
 		if t := s.caches.Load(); t != nil && uint(i) < uint(len(t.list)) {
 			e := &t.list[i].cache[class&127]
-			if i := e.n - 1; i < smpMagSlots {
-				e.n = i
-				b = e.mag[i].open(size)
+			if n := e.count - smpTurn - 1; n&smpNone == 0 {
+				e.count = n
+				b = e.mag[n&(smpMagSlots-1)].open(size)
 			} else {
 				b = e.takeHeld(class, size)
 			}
@@ -165,23 +171,34 @@ func (s *SMP) Alloc(size int, l mem.Layout) ([]byte, error) {
 	return b, nil
 }
 
-// slow is Alloc for a small block of a class that the cache has no slot of.
+// slow is Alloc for a small block of a class that the cache has no slot of, or
+// whose turn it is to be in the sample.
+//
+//go:noinline
 func (s *SMP) slow(class uintptr, size int, l mem.Layout) ([]byte, error) {
 	if s.closed.Load() {
 		return nil, mem.ErrClosed
 	}
 	if s.hard != nil {
-		return s.allocHardened("heap: SMP.Alloc", class, size, l)
+		return s.allocHardened("heap: SMP.Alloc", class, size, l, 3)
 	}
-	b, err := s.allocSlow(class, size)
-	if err == nil && (l.Zero || l.Kind != mem.Plain) {
+	b, chosen, err := s.allocSlow(class, size)
+	if err != nil {
+		return nil, err
+	}
+	if chosen {
+		s.sampled(b, class, 3)
+	}
+	if l.Zero || l.Kind != mem.Plain {
 		clear(b)
 	}
-	return b, err
+	return b, nil
 }
 
-// alloc is Alloc for all blocks.
-func (s *SMP) alloc(size int, l mem.Layout) ([]byte, error) {
+// alloc is Alloc for all blocks. It skips as sampled does.
+//
+//go:noinline
+func (s *SMP) alloc(size int, l mem.Layout, skip int) ([]byte, error) {
 	mem.CheckSize("heap: SMP.Alloc", size)
 	s.copies.check("heap: SMP.Alloc")
 	if invariant.Enabled {
@@ -200,23 +217,30 @@ func (s *SMP) alloc(size int, l mem.Layout) ([]byte, error) {
 	}
 	n := smpRound(size, l.Align)
 	if n-1 >= smpMaxSmall {
-		return s.allocLarge(size, l)
+		b, err := s.allocLarge(size, l)
+		if p := s.sampler(); p != nil && err == nil && p.chosen(size) {
+			s.sampledLarge(b, skip)
+		}
+		return b, err
 	}
 	class := smpClassOf(n)
 	if s.hard != nil {
-		return s.allocHardened("heap: SMP.Alloc", class, size, l)
+		return s.allocHardened("heap: SMP.Alloc", class, size, l, skip)
 	}
 	race.Disable()
-	b := s.take(class, size)
+	b, chosen := s.take(class, size), false
 	var err error
 	if b == nil {
-		b, err = s.allocSlow(class, size)
+		b, chosen, err = s.allocSlow(class, size)
 	}
 	race.Enable()
 	if err != nil {
 		return nil, err
 	}
 	race.Alloc(b)
+	if chosen {
+		s.sampled(b, class, skip)
+	}
 	if l.Zero || l.Kind != mem.Plain {
 		clear(b)
 	}
@@ -243,9 +267,9 @@ func (s *SMP) Free(b []byte, l mem.Layout) {
 	if rt.Pins {
 		i := rt.Pin()
 		if t := s.caches.Load(); t != nil && uint(i) < uint(len(t.list)) {
-			if e := &t.list[i].cache[class&127]; e.n < e.keep {
-				e.mag[e.n&(smpMagSlots-1)] = slot
-				e.n++
+			if e := &t.list[i].cache[class&127]; e.count.slots() < e.keep {
+				e.mag[e.count&(smpMagSlots-1)] = slot
+				e.count++
 				rt.Unpin()
 				return
 			}
@@ -284,6 +308,8 @@ func (s *SMP) Pointers() mem.Pointers { return mem.PlainOnly }
 
 // Resize implements [mem.Allocator]. A small block changes within its class, a
 // larger one as far as its pages, or free ones after them, go.
+//
+//go:noinline
 func (s *SMP) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
 	mem.CheckSize("heap: SMP.Resize", size)
 	return s.resize("heap: SMP.Resize", b, l, size, false)
@@ -291,11 +317,14 @@ func (s *SMP) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
 
 // Remap implements [mem.Allocator]. It is Resize, except that blocks of more than
 // 2 MiB may move.
+//
+//go:noinline
 func (s *SMP) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
 	mem.CheckSize("heap: SMP.Remap", size)
 	return s.resize("heap: SMP.Remap", b, l, size, true)
 }
 
+//go:noinline
 func (s *SMP) resize(op string, b []byte, l mem.Layout, size int, move bool) ([]byte, bool) {
 	if invariant.Enabled {
 		s.crowd.enter(op, many, smpHintAlone)
@@ -304,10 +333,20 @@ func (s *SMP) resize(op string, b []byte, l mem.Layout, size int, move bool) ([]
 	}
 	p := s.place(b)
 	switch {
-	case p.kind == smpLarge:
-		return s.resizeLarge(op, p, b, l, size)
-	case p.kind == smpFree && p.seg == nil:
-		return s.resizeHuge(op, b, l, size, move)
+	case p.kind == smpLarge || p.kind == smpFree && p.seg == nil:
+		was, in := s.unsample(p, b)
+		r, ok := b, false
+		if p.kind == smpLarge {
+			r, ok = s.resizeLarge(op, p, b, l, size)
+		} else {
+			r, ok = s.resizeHuge(op, b, l, size, move)
+		}
+		if sample := s.sampler(); ok && sample != nil && sample.chosen(size) {
+			s.sampledLarge(r, 3)
+		} else if !ok && in {
+			s.resample(p, b, was)
+		}
+		return r, ok
 	case !p.live(b, l):
 		s.blame(op, p, b, l)
 		return b, false
@@ -322,5 +361,10 @@ func (s *SMP) resize(op string, b []byte, l mem.Layout, size int, move bool) ([]
 			clear(r[len(b):])
 		}
 	}
-	return r[:size:size], true
+	r = r[:size:size]
+	if p.sample {
+		s.sampler().take(b)
+		s.sampled(r, uintptr(p.class), 3)
+	}
+	return r, true
 }

@@ -22,14 +22,29 @@ type smpCache [128]smpEntry
 
 // smpEntry is what a cache has of a class: a line of the processor's own cache.
 type smpEntry struct {
-	n    uintptr // slots in the magazine; n <= keep
-	keep uintptr // slots that may be in the magazine; 0 while there is none
-	mag  *smpMagazine
-	held uint64   // free slots, by their bits in a word of the slab
-	base smpSlot  // the slot of the lowest bit
-	slab *smpSlab // nil at first, and while none could be had
-	_    uintptr
+	count smpCount
+	keep  uint32 // slots that may be in the magazine; 0 while there is none
+	mag   *smpMagazine
+	held  uint64   // free slots, by their bits in a word of the slab
+	base  smpSlot  // the slot of the lowest bit
+	slab  *smpSlab // nil at first, and while none could be had
+	more  uintptr  // turns that count has no room for
 }
+
+// smpCount is two numbers in one word. In the lowest seven bits it is how many
+// slots are in the magazine, and from smpTurn on how many blocks are served
+// before the next has to go the slow way: see smpEntry.turn. Alloc takes one
+// from both, and finds out by one comparison whether there was one of both.
+type smpCount uint32
+
+const (
+	smpTurn     = 1 << 8
+	smpNone     = 1<<31 | 1<<7 // a bit is set where one was taken from 0
+	smpTurnMost = 1<<23 - 1
+)
+
+// slots returns how many slots are in the magazine.
+func (n smpCount) slots() uint32 { return uint32(n) & (smpTurn/2 - 1) }
 
 // smpMagazine holds free slots. Classes of large slots do not use all of it.
 type smpMagazine [smpMagSlots]smpSlot
@@ -47,10 +62,12 @@ type smpSlot struct {
 	state uintptr
 }
 
-// What the byte of a slot says.
+// What the byte of a slot says. Of those that say that its block lives, and of no
+// others, the lowest bit is set.
 const (
-	smpDead = 0
-	smpLive = 1
+	smpDead    = 0
+	smpLive    = 1
+	smpSampled = 3 // live, and in the sample
 )
 
 // take takes a free slot and returns the size bytes at its start; nil if this
@@ -71,9 +88,9 @@ func (s *SMP) take(class uintptr, size int) (b []byte) {
 //go:norace
 func (c *smpCache) take(class uintptr, size int) []byte {
 	e := &c[class&127]
-	if i := e.n - 1; i < smpMagSlots {
-		e.n = i
-		return e.mag[i].open(size)
+	if n := e.count - smpTurn - 1; n&smpNone == 0 {
+		e.count = n
+		return e.mag[n&(smpMagSlots-1)].open(size)
 	}
 	return e.takeHeld(class, size)
 }
@@ -97,10 +114,36 @@ func (t *smpSlot) shut(b []byte) {
 	*byteAt(&t.state) = smpDead
 }
 
-// takeHeld is take for an empty magazine.
+// takeHeld is take for an empty magazine. It is nil as well if it is the turn of
+// a block that goes the slow way.
 //
 //go:norace
 func (e *smpEntry) takeHeld(class uintptr, size int) []byte {
+	if e.count < smpTurn {
+		return nil
+	}
+	b := e.serveHeld(class, size)
+	if b != nil {
+		e.count -= smpTurn
+	}
+	return b
+}
+
+// serve is take for a block whose turn has been counted.
+//
+//go:norace
+func (e *smpEntry) serve(class uintptr, size int) []byte {
+	if n := e.count.slots(); n > 0 {
+		e.count--
+		return e.mag[(n-1)&(smpMagSlots-1)].open(size)
+	}
+	return e.serveHeld(class, size)
+}
+
+// serveHeld is serve for an empty magazine.
+//
+//go:norace
+func (e *smpEntry) serveHeld(class uintptr, size int) []byte {
 	w := e.held
 	if w == 0 {
 		if w = e.refill(); w == 0 {
@@ -136,12 +179,12 @@ func (e *smpEntry) refill() uint64 {
 //go:norace
 func (c *smpCache) put(class uintptr, slot smpSlot) bool {
 	e := &c[class&127]
-	i := e.n
-	if i >= e.keep {
+	n := e.count.slots()
+	if n >= e.keep {
 		return false
 	}
-	e.mag[i&(smpMagSlots-1)] = slot
-	e.n = i + 1
+	e.mag[n&(smpMagSlots-1)] = slot
+	e.count++
 	return true
 }
 
@@ -158,18 +201,19 @@ func (e *smpEntry) adopt(sl *smpSlab) (old *smpSlab) {
 // many slots that was.
 //
 //go:norace
-func (e *smpEntry) spill(out *smpMagazine) uintptr {
-	if e.n < e.keep {
+func (e *smpEntry) spill(out *smpMagazine) uint32 {
+	n := e.count.slots()
+	if n < e.keep {
 		return 0
 	}
 	half := (e.keep + 1) / 2
 	for i := range half {
 		out[i&(smpMagSlots-1)] = e.mag[i&(smpMagSlots-1)]
 	}
-	for i := half; i < e.n; i++ {
+	for i := half; i < n; i++ {
 		e.mag[(i-half)&(smpMagSlots-1)] = e.mag[i&(smpMagSlots-1)]
 	}
-	e.n -= half
+	e.count -= smpCount(half)
 	return half
 }
 
@@ -219,8 +263,8 @@ func (s *SMP) free(seg *smpSegment, i uintptr, set uint64) {
 func (s *SMP) flush(c *smpCache) {
 	for i := range smpClasses {
 		e := &c[i]
-		if n := e.n; n > 0 {
-			e.n = 0
+		if n := e.count.slots(); n > 0 {
+			e.count -= smpCount(n)
 			s.giveSlots(e.mag[:n])
 		}
 		if e.held != 0 {
@@ -236,15 +280,23 @@ func (s *SMP) flush(c *smpCache) {
 }
 
 // allocSlow takes a slot where the cache has none: from a slab on a shelf, this
-// one's or another, or from a new slab. The synchronisation of the race detector
-// is disabled.
+// one's or another, or from a new slab. It counts the block, and tells whether it
+// has to be in the sample. The synchronisation of the race detector is disabled.
 //
 //go:norace
-func (s *SMP) allocSlow(class uintptr, size int) ([]byte, error) {
-	for {
+func (s *SMP) allocSlow(class uintptr, size int) (b []byte, chosen bool, err error) {
+	p := s.sampler()
+	if c := s.enter(); c != nil {
+		chosen = c[class&127].turn(p, class)
+		b = c[class&127].serve(class, size)
+		s.leave(c)
+	} else if p != nil {
+		chosen = p.chosen(int(smpClassTable[class&127].size))
+	}
+	for b == nil {
 		sl, err := s.findSlab(uint8(class))
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		c := s.enter()
 		if c == nil { // more processors than a moment ago, or a Trim
@@ -254,20 +306,18 @@ func (s *SMP) allocSlow(class uintptr, size int) ([]byte, error) {
 		}
 		// Meanwhile the goroutine may have come to another processor, or another
 		// goroutine have found a slab for this one.
-		b := c.take(class, size)
+		b = c[class&127].serve(class, size)
 		spare := sl
 		if b == nil {
 			spare = c[class&127].adopt(sl)
-			b = c.take(class, size)
+			b = c[class&127].serve(class, size)
 		}
 		s.leave(c)
 		if spare != nil {
 			s.disown(spare)
 		}
-		if b != nil {
-			return b, nil
-		}
 	}
+	return b, chosen, nil
 }
 
 // putSlow keeps a slot where the magazine was full, or was not there. The slot

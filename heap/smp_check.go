@@ -51,7 +51,7 @@ func (s *SMP) checkAll() {
 			mask := smpMask(i, int(sl.pages))
 			invariant.Check(used&mask == 0, "heap: SMP: runs overlap at page %d", i)
 			used |= mask
-			if seg.page[i].Load() != smpLarge {
+			if seg.page[i].Load()&0xFF != smpLarge {
 				cached -= sl.check()
 			}
 		}
@@ -70,7 +70,7 @@ func (sl *smpSlab) check() (cached int) {
 	free := 0
 	for i := range uintptr(len(words)) * smpGroup {
 		bit := words[i/smpGroup].Load()>>(i%smpGroup)&1 != 0
-		live := sl.seg.state[uintptr(sl.first)*smpPageSlots+i] == smpLive
+		live := sl.seg.state[uintptr(sl.first)*smpPageSlots+i]&smpLive != 0
 		invariant.Check(!(bit && live), "heap: SMP: slot %d of %d bytes is live and free", i, k.size)
 		invariant.Check(i < k.slots || !bit && !live, "heap: SMP: slot %d of %d is past the end", i, k.slots)
 		if bit {
@@ -112,10 +112,10 @@ func (s *SMP) checkCaches() (n int) {
 func (c *smpCache) check() (n int) {
 	for i := range c {
 		e := &c[i]
-		invariant.Check(e.n <= e.keep && (e.keep == 0) == (e.mag == nil), "heap: SMP: %d of %d slots in a magazine", e.n, e.keep)
+		invariant.Check(e.count.slots() <= e.keep && (e.keep == 0) == (e.mag == nil), "heap: SMP: %d of %d slots in a magazine", e.count.slots(), e.keep)
 		invariant.Check(e.held == 0 || e.slab != nil, "heap: SMP: slots of no slab are held")
 		invariant.Check(e.slab == nil || e.slab.state.Load() == smpOwned, "heap: SMP: a cache has a slab that it does not own")
-		n += int(e.n) + bits.OnesCount64(e.held)
+		n += int(e.count.slots()) + bits.OnesCount64(e.held)
 	}
 	return n
 }

@@ -29,7 +29,7 @@ type smpClass struct {
 	recip uint64  // offset*recip >> smpRecipShift is offset/size, in a slab
 	slots uintptr // in a slab
 	pages int     // of a slab
-	keep  uintptr // slots in a magazine, at most
+	keep  uint32  // slots in a magazine, at most
 }
 
 // The quotient is exact for offsets below 2^25: recip is too large by less than
@@ -55,7 +55,7 @@ var smpClassTable = func() (t [128]smpClass) {
 			recip: (1<<smpRecipShift + uint64(size) - 1) / uint64(size),
 			slots: uintptr(pages) * smpPageSize / size,
 			pages: pages,
-			keep:  min(smpMagSlots, max(4, smpMagBytes/size)),
+			keep:  uint32(min(smpMagSlots, max(4, smpMagBytes/size))),
 		}
 	}
 	return t

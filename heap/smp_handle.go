@@ -38,6 +38,7 @@ type smpHandle struct {
 // Cache returns a new cache for one goroutine.
 func (s *SMP) Cache() *SMPCache {
 	h := &smpHandle{smp: s}
+	s.sampler().arm(&h.cache)
 	s.stopping.Lock()
 	if s.handles == nil {
 		s.handles = make(map[*smpHandle]struct{})
@@ -98,12 +99,12 @@ func (c *SMPCache) Alloc(size int, l mem.Layout) ([]byte, error) {
 	class := smpClassOf(n)
 	e := &h.cache[class&127]
 	var b []byte
-	if i := e.n - 1; i < smpMagSlots {
-		e.n = i
-		b = e.mag[i].open(size)
+	if n := e.count - smpTurn - 1; n&smpNone == 0 {
+		e.count = n
+		b = e.mag[n&(smpMagSlots-1)].open(size)
 	} else if b = e.takeHeld(class, size); b == nil {
 		h.busy = false
-		return c.slow(class, size, l)
+		return c.slow(class, size, l, 3)
 	}
 	h.busy = false
 	if l.Zero || l.Kind != mem.Plain {
@@ -113,6 +114,8 @@ func (c *SMPCache) Alloc(size int, l mem.Layout) ([]byte, error) {
 }
 
 // alloc is Alloc for all blocks.
+//
+//go:noinline
 func (c *SMPCache) alloc(size int, l mem.Layout) ([]byte, error) {
 	const op = "heap: SMPCache.Alloc"
 	mem.CheckSize(op, size)
@@ -122,7 +125,7 @@ func (c *SMPCache) alloc(size int, l mem.Layout) ([]byte, error) {
 		if c.state.closed {
 			return nil, mem.ErrClosed
 		}
-		return c.state.smp.Alloc(size, l)
+		return c.state.smp.alloc(size, l, 4)
 	}
 	h := c.state
 	h.enter(op)
@@ -132,7 +135,7 @@ func (c *SMPCache) alloc(size int, l mem.Layout) ([]byte, error) {
 	b := h.cache.take(class, size)
 	race.Enable()
 	if b == nil {
-		return c.slow(class, size, l)
+		return c.slow(class, size, l, 4)
 	}
 	race.Alloc(b)
 	if l.Zero || l.Kind != mem.Plain {
@@ -144,8 +147,11 @@ func (c *SMPCache) alloc(size int, l mem.Layout) ([]byte, error) {
 //go:norace
 func (h *smpHandle) leave() { h.busy = false }
 
-// slow is Alloc for a small block of a class that the cache has no slot of.
-func (c *SMPCache) slow(class uintptr, size int, l mem.Layout) ([]byte, error) {
+// slow is Alloc for a small block of a class that the cache has no slot of, or
+// whose turn it is to be in the sample. It skips as sampled does.
+//
+//go:noinline
+func (c *SMPCache) slow(class uintptr, size int, l mem.Layout, skip int) ([]byte, error) {
 	h := c.state
 	s := h.smp
 	race.Disable()
@@ -155,17 +161,19 @@ func (c *SMPCache) slow(class uintptr, size int, l mem.Layout) ([]byte, error) {
 	}
 	if s.hard != nil {
 		race.Enable()
-		return s.allocHardened("heap: SMPCache.Alloc", class, size, l)
+		return s.allocHardened("heap: SMPCache.Alloc", class, size, l, skip)
 	}
-	var b []byte
+	e := &h.cache[class&127]
+	chosen := e.turn(s.sampler(), class)
+	b := e.serve(class, size)
 	var err error
 	for b == nil && err == nil {
 		var sl *smpSlab
 		if sl, err = s.findSlab(uint8(class)); err == nil {
-			if old := h.cache[class&127].adopt(sl); old != nil {
+			if old := e.adopt(sl); old != nil {
 				s.disown(old)
 			}
-			b = h.cache.take(class, size)
+			b = e.serve(class, size)
 		}
 	}
 	race.Enable()
@@ -173,6 +181,9 @@ func (c *SMPCache) slow(class uintptr, size int, l mem.Layout) ([]byte, error) {
 		return nil, err
 	}
 	race.Alloc(b)
+	if chosen {
+		s.sampled(b, class, skip)
+	}
 	if l.Zero || l.Kind != mem.Plain {
 		clear(b)
 	}
@@ -193,9 +204,9 @@ func (c *SMPCache) Free(b []byte, l mem.Layout) {
 	}
 	h.enter("heap: SMPCache.Free")
 	slot.shut(b)
-	if e := &h.cache[class&127]; e.n < e.keep {
-		e.mag[e.n&(smpMagSlots-1)] = slot
-		e.n++
+	if e := &h.cache[class&127]; e.count.slots() < e.keep {
+		e.mag[e.count&(smpMagSlots-1)] = slot
+		e.count++
 	} else {
 		h.putSlow(class, slot)
 	}
@@ -222,12 +233,16 @@ func (h *smpHandle) putSlow(class uintptr, slot smpSlot) {
 }
 
 // Resize implements [mem.Allocator]; see [SMP.Resize].
+//
+//go:noinline
 func (c *SMPCache) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
 	mem.CheckSize("heap: SMPCache.Resize", size)
 	return c.state.smp.resize("heap: SMPCache.Resize", b, l, size, false)
 }
 
 // Remap implements [mem.Allocator]; see [SMP.Remap].
+//
+//go:noinline
 func (c *SMPCache) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
 	mem.CheckSize("heap: SMPCache.Remap", size)
 	return c.state.smp.resize("heap: SMPCache.Remap", b, l, size, true)

@@ -48,8 +48,10 @@ func (h *smpHardened) unlock() {
 	race.Enable()
 }
 
-// allocHardened serves a small block.
-func (s *SMP) allocHardened(op string, class uintptr, size int, l mem.Layout) ([]byte, error) {
+// allocHardened serves a small block. It skips as sampled does.
+//
+//go:noinline
+func (s *SMP) allocHardened(op string, class uintptr, size int, l mem.Layout, skip int) ([]byte, error) {
 	slot, used, err := s.drawSlot(class)
 	if err != nil {
 		return nil, err
@@ -62,6 +64,9 @@ func (s *SMP) allocHardened(op string, class uintptr, size int, l mem.Layout) ([
 		}
 	}
 	b := slot.open(size)
+	if p := s.sampler(); p != nil && p.chosen(int(smpClassTable[class&127].size)) {
+		s.sampled(b, class, skip+1)
+	}
 	if l.Zero || l.Kind != mem.Plain {
 		clear(b)
 	}

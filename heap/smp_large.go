@@ -72,7 +72,7 @@ func clearPages(b []byte, dirty uint64) {
 //go:norace
 func (s *SMP) largeAt(p smpPlace, b []byte) *smpSlab {
 	sl := &p.seg.slabs[p.first]
-	if p.offset != 0 || p.seg.page[p.first].Load() != smpLarge || sl.size != len(b) {
+	if p.offset != 0 || p.seg.page[p.first].Load()&0xFF != smpLarge || sl.size != len(b) {
 		return nil
 	}
 	return sl
@@ -80,10 +80,14 @@ func (s *SMP) largeAt(p smpPlace, b []byte) *smpSlab {
 
 //go:norace
 func (s *SMP) freeLarge(op string, p smpPlace, b []byte, l mem.Layout) {
+	was, in := s.unsample(p, b) // before another block can be there
 	s.lock()
 	sl := s.largeAt(p, b)
 	if sl == nil {
 		s.unlock()
+		if in {
+			s.resample(p, b, was)
+		}
 		s.blameLarge(op, p, b, l)
 		return
 	}
@@ -354,7 +358,11 @@ func (h *smpHuge) owns(b []byte) bool {
 // freeHuge frees a block that lies in no segment, if it is one of s.
 func (s *SMP) freeHuge(op string, b []byte) {
 	p := s.huge.from(s)
+	was, in := s.unsample(smpPlace{}, b) // before another block can be there
 	if !p.take(op, b) {
+		if in {
+			s.resample(smpPlace{}, b, was)
+		}
 		return
 	}
 	n, _ := vm.Whole(len(b))

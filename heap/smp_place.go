@@ -17,6 +17,7 @@ type smpPlace struct {
 	offset uintptr     // in the run
 	slot   uintptr
 	free   bool // the slot is
+	sample bool // the block is in the sample; not known of those in no segment
 }
 
 // place looks b up by its address.
@@ -34,6 +35,7 @@ func (s *SMP) place(b []byte) (p smpPlace) {
 	switch page := p.seg.page[at>>smpPageShift].Load(); page & 0xFF {
 	case smpFree:
 	case smpLarge:
+		p.sample = page == smpLargeSampled
 		p.kind, p.first = smpLarge, at>>smpPageShift
 		p.offset = at & (smpPageSize - 1)
 	default:
@@ -42,7 +44,8 @@ func (s *SMP) place(b []byte) (p smpPlace) {
 		p.offset = at - p.first*smpPageSize
 		p.slot = p.offset / k.size
 		if p.slot < k.slots {
-			p.free = p.seg.state[p.first*smpPageSlots+p.slot] != smpLive
+			state := *p.state()
+			p.free, p.sample = state&smpLive == 0, state == smpSampled
 		}
 	}
 	return p
@@ -94,7 +97,7 @@ func (s *SMP) runAt(p *smpPlace, addr uintptr) bool {
 	defer s.unlock()
 	page := int(addr & (smpSegSize - 1) >> smpPageShift)
 	for first := page; first >= 0; first-- {
-		if sl := &p.seg.slabs[first]; int(sl.pages) > page-first && p.seg.page[first].Load() == smpLarge {
+		if sl := &p.seg.slabs[first]; int(sl.pages) > page-first && p.seg.page[first].Load()&0xFF == smpLarge {
 			p.kind, p.first = smpLarge, uintptr(first)
 			p.offset = addr&(smpSegSize-1) - p.first*smpPageSize
 			return true
@@ -121,7 +124,7 @@ func (s *SMP) blameSize(op string, p smpPlace, b []byte, l mem.Layout) {
 	misuse(SizeMismatch, op, b, fmt.Sprintf("slots there have %d bytes", size))
 }
 
-// freeSlow is Free for large blocks, and for what is none at all.
+// freeSlow is Free for large blocks, those in the sample, and what is none at all.
 func (s *SMP) freeSlow(b []byte, l mem.Layout) {
 	if invariant.Enabled {
 		race.Enable()
@@ -134,6 +137,8 @@ func (s *SMP) freeSlow(b []byte, l mem.Layout) {
 		s.freeLarge(op, p, b, l)
 	case p.seg == nil:
 		s.freeHuge(op, b)
+	case p.sample && p.live(b, l):
+		s.freeSampled(p, b, l)
 	default:
 		s.blame(op, p, b, l)
 	}

@@ -117,6 +117,10 @@ func (s *SMP) provide() *smpCaches {
 		s.stop(t)
 		s.flushAll(t)
 	}
+	p := s.sampler()
+	for i := range more.list {
+		p.arm(&more.list[i].cache)
+	}
 	s.caches.Store(more)
 	return more
 }

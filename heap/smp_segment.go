@@ -34,6 +34,8 @@ const (
 	smpFree  = 0    // nothing, or not the first page of a large block
 	smpSlabs = 1    // this and what follows: a slab of class 0, 1, ...
 	smpLarge = 0xFF // the first page of a large block
+
+	smpLargeSampled = smpLarge | 1<<8 // and the block is in the sample
 )
 
 // An smpSegment describes a segment. What is hot comes first; the bits, which

@@ -26,6 +26,12 @@ func Pin() int { return procPin() }
 // Unpin undoes [Pin].
 func Unpin() { procUnpin() }
 
+//go:linkname cheaprand runtime.cheaprand
+func cheaprand() uint32
+
+// Rand returns a random number, from the cheapest generator there is.
+func Rand() uint32 { return cheaprand() }
+
 // StopWorld returns after every goroutine that was pinned when it was called has
 // been unpinned, at least once. The caller must not be pinned.
 func StopWorld() {

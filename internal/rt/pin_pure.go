@@ -2,6 +2,8 @@
 
 package rt
 
+import "math/rand/v2"
+
 // Pins tells whether [Pin] pins. Where it does not, whoever wants memory of a
 // processor's own has to lock it.
 const Pins = false
@@ -14,3 +16,6 @@ func Unpin() {}
 
 // StopWorld does nothing in this build, where nobody is pinned.
 func StopWorld() {}
+
+// Rand returns a random number, from the cheapest generator there is.
+func Rand() uint32 { return rand.Uint32() }

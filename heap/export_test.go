@@ -10,3 +10,21 @@ func EnterCache(c *SMPCache) (leave func()) {
 	c.state.busy = true
 	return c.state.leave
 }
+
+// SMPPasses returns how many blocks a cache passes over that is told to pass over
+// n.
+func SMPPasses(n uintptr) (passed uintptr) {
+	s := NewSMP(SMPOptions{ProfileRate: 1})
+	var e smpEntry
+	e.pass(n)
+	for {
+		for e.count >= smpTurn { // as Alloc does, where it has a slot
+			e.count -= smpTurn
+			passed++
+		}
+		if e.turn(s.sampler(), 0) {
+			return passed
+		}
+		passed++
+	}
+}

@@ -213,9 +213,13 @@ func (s *sampler) unlock() {
 // list returns what the sample says, by stack, most live bytes first.
 func (s *sampler) list() []ProfileSite {
 	round := func(f float64) int64 { return int64(math.Round(f)) }
+	sites := s.snapshot()
+	if len(sites) == 0 {
+		return nil
+	}
 	stacks := s.table()
-	var all []ProfileSite
-	for _, x := range s.snapshot() {
+	all := make([]ProfileSite, 0, len(sites))
+	for _, x := range sites {
 		all = append(all, ProfileSite{
 			Blocks: round(x.liveBlocks), Bytes: round(x.liveBytes),
 			TotalBlocks: round(x.totalBlocks), TotalBytes: round(x.totalBytes),

@@ -31,6 +31,10 @@ import (
 // SMP is safe for concurrent use, except for Close. It must not be copied after
 // its first use. The zero SMP is ready to use, with the zero [SMPOptions];
 // [Default] is one for all.
+//
+// With a ProfileRate it knows which stacks allocated what is live; see [SMP.Sites]
+// and [SMP.WriteProfile]. After Close the profile is as it was, so that it tells
+// of what leaked.
 type SMP struct {
 	copies noCopy
 	crowd  crowd
@@ -76,10 +80,10 @@ type SMPOptions struct {
 	// keeps none.
 	Retain int
 
-	// ProfileRate makes the SMP profile itself, as [Profile] does and for less: it
-	// is how many bytes there are, on average, to a block in the sample, as in
-	// [ProfileOptions], except that 0 stands for no profile. [SMP.WriteProfile]
-	// writes it.
+	// ProfileRate makes the SMP profile itself, as a [Profile] around it would, at
+	// less than a hundredth of the time. It is how many bytes there are, on
+	// average, to a block in the sample: 512<<10 as in Go. 0 stands for no profile,
+	// and more than 64 MiB for 64 MiB.
 	ProfileRate int
 
 	// Name labels the mappings of large blocks; see [PageOptions].
@@ -128,9 +132,11 @@ func NewSMP(o SMPOptions) *SMP {
 	return s
 }
 
-var smpDefault SMP
+var smpDefault = SMP{opts: SMPOptions{ProfileRate: samplerRate}}
 
 // Default returns the SMP that is one for the whole process. It is never closed.
+// It profiles itself, with one block in the sample for 512 KiB, as Go does with
+// its own heap.
 func Default() *SMP { return &smpDefault }
 
 const smpHintAlone = "Close must wait until all other calls are over"

@@ -18,7 +18,7 @@ func TestSMPHidesNoRace(t *testing.T) {
 		t.Skip("needs the race detector")
 	}
 	if _, child := os.LookupEnv(pageChildEnv); child {
-		s := heap.NewSMP(heap.SMPOptions{})
+		s := heap.NewSMP(heap.SMPOptions{ProfileRate: 1})
 		var shared int
 		first := make(chan bool)
 		var wg sync.WaitGroup

@@ -128,6 +128,12 @@ var own = []Impl{
 	through("counting", "heap.Counting over heap.SMP", plain(func() mem.Allocator {
 		return heap.NewCounting(heap.NewSMP(heap.SMPOptions{}))
 	}), objects, []spec.Kind{spec.Mixed, spec.Threads}),
+	through("smp-profile", "heap.SMP with SMPOptions.ProfileRate of 512 KiB", plain(func() mem.Allocator {
+		return heap.NewSMP(heap.SMPOptions{ProfileRate: 512 << 10})
+	}), objects, sizes, threads),
+	through("profile", "heap.Profile over heap.SMP", plain(func() mem.Allocator {
+		return heap.NewProfile(heap.NewSMP(heap.SMPOptions{}))
+	}), objects, sizes, threads),
 	through("debug", "heap.Debug over heap.SMP: 16 frames", plain(func() mem.Allocator {
 		return heap.NewDebug(heap.NewSMP(heap.SMPOptions{}), heap.DebugOptions{})
 	}), checked, []spec.Kind{spec.Random, spec.Trace}),

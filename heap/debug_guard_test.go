@@ -3,12 +3,15 @@ package heap_test
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/allod-dev/allod/heap"
@@ -313,11 +316,19 @@ func TestGuardedDegrades(t *testing.T) {
 	}
 }
 
+// guardedBlocks makes the test below as large as one likes: a million take some
+// seconds and 4 GiB.
+var guardedBlocks = flag.Int("debug.guarded", 0, "`blocks` of TestGuardedMany, which are written to")
+
 // Markers where the kernel has them cost no mapping; where it has not, the limit
 // on mappings must not be felt as an error.
 func TestGuardedMany(t *testing.T) {
 	n := 70_000
-	if testing.Short() || race.Enabled || unsafe.Sizeof(uintptr(0)) == 4 {
+	switch {
+	case *guardedBlocks > 0:
+		manyWritten(t, *guardedBlocks)
+		return
+	case testing.Short(), race.Enabled, unsafe.Sizeof(uintptr(0)) == 4:
 		n = 2000
 	}
 	d := guardedDebug(t, heap.GuardEnd, heap.DebugOptions{NoFill: true, Redzone: -1, StackDepth: -1, QuarantineBlocks: -1})
@@ -331,6 +342,95 @@ func TestGuardedMany(t *testing.T) {
 	for _, b := range all {
 		debugFree(d, b, word8)
 	}
+	d.none()
+}
+
+// manyWritten has n guarded blocks at once, as they are by default.
+func manyWritten(t *testing.T, n int) {
+	d := guardedDebug(t, heap.GuardEnd, heap.DebugOptions{})
+	start := time.Now()
+	took := func() time.Duration {
+		defer func() { start = time.Now() }()
+		return time.Since(start)
+	}
+	all := make([][]byte, n)
+	for i := range all {
+		all[i] = debugAlloc(d, 64, word8)
+		all[i][0] = 1
+	}
+	each := took() / time.Duration(n)
+	s := d.Stats()
+	t.Logf("%d blocks, %d guarded by %s; %d mappings; %v to allocate one", s.Blocks, s.Guarded, s.Guarding, mappings(), each)
+	if s.Guarded+int(s.Unguarded) != n || s.Guarding == "markers" && s.Unguarded > 0 || s.Guarded < min(n, 20_000) {
+		t.Errorf("%+v", s)
+	}
+	for i := 0; i < n; i += 1 + n/1000 {
+		if s.Unguarded == 0 {
+			fault(t, heap.Overflow, all[i], 64)
+		}
+	}
+	took()
+	if found := d.Check(); len(found) > 0 {
+		t.Error(found)
+	}
+	t.Logf("%v to check all", took())
+	for _, b := range all {
+		debugFree(d, b, word8)
+	}
+	t.Logf("%v to free one", took()/time.Duration(n))
+	d.none()
+	took()
+	for range n {
+		b := debugAlloc(d, 64, word8)
+		b[0] = 1
+		debugFree(d, b, word8)
+	}
+	t.Logf("%v for a pair", took()/time.Duration(n))
+	d.none()
+}
+
+// mappings returns how many mappings the process has, or 0 if that is not known.
+func mappings() int {
+	text, _ := os.ReadFile("/proc/self/maps")
+	return bytes.Count(text, []byte("\n"))
+}
+
+// Where guarding takes mappings, some are left for others, and what is beyond
+// that is served unguarded and counted.
+func TestGuardedUpToMappings(t *testing.T) {
+	limit := vm.MaxMappings()
+	if testing.Short() || race.Enabled || unsafe.Sizeof(uintptr(0)) == 4 || limit == 0 || limit > 100_000 {
+		t.Skip("it takes as many mappings as there may be")
+	}
+	size := 7 * vm.PageSize() // no other test has places for these, which would be guarded otherwise
+	d := guardedDebug(t, heap.GuardEnd, heap.DebugOptions{NoFill: true, QuarantineBlocks: -1})
+	undo := vm.Inject(func(c vm.Call) error {
+		if c == vm.CallMark {
+			return syscall.EINVAL
+		}
+		return nil
+	})
+	all := make([][]byte, limit) // each would take two
+	for i := range all {
+		all[i] = debugAlloc(d, size, word8)
+	}
+	undo()
+	s, taken := d.Stats(), mappings()
+	if s.Guarding != "protection" || s.Guarded < limit*3/8 || s.Guarded > limit/2 || s.Guarded+int(s.Unguarded) != limit || s.Failures > 0 {
+		t.Errorf("limit %d: %+v", limit, s)
+	}
+	if taken > limit-limit/32 {
+		t.Errorf("%d mappings are taken of %d", taken, limit)
+	}
+	for _, b := range all {
+		debugFree(d, b, word8)
+	}
+	if n := mappings(); n > taken/2 {
+		t.Errorf("%d mappings of %d are left", n, taken)
+	}
+	again := debugAlloc(d, size, word8)
+	fault(t, heap.Overflow, again, size)
+	debugFree(d, again, word8)
 	d.none()
 }
 

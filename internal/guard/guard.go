@@ -12,6 +12,7 @@
 package guard
 
 import (
+	"errors"
 	"math/bits"
 	"sync"
 
@@ -26,6 +27,7 @@ type Pool struct {
 	regions []*region // in the order of their addresses
 	classes [classes]class
 	by      vm.Guarding // of the newest region
+	open    int         // places that are accessible in regions with protection
 }
 
 // class is the places of one size.
@@ -97,8 +99,8 @@ func (p *Pool) unlock() {
 }
 
 // Alloc returns zero pages that t.Size > 0 bytes at a multiple of align lie in,
-// and where in them. It remembers t as the tenant. On an error, which is one of
-// package vm, nothing happened.
+// and where in them. It remembers t as the tenant. On an error, which is ErrFull
+// or one of package vm, nothing happened.
 //
 //go:norace
 func (p *Pool) Alloc(t Tenant, align int) (pages []byte, front int, err error) {
@@ -117,20 +119,52 @@ func (p *Pool) Alloc(t Tenant, align int) (pages []byte, front int, err error) {
 		p.unlock()
 		return nil, 0, err
 	}
+	by := at.region.by
+	if by == vm.Protection {
+		if p.full() {
+			p.put(c, at)
+			p.unlock()
+			return nil, 0, ErrFull
+		}
+		p.open++
+	}
 	before := at.t
 	at.settle(t, align)
-	by := at.region.by
 	pages, front = at.pages()
 	at.sealed = false
 	p.unlock()
 	if err := vm.Unguard(pages, by); err != nil {
 		p.lock()
 		at.t, at.sealed = before, true
+		p.shut(at)
 		p.put(c, at)
 		p.unlock()
 		return nil, 0, err
 	}
 	return pages, front, nil
+}
+
+// ErrFull says that more guarded blocks would need more mappings than a process
+// should have.
+var ErrFull = errors.New("guard: too many mappings")
+
+// full tells whether no place may be opened that takes mappings to open: itself,
+// and what it cuts off behind it. The Go runtime ends the process when it gets
+// none, and others need some, so that part of what may be had is left.
+//
+//go:norace
+func (p *Pool) full() bool {
+	most := vm.MaxMappings()
+	return most > 0 && len(p.regions)+2*p.open >= most-most/16
+}
+
+// shut counts a place that is inaccessible again.
+//
+//go:norace
+func (p *Pool) shut(at *place) {
+	if at.region.by == vm.Protection {
+		p.open--
+	}
 }
 
 // Retire makes the block at addr, which is live, inaccessible. On an error its
@@ -146,9 +180,14 @@ func (p *Pool) Retire(addr uintptr, free stack.ID) error {
 	at.sealed = true
 	p.unlock()
 	err := vm.Guard(pages, at.region.by)
-	if err != nil {
+	switch {
+	case err != nil:
 		p.lock()
 		at.sealed = false
+		p.unlock()
+	case at.region.by == vm.Protection:
+		p.lock()
+		p.shut(at)
 		p.unlock()
 	}
 	return err
@@ -168,6 +207,7 @@ func (p *Pool) Release(addr uintptr) {
 			return
 		}
 		at.sealed = true
+		p.shut(at)
 	}
 	c, _, _ := classOf(at.region.cap)
 	p.put(c, at)

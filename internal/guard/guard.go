@@ -35,6 +35,7 @@ type class struct {
 	newest *region // the one with places that were never let
 	oldest *place  // to be let again, linked by next
 	latest *place
+	stuck  *place // released, but accessible, linked by next
 }
 
 // A region is one mapping: a guarded page, then places, each of which ends with
@@ -194,23 +195,35 @@ func (p *Pool) Retire(addr uintptr, free stack.ID) error {
 }
 
 // Release lets go of the place of the block at addr, which was retired. A place
-// that cannot be made inaccessible is not used again.
+// that cannot be made inaccessible is not used again until it can.
 //
 //go:norace
 func (p *Pool) Release(addr uintptr) {
 	p.lock()
 	defer p.unlock()
 	at := p.tenant(addr)
+	c, _, _ := classOf(at.region.cap)
+	if !p.seal(at) {
+		k := &p.classes[c]
+		at.next, k.stuck = k.stuck, at
+		return
+	}
+	p.put(c, at)
+}
+
+// seal makes a place inaccessible that was released, and tells whether it is.
+//
+//go:norace
+func (p *Pool) seal(at *place) bool {
 	if !at.sealed {
 		pages, _ := at.pages()
 		if vm.Guard(pages, at.region.by) != nil {
-			return
+			return false
 		}
 		at.sealed = true
 		p.shut(at)
 	}
-	c, _, _ := classOf(at.region.cap)
-	p.put(c, at)
+	return true
 }
 
 // Find returns the tenant that an access to addr is most likely about: that of

@@ -174,8 +174,41 @@ func TestReuse(t *testing.T) {
 	}
 }
 
-// What fails leaves everything as it was, and nothing is lost but places that
-// cannot be made inaccessible.
+// A place that could not be made inaccessible is used again when it can.
+func TestRefusedThenNot(t *testing.T) {
+	eachGuarding(t, func(t *testing.T) {
+		var p guard.Pool
+		first := let(t, &p, 100, 4, guard.End)
+		first[0] = 1
+		undo := vm.Inject(func(c vm.Call) error {
+			if c == vm.CallMark || c == vm.CallProtect {
+				return syscall.ENOMEM
+			}
+			return nil
+		})
+		if p.Retire(addr(first), 1) == nil {
+			t.Error("retired")
+		}
+		p.Release(addr(first))
+		undo()
+		before := vm.ReadStats().Mapped
+		for range 1000 {
+			b := let(t, &p, 100, 4, guard.End)
+			if vm.ReadStats().Mapped != before {
+				t.Fatal("more was mapped, although there was a place")
+			}
+			if addr(b) == addr(first) {
+				if b[0] != 0 {
+					t.Error("it is not zero")
+				}
+				return
+			}
+		}
+		t.Error("never used again")
+	})
+}
+
+// What fails leaves everything as it was, and nothing is lost.
 func TestFailures(t *testing.T) {
 	needOS(t)
 	for _, c := range []struct {

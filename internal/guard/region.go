@@ -55,6 +55,10 @@ func (p *Pool) take(c, rounded int) (*place, error) {
 		at.next = nil
 		return at, nil
 	}
+	if at := k.stuck; at != nil && p.seal(at) {
+		k.stuck, at.next = at.next, nil
+		return at, nil
+	}
 	if err := p.grow(k, rounded); err != nil {
 		return nil, err
 	}

@@ -81,8 +81,8 @@ func closing[A interface {
 }
 
 // TestSystem has every request of the system fail, with every error, under each
-// allocator that asks it. A guarded Debug keeps the addresses that it had, and so
-// is not among them.
+// allocator that asks it. A guarded Debug keeps its addresses, so that only the
+// first call of all maps any for it.
 func TestSystem(t *testing.T) {
 	sane := heap.DebugOptions{StackDepth: -1}
 	for _, tt := range []struct {
@@ -97,6 +97,9 @@ func TestSystem(t *testing.T) {
 		{"Arena", closing(func() *heap.Arena { return heap.NewArena(heap.Page{}) }), false},
 		{"ConcurrentArena", closing(func() *heap.ConcurrentArena { return heap.NewConcurrentArena(heap.Page{}) }), false},
 		{"Debug", closing(func() *heap.Debug { return heap.NewDebug(heap.Page{}, sane) }), false},
+		{"Guarded", closing(func() *heap.Debug {
+			return heap.NewDebug(heap.Page{}, heap.DebugOptions{StackDepth: -1, Guard: heap.GuardEnd})
+		}), false},
 		{"SMP", closing(func() *heap.SMP { return heap.NewSMP(heap.SMPOptions{}) }), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -13,7 +13,7 @@ CLIENTS     := contrib/arrow contrib/grpcmem contrib/moderncmemory contrib/moder
 PORTABLE    := . cmd/allod
 # What takes minutes to compile, and is left to make clients.
 HEAVY       := contrib/moderncmemory/clients
-MODULES     := $(PORTABLE) bench contrib/httparena contrib/prometheus contrib/otel $(filter-out $(HEAVY),$(CLIENTS))
+MODULES     := $(PORTABLE) bench contrib/httparena contrib/prometheus contrib/otel heap/heaphttp/browser $(filter-out $(HEAVY),$(CLIENTS))
 PKGS        := ./...
 HOLDERS     := ./mem/... ./heap/... ./generic/... ./testing/...
 # Two builds at a time: one package takes longer than all others together. Makes
@@ -97,6 +97,7 @@ test-386: ## the tests on 32 bits, where this machine runs them
 
 .PHONY: test-modules
 test-modules: ## vet and test of the modules beside the core
+	@command -v chromium chromium-browser google-chrome chrome >/dev/null || echo "SKIPPED: heap/heaphttp/browser: there is no chromium here"
 	@for m in $(filter-out .,$(MODULES)); do if [ -f $$m/go.mod ]; then \
 		echo "$$m: go vet, go test"; (cd $$m && $(GO) vet ./... && $(GO) test ./...) || exit 1; fi; done
 	@if $(HAVE_CC); then echo "cmd/allod: go test -race -short ./internal/..."; (cd cmd/allod && $(GO) test -race -short ./internal/...); fi

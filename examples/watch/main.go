@@ -1,7 +1,7 @@
 // Watch serves the page at /debug/allod/ with something alive to see: a small
-// shop whose cache fills up to its bound, whose jobs come in waves, whose
-// requests have arenas, and whose audit log is never freed, which is a leak to
-// find.
+// shop whose cache fills up to its bound, whose jobs come in waves and have
+// letters with them, whose requests share an arena, and whose audit log is never
+// freed, which is a leak to find.
 //
 //	go run ./examples/watch
 package main
@@ -82,17 +82,18 @@ type shop struct {
 	named []*heap.NamedAllocator
 	stop  []func()
 
-	pages *generic.Cache
-	audit mem.Allocator
-	jobs  *heap.Pool[job]
-	todo  []*job
-	arena *heap.Arena
+	pages   *generic.Cache
+	audit   mem.Allocator
+	letters mem.Allocator
+	jobs    *heap.Pool[job]
+	todo    []*job
+	arena   *heap.Arena
 }
 
 // A job waits until it is done.
 type job struct {
-	number  int
-	comment [120]byte
+	number int
+	letter mem.Slice[byte]
 }
 
 // open opens a shop whose parts have names, and whose stacks are known.
@@ -100,6 +101,7 @@ func open() *shop {
 	s := &shop{smp: heap.NewSMP(heap.SMPOptions{})}
 	s.pages = generic.NewCache(s.name(s.smp, "shop/cache"), 24<<20)
 	s.audit = s.name(s.smp, "shop/audit")
+	s.letters = s.name(s.smp, "shop/jobs/letters")
 	s.jobs = heap.NewPool[job](s.name(s.smp, "shop/jobs"))
 	s.arena = heap.NewArena(s.name(heap.Page{}, "shop/requests"))
 
@@ -124,7 +126,7 @@ func (s *shop) trade(n int) error {
 			return err
 		}
 	}
-	if err := s.work(int(2000 * (1 + math.Sin(float64(n)/150)))); err != nil {
+	if err := s.work(int(2000 * (1 + math.Sin(float64(n)/120)))); err != nil {
 		return err
 	}
 	return s.log(fmt.Sprintf("moment %d of the day, all is well", n))
@@ -150,12 +152,19 @@ func (s *shop) work(n int) error {
 		if err != nil {
 			return err
 		}
-		j.number = copy(j.comment[:], "send it soon")
+		letter, err := mem.Alloc[byte](s.letters, 500+rand.IntN(4000))
+		if err != nil {
+			s.jobs.Destroy(j)
+			return err
+		}
+		j.number, j.letter = len(s.todo), mem.SliceOf(letter)
 		s.todo = append(s.todo, j)
 	}
 	for len(s.todo) > n {
 		last := len(s.todo) - 1
-		s.jobs.Destroy(s.todo[last])
+		j := s.todo[last]
+		mem.Free(s.letters, j.letter.Get())
+		s.jobs.Destroy(j)
 		s.todo = s.todo[:last]
 	}
 	return nil
@@ -173,8 +182,9 @@ func (s *shop) close() {
 	for _, stop := range s.stop {
 		stop()
 	}
+	_ = s.work(0) // which frees, and cannot fail
 	s.arena.Close()
-	s.jobs.Release()
+	s.jobs.Close()
 	s.pages.Close()
 	for _, n := range s.named {
 		n.Close()

@@ -33,6 +33,8 @@
 // The last shows what has changed in 30 seconds. With allocator=cache the profile
 // is of that name and what is below it, and with debug=1 it is text.
 //
+// The page asks anew every two seconds; with ?every=500 it is every 500 ms.
+//
 // Live bytes over time are known from when somebody looked, unless the program
 // has them recorded all the while:
 //

@@ -33,6 +33,8 @@ func (m *Monitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch name := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]; name {
 	case "":
 		serveAsset(w, r, "index.html")
+	case "page.js", "page.css", "icon.svg":
+		serveAsset(w, r, name)
 	case "stats":
 		m.serveStats(w, r)
 	case "history":

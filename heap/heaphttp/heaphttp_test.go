@@ -49,7 +49,7 @@ func decode[T any](t *testing.T, h http.Handler, target string) (v T) {
 
 func TestMethods(t *testing.T) {
 	m := heaphttp.NewMonitor(heaphttp.Options{Registry: new(heap.Registry)})
-	for _, page := range []string{"", "stats", "history", "leaks", "heap", "heap?debug=1"} {
+	for _, page := range []string{"", "page.js", "page.css", "icon.svg", "stats", "history", "leaks", "heap", "heap?debug=1"} {
 		target := "/debug/allod/" + page
 		if w := get(t, m, target, http.StatusOK); w.Body.Len() == 0 {
 			t.Errorf("GET %q: nothing", page)

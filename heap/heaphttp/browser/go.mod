@@ -1,0 +1,17 @@
+module github.com/allod-dev/allod/heap/heaphttp/browser
+
+go 1.26.0
+
+require (
+	github.com/allod-dev/allod v0.0.0
+	github.com/chromedp/cdproto v0.159.0
+	github.com/chromedp/chromedp v0.23.0
+)
+
+require (
+	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
+	golang.org/x/exp v0.0.0-20261014143641-f0251eb4aa3e // indirect
+	golang.org/x/sys v0.49.0 // indirect
+)
+
+replace github.com/allod-dev/allod => ../../..

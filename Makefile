@@ -97,7 +97,8 @@ test-386: ## the tests on 32 bits, where this machine runs them
 
 .PHONY: test-modules
 test-modules: ## vet and test of the modules beside the core
-	@command -v chromium chromium-browser google-chrome chrome >/dev/null || echo "SKIPPED: heap/heaphttp/browser: there is no chromium here"
+	@for b in chromium chromium-browser google-chrome chrome; do command -v $$b >/dev/null && exit 0; done; \
+		echo "SKIPPED: heap/heaphttp/browser: there is no chromium here"
 	@for m in $(filter-out .,$(MODULES)); do if [ -f $$m/go.mod ]; then \
 		echo "$$m: go vet, go test"; (cd $$m && $(GO) vet ./... && $(GO) test ./...) || exit 1; fi; done
 	@if $(HAVE_CC); then echo "cmd/allod: go test -race -short ./internal/..."; (cd cmd/allod && $(GO) test -race -short ./internal/...); fi

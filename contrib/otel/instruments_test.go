@@ -3,6 +3,7 @@ package otel_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,13 +31,17 @@ func collect(t *testing.T, reader metric.Reader) map[string]int64 {
 				points = d.DataPoints
 			case metricdata.Gauge[int64]:
 				points = d.DataPoints
+			case metricdata.Gauge[float64]: // shares, as percentages
+				for _, p := range d.DataPoints {
+					points = append(points, metricdata.DataPoint[int64]{Attributes: p.Attributes, Value: int64(100 * p.Value)})
+				}
 			default:
 				t.Fatalf("%s is a %T", m.Name, d)
 			}
 			for _, p := range points {
 				key := m.Name
 				for _, a := range p.Attributes.ToSlice() {
-					key += " " + a.Value.AsString()
+					key += " " + a.Value.Emit()
 				}
 				got[key] = p.Value
 			}
@@ -47,7 +52,7 @@ func collect(t *testing.T, reader metric.Reader) map[string]int64 {
 
 func TestRegister(t *testing.T) {
 	var r heap.Registry
-	a := r.Named(heap.NewLimit(heap.Page{}, 1<<20), "cache/index")
+	a := r.Named(heap.NewLimit(heap.NewPages(heap.PageOptions{}), 1<<20), "cache/index")
 	b := mem.Must(mem.Alloc[byte](a, 1000))
 	mem.Free(a, mem.Must(mem.Alloc[byte](a, 24)))
 	if _, err := mem.Alloc[byte](a, 2<<20); err == nil {
@@ -62,6 +67,7 @@ func TestRegister(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	page := int64(os.Getpagesize())
 	want := map[string]int64{
 		"allod.blocks cache/index":           1,
 		"allod.bytes cache/index":            500,
@@ -72,6 +78,17 @@ func TestRegister(t *testing.T) {
 		"allod.resizes cache/index in_place": 1,
 		"allod.resizes cache/index moved":    0,
 		"allod.resizes cache/index refused":  0,
+
+		"allod.allocated.sizes cache/index 32":   1,
+		"allod.allocated.sizes cache/index 512":  1,
+		"allod.allocated.sizes cache/index 1024": 1,
+
+		"allod.committed cache/index *heap.Pages":        page,
+		"allod.committed.live cache/index *heap.Pages":   page,
+		"allod.committed.cached cache/index *heap.Pages": 0,
+		"allod.fragmentation cache/index *heap.Pages":    0,
+		"allod.reserved cache/index *heap.Pages":         page,
+		"allod.returned cache/index *heap.Pages":         0,
 	}
 	if diff := cmp.Diff(want, collect(t, reader)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -81,6 +98,45 @@ func TestRegister(t *testing.T) {
 	}
 	if got := collect(t, reader); len(got) != 0 {
 		t.Errorf("after Unregister: %v", got)
+	}
+}
+
+func TestFragmentation(t *testing.T) {
+	var r heap.Registry
+	a := r.Named(heap.NewFixedBuffer(make([]byte, 1000)).ThreadSafe(), "scratch")
+	mem.Must(mem.Alloc[byte](a, 250))
+	reader := metric.NewManualReader()
+	registration, err := otel.Register(metric.NewMeterProvider(metric.WithReader(reader)).Meter("test"), &r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer registration.Unregister()
+	if got := collect(t, reader)["allod.fragmentation scratch *heap.SharedBuffer"]; got != 75 {
+		t.Errorf("%d %%, want 75", got)
+	}
+}
+
+func TestClasses(t *testing.T) {
+	var r heap.Registry
+	smp := heap.NewSMP(heap.SMPOptions{})
+	defer smp.Close()
+	a := r.Named(smp, "queue")
+	for range 3 {
+		b := mem.Must(mem.Alloc[byte](a, 64))
+		defer mem.Free(a, b)
+	}
+	reader := metric.NewManualReader()
+	registration, err := otel.Register(metric.NewMeterProvider(metric.WithReader(reader)).Meter("test"), &r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer registration.Unregister()
+	got, c := collect(t, reader), smp.Stats().Classes[0]
+	for state, want := range map[string]int{"live": 3, "cached": c.Cached, "free": c.Slots - c.Cached - 3} {
+		key := fmt.Sprintf("allod.class.slots queue %d %s *heap.SMP", c.Size, state)
+		if n, ok := got[key]; !ok || n != int64(want) {
+			t.Errorf("%s: %d, want %d; there are %v", key, n, want, got)
+		}
 	}
 }
 

@@ -29,6 +29,8 @@ func TestCollector(t *testing.T) {
 	}
 	c, _ = mem.Resize(data, c, 30)
 	collector := prometheus.NewCollector(&r)
+	counted := []string{"allod_blocks", "allod_bytes", "allod_peak_bytes", "allod_allocated_blocks_total",
+		"allod_allocated_bytes_total", "allod_failures_total", "allod_resizes_total", "allod_block_size_bytes"}
 	want := `
 # HELP allod_blocks Blocks outstanding.
 # TYPE allod_blocks gauge
@@ -75,7 +77,7 @@ allod_block_size_bytes_bucket{allocator="cache/index",le="+Inf"} 2
 allod_block_size_bytes_sum{allocator="cache/index"} 1100
 allod_block_size_bytes_count{allocator="cache/index"} 2
 `
-	if err := testutil.CollectAndCompare(collector, strings.NewReader(want)); err != nil {
+	if err := testutil.CollectAndCompare(collector, strings.NewReader(want), counted...); err != nil {
 		t.Error(err)
 	}
 	if problems, err := testutil.CollectAndLint(collector); err != nil || len(problems) > 0 {
@@ -88,6 +90,76 @@ allod_block_size_bytes_count{allocator="cache/index"} 2
 	data.Close()
 	if n := testutil.CollectAndCount(collector, "allod_bytes"); n != 2 {
 		t.Errorf("%d allocators after Close, want 2", n)
+	}
+}
+
+// What is held counts once, for what its users have in common.
+func TestFootprints(t *testing.T) {
+	var r heap.Registry
+	buffer := heap.NewFixedBuffer(make([]byte, 1000)).ThreadSafe()
+	index, data := r.Named(buffer, "cache/index"), r.Named(buffer, "cache/data")
+	mem.Must(mem.Alloc[byte](index, 150))
+	mem.Must(mem.Alloc[byte](data, 100))
+	const want = `
+# HELP allod_committed_bytes Bytes that may have memory behind them.
+# TYPE allod_committed_bytes gauge
+allod_committed_bytes{allocator="cache",type="*heap.SharedBuffer"} 1000
+# HELP allod_committed_cached_bytes Committed bytes that are free and set aside.
+# TYPE allod_committed_cached_bytes gauge
+allod_committed_cached_bytes{allocator="cache",type="*heap.SharedBuffer"} 0
+# HELP allod_committed_live_bytes Committed bytes in live blocks, sizes rounded up.
+# TYPE allod_committed_live_bytes gauge
+allod_committed_live_bytes{allocator="cache",type="*heap.SharedBuffer"} 250
+# HELP allod_fragmentation_ratio Share of the committed bytes that is not live.
+# TYPE allod_fragmentation_ratio gauge
+allod_fragmentation_ratio{allocator="cache",type="*heap.SharedBuffer"} 0.75
+# HELP allod_reserved_bytes Bytes of addresses.
+# TYPE allod_reserved_bytes gauge
+allod_reserved_bytes{allocator="cache",type="*heap.SharedBuffer"} 1000
+# HELP allod_returned_bytes_total Bytes that went back to the operating system.
+# TYPE allod_returned_bytes_total counter
+allod_returned_bytes_total{allocator="cache",type="*heap.SharedBuffer"} 0
+`
+	collector := prometheus.NewCollector(&r)
+	if err := testutil.CollectAndCompare(collector, strings.NewReader(want), "allod_committed_bytes", "allod_committed_cached_bytes",
+		"allod_committed_live_bytes", "allod_fragmentation_ratio", "allod_reserved_bytes", "allod_returned_bytes_total", "allod_class_slots"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestClasses(t *testing.T) {
+	var r heap.Registry
+	smp := heap.NewSMP(heap.SMPOptions{})
+	defer smp.Close()
+	a := r.Named(smp, "queue")
+	for range 3 {
+		b := mem.Must(mem.Alloc[byte](a, 64))
+		defer mem.Free(a, b)
+	}
+	class := smp.Stats().Classes[0]
+	want := fmt.Sprintf(`
+# HELP allod_class_slots Slots of the size classes by size and state.
+# TYPE allod_class_slots gauge
+allod_class_slots{allocator="queue",size="%[1]d",state="cached",type="*heap.SMP"} %[2]d
+allod_class_slots{allocator="queue",size="%[1]d",state="free",type="*heap.SMP"} %[3]d
+allod_class_slots{allocator="queue",size="%[1]d",state="live",type="*heap.SMP"} 3
+`, class.Size, class.Cached, class.Slots-class.Cached-3)
+	if err := testutil.CollectAndCompare(prometheus.NewCollector(&r), strings.NewReader(want), "allod_class_slots"); err != nil {
+		t.Error(err)
+	}
+}
+
+// Prometheus takes labels of valid UTF-8 only, and names may be anything.
+func TestName(t *testing.T) {
+	var r heap.Registry
+	r.Named(heap.NewFixedBuffer(make([]byte, 10)).ThreadSafe(), "a\xff\"\n")
+	const want = `
+# HELP allod_bytes Bytes outstanding.
+# TYPE allod_bytes gauge
+allod_bytes{allocator="a�\"\n"} 0
+`
+	if err := testutil.CollectAndCompare(prometheus.NewCollector(&r), strings.NewReader(want), "allod_bytes"); err != nil {
+		t.Error(err)
 	}
 }
 

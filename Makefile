@@ -13,7 +13,7 @@ CLIENTS     := contrib/arrow contrib/grpcmem contrib/moderncmemory contrib/moder
 PORTABLE    := . cmd/allod
 # What takes minutes to compile, and is left to make clients.
 HEAVY       := contrib/moderncmemory/clients
-MODULES     := $(PORTABLE) bench contrib/httparena contrib/prometheus contrib/otel heap/heaphttp/browser $(filter-out $(HEAVY),$(CLIENTS))
+MODULES     := $(PORTABLE) bench contrib/httparena contrib/prometheus contrib/otel contrib/pagetest $(filter-out $(HEAVY),$(CLIENTS))
 PKGS        := ./...
 HOLDERS     := ./mem/... ./heap/... ./generic/... ./testing/...
 # Two builds at a time: one package takes longer than all others together. Makes
@@ -98,7 +98,7 @@ test-386: ## the tests on 32 bits, where this machine runs them
 .PHONY: test-modules
 test-modules: ## vet and test of the modules beside the core
 	@for b in chromium chromium-browser google-chrome chrome; do command -v $$b >/dev/null && exit 0; done; \
-		echo "SKIPPED: heap/heaphttp/browser: there is no chromium here"
+		echo "SKIPPED: contrib/pagetest: there is no chromium here"
 	@for m in $(filter-out .,$(MODULES)); do if [ -f $$m/go.mod ]; then \
 		echo "$$m: go vet, go test"; (cd $$m && $(GO) vet ./... && $(GO) test ./...) || exit 1; fi; done
 	@if $(HAVE_CC); then echo "cmd/allod: go test -race -short ./internal/..."; (cd cmd/allod && $(GO) test -race -short ./internal/...); fi

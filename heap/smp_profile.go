@@ -167,6 +167,10 @@ func (p *smpPlace) setPage(to uint32) {
 	race.Enable()
 }
 
+// ProfileRate returns the rate at which s profiles itself, 0 if it does not; see
+// [SMPOptions].
+func (s *SMP) ProfileRate() int { return s.opts.ProfileRate }
+
 // Sites returns, by stack, what was allocated and what of it is live, most live
 // bytes first: nothing if [SMPOptions.ProfileRate] is 0.
 func (s *SMP) Sites() []ProfileSite {

@@ -18,8 +18,11 @@
 //
 // The page shows the allocators that have a name, so give them some, with
 // [heap.Named]; arenas and pools with [heap.Watch]. Stacks are those that a
-// [heap.Profile] or a [heap.Debug] below a name has recorded; open Debugs are
-// found without, others are told of with [Monitor.AddProfile].
+// [heap.Profile], a [heap.Debug], or an [heap.SMP] that profiles itself has
+// recorded below a name. [heap.Default], which does, and open Debugs are found
+// without, others are told of with [Monitor.AddProfile]. An allocator that several
+// names share knows stacks, but not which of them they were for; a Profile for
+// each name does:
 //
 //	a := heap.Named(heap.NewProfile(heap.Default()), "cache")
 //

@@ -271,7 +271,7 @@ func TestLeaks(t *testing.T) {
 	x := mem.Must(a.Alloc(1000, mem.Layout{}))
 	own := func(l heaphttp.Leaks) (sites []heaphttp.Site) { // without what other tests have left open
 		for _, s := range l.Sites {
-			if !strings.HasPrefix(s.Allocator, "debug ") {
+			if s.Allocator != "heap.SMP" && !strings.HasPrefix(s.Allocator, "debug ") {
 				sites = append(sites, s)
 			}
 		}
@@ -337,6 +337,45 @@ func TestSources(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 	n.Free(b, mem.Layout{})
+}
+
+// A block counts once, though a Profile and the SMP that it stands on both know
+// it, and each of them knows others.
+func TestSourcesShared(t *testing.T) {
+	var r heap.Registry
+	m := heaphttp.NewMonitor(heaphttp.Options{Registry: &r})
+	smp := heap.NewSMP(heap.SMPOptions{ProfileRate: 1})
+	defer smp.Close()
+	plain := r.Named(smp, "all/plain")
+	profiled := r.Named(heap.NewProfileWith(heap.NewCounting(smp), heap.ProfileOptions{Rate: 1}), "all/profiled")
+	blind := r.Named(heap.NewSMP(heap.SMPOptions{}), "all/blind")
+	var blocks [3][]byte
+	for i, a := range []mem.Allocator{plain, profiled, blind} {
+		blocks[i] = mem.Must(a.Alloc(100<<i, mem.Layout{}))
+	}
+	got := map[string]int64{}
+	for _, s := range decode[heaphttp.Leaks](t, m, "/leaks?allocator=all").Sites {
+		got[s.Allocator] += s.Bytes
+	}
+	slots := int64(smp.Stats().Live) - 200 // of the blocks: 104 and 208 bytes, say
+	if len(got) != 2 || got["all/profiled"] != 200 || got["all/plain"] < 100 || got["all/plain"] > slots {
+		t.Errorf("%v, and the slots have %d", got, slots)
+	}
+	get(t, m, "/leaks?allocator=all/blind", http.StatusNotFound)
+	for i, a := range []mem.Allocator{plain, profiled, blind} {
+		a.Free(blocks[i], mem.Layout{})
+	}
+}
+
+// The default allocator profiles itself, and needs no name.
+func TestSourcesDefault(t *testing.T) {
+	m := heaphttp.NewMonitor(heaphttp.Options{Registry: new(heap.Registry)})
+	b := mem.Must(heap.Default().Alloc(32<<20, mem.Layout{})) // in the sample for sure
+	defer heap.Default().Free(b, mem.Layout{})
+	l := decode[heaphttp.Leaks](t, m, "/leaks?allocator=heap.SMP&n=1")
+	if len(l.Sites) != 1 || l.Sites[0].Bytes < 32<<20 || !strings.Contains(l.Sites[0].Stack[0].Function, "TestSourcesDefault") {
+		t.Errorf("%+v", l)
+	}
 }
 
 func TestPanics(t *testing.T) {

@@ -66,7 +66,7 @@ func (m *Monitor) Leaks(name string, n int) Leaks {
 	var all []live
 	for _, s := range m.profiles(name) {
 		l.Sources = append(l.Sources, s.name)
-		for _, site := range s.of.Sites() {
+		for _, site := range s.sites() {
 			if site.Bytes > 0 || site.Blocks > 0 {
 				all = append(all, live{&s, site})
 			}
@@ -102,7 +102,7 @@ func (m *Monitor) atFirst(now time.Time) map[siteKey]int64 {
 	}
 	base = make(map[siteKey]int64)
 	for _, s := range m.profiles("") {
-		for _, site := range s.of.Sites() {
+		for _, site := range s.sites() {
 			base[keyOf(&s, &site)] += site.Bytes
 		}
 	}

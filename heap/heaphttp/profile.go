@@ -22,7 +22,7 @@ type sample struct {
 func collect(sources []source) map[siteKey]sample {
 	all := make(map[siteKey]sample)
 	for _, s := range sources {
-		for _, site := range s.of.Sites() {
+		for _, site := range s.sites() {
 			key := keyOf(&s, &site)
 			if had, ok := all[key]; ok {
 				site = plus(had.site, site, 1)

@@ -2,6 +2,7 @@ package heaphttp
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -10,8 +11,9 @@ import (
 	"github.com/allod-dev/allod/mem"
 )
 
-// A Profiler knows which stacks have allocated what: a [heap.Profile] or a
-// [heap.Debug]. It must be safe for concurrent use.
+// A Profiler knows which stacks have allocated what: a [heap.Profile], a
+// [heap.SMP] that profiles itself, or a [heap.Debug]. It must be safe for
+// concurrent use.
 type Profiler interface {
 	// Sites returns what was allocated, by stack.
 	Sites() []heap.ProfileSite
@@ -22,6 +24,7 @@ type source struct {
 	name  string // all of them, to be shown
 	names []string
 	of    Profiler
+	under bool // others stand on it
 }
 
 // AddProfile makes p known under a name, until remove is called. It is for a
@@ -31,7 +34,7 @@ func (m *Monitor) AddProfile(p Profiler, name string) (remove func()) {
 	if p == nil {
 		panic("heaphttp: Monitor.AddProfile: nil Profiler")
 	}
-	s := &source{name, []string{name}, p}
+	s := &source{name: name, of: p}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.added[s] = struct{}{}
@@ -42,30 +45,53 @@ func (m *Monitor) AddProfile(p Profiler, name string) (remove func()) {
 	}
 }
 
+// Below one name there may be several Profilers: a Profile that stands on a Debug
+// that stands on an SMP. They know the same blocks, and a block must count once.
+// The first has the say, since nobody else is below it. Of what is shared, only
+// the blocks count that did not come through another: it is on their stacks. A
+// Debug is exact, and so preferred to the Profile above it.
+
 // sources returns the Profilers that are known, each once, sorted by name: those
-// that were added, those below the names of the registry, and what Debugs are
-// open beside these.
+// that were added, those below the names of the registry, the default allocator,
+// and what Debugs are open beside these.
 func (m *Monitor) sources() []source {
 	names := make(map[Profiler][]string)
+	under := make(map[Profiler]bool)
 	add := func(p Profiler, name string) {
 		if reflect.ValueOf(p).Comparable() { // or it would be no key
 			names[p] = append(names[p], name)
 		}
 	}
+	// first adds the first Profiler of a chain, and notes what that stands on.
+	first := func(a mem.Allocator, name string) {
+		p, ok := profiler(a)
+		if !ok {
+			return
+		}
+		if d, ok := mem.As[*heap.Debug](a); ok {
+			p = d
+		}
+		if s, ok := mem.As[*heap.SMP](a); ok && Profiler(s) != p {
+			under[s] = true
+		}
+		if p != Profiler(heap.Default()) { // which is not of this name alone
+			add(p, name)
+		}
+	}
 	m.mu.Lock()
-	for s := range m.added {
-		add(s.of, s.name)
-	}
+	added := slices.Collect(maps.Keys(m.added))
 	m.mu.Unlock()
-	for _, n := range m.registry.Allocators() {
-		if p, ok := mem.As[Profiler](n.Unwrap()); ok {
-			add(p, n.Name())
-		}
-		// The Debug below a Profile is known by the same name.
-		if d, ok := mem.As[*heap.Debug](n.Unwrap()); ok {
-			add(d, n.Name())
+	for _, s := range added {
+		if a, ok := s.of.(mem.Allocator); ok {
+			first(a, s.name)
+		} else {
+			add(s.of, s.name)
 		}
 	}
+	for _, n := range m.registry.Allocators() {
+		first(n.Unwrap(), n.Name())
+	}
+	add(heap.Default(), strings.TrimPrefix(reflect.TypeFor[*heap.SMP]().String(), "*")) // as in Footprints
 	for i, d := range heap.OpenDebugs() {
 		if names[d] == nil {
 			add(d, fmt.Sprint("debug ", i+1))
@@ -75,33 +101,50 @@ func (m *Monitor) sources() []source {
 	for p, known := range names {
 		slices.Sort(known)
 		known = slices.Compact(known)
-		all = append(all, source{strings.Join(known, ", "), known, p})
+		all = append(all, source{strings.Join(known, ", "), known, p, under[p]})
 	}
 	slices.SortFunc(all, func(a, b source) int { return strings.Compare(a.name, b.name) })
 	return all
 }
 
-// profiles returns the sources of one allocator and what is below it, or of all
-// if name is empty. Where a Profile stands on a Debug, both know the same blocks,
-// and the Profile is left out, which only estimates.
-func (m *Monitor) profiles(name string) (chosen []source) {
-	all := m.sources()
-	exact := make(map[string]bool)
-	for _, s := range all {
-		if _, ok := s.of.(*heap.Debug); ok {
-			exact[s.name] = true
-		}
+// profiler returns the first Profiler in the chain of a that knows anything.
+func profiler(a mem.Allocator) (Profiler, bool) {
+	p, ok := mem.As[Profiler](a)
+	if s, is := p.(*heap.SMP); is && s.ProfileRate() == 0 {
+		return nil, false
 	}
-	for _, s := range all {
-		if _, ok := s.of.(*heap.Profile); ok && exact[s.name] {
-			continue
-		}
+	return p, ok
+}
+
+// profiles returns the sources of one allocator and what is below it, or of all
+// if name is empty.
+func (m *Monitor) profiles(name string) (chosen []source) {
+	for _, s := range m.sources() {
 		if name == "" || s.isBelow(name) {
 			chosen = append(chosen, s)
 		}
 	}
 	return chosen
 }
+
+// sites returns what s knows, but for what came through another source.
+func (s *source) sites() []heap.ProfileSite {
+	all := s.of.Sites()
+	if !s.under {
+		return all
+	}
+	return slices.DeleteFunc(all, func(site heap.ProfileSite) bool {
+		return slices.ContainsFunc(frames(site.Stack), func(f Frame) bool {
+			return strings.HasPrefix(f.Function, throughProfile) || strings.HasPrefix(f.Function, throughDebug)
+		})
+	})
+}
+
+// What the methods of those are called that a block comes through.
+var (
+	throughProfile = reflect.TypeFor[heap.Profile]().PkgPath() + ".(*Profile)."
+	throughDebug   = reflect.TypeFor[heap.Debug]().PkgPath() + ".(*Debug)."
+)
 
 // isBelow tells whether one of the names of s is name, or stands below it.
 func (s *source) isBelow(name string) bool {

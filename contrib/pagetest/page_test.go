@@ -1,4 +1,4 @@
-package browser
+package pagetest_test
 
 import (
 	"context"
@@ -345,7 +345,7 @@ func TestStacks(t *testing.T) {
 	ready := value[string](v, `document.documentElement.dataset.ready`)
 	v.until(fmt.Sprintf(`document.documentElement.dataset.ready > %s + 3`, ready))
 	calls := value[[]string](v, texts("#leaks details[open] li"))
-	if len(calls) < 2 || !strings.Contains(calls[0], "browser.(*visit).serve") || !strings.Contains(calls[0], "page_test.go:") {
+	if len(calls) < 2 || !strings.Contains(calls[0], "pagetest_test.(*visit).serve") || !strings.Contains(calls[0], "page_test.go:") {
 		t.Errorf("%q", calls)
 	}
 	v.clean()

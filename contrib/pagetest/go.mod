@@ -1,4 +1,4 @@
-module github.com/allod-dev/allod/heap/heaphttp/browser
+module github.com/allod-dev/allod/contrib/pagetest
 
 go 1.26.0
 
@@ -14,4 +14,4 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 )
 
-replace github.com/allod-dev/allod => ../../..
+replace github.com/allod-dev/allod => ../..

@@ -53,6 +53,15 @@ func (m *ArrayHashMap[K, V]) Clone() (*ArrayHashMap[K, V], error) {
 	return &ArrayHashMap[K, V]{a: m.a, u: u}, nil
 }
 
+// ToUnmanaged returns the map without its allocator, which every call is handed
+// from now on, and leaves m empty, without memory but with the same Context.
+func (m *ArrayHashMap[K, V]) ToUnmanaged() ArrayHashMapUnmanaged[K, V] {
+	u := m.u
+	m.u = ArrayHashMapUnmanaged[K, V]{}
+	m.u.ctx = u.ctx
+	return u
+}
+
 // SetContext has the map compare and hash keys as c says. It panics if the map
 // has memory.
 func (m *ArrayHashMap[K, V]) SetContext(c *Context[K]) { m.u.SetContext(c) }

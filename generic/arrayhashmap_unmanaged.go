@@ -443,6 +443,16 @@ func (m *ArrayHashMapUnmanaged[K, V]) Clone(a mem.Allocator) (ArrayHashMapUnmana
 	return c, nil
 }
 
+// ToManaged returns the map with a, the allocator that it has had so far,
+// stored, and leaves m empty, without memory but with the same Context.
+func (m *ArrayHashMapUnmanaged[K, V]) ToManaged(a mem.Allocator) *ArrayHashMap[K, V] {
+	m.from.adopt(a, "generic: ArrayHashMap.ToManaged")
+	c := &ArrayHashMap[K, V]{a: a, u: *m}
+	*m = ArrayHashMapUnmanaged[K, V]{}
+	m.ctx = c.u.ctx
+	return c
+}
+
 // Close gives all memory back and leaves an empty map, which may be used again.
 // It never fails, and does nothing to an empty map without memory.
 func (m *ArrayHashMapUnmanaged[K, V]) Close(a mem.Allocator) {

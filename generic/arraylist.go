@@ -52,6 +52,14 @@ func (l *ArrayList[T]) Clone() (*ArrayList[T], error) {
 	return &ArrayList[T]{a: l.a, u: u}, nil
 }
 
+// ToUnmanaged returns the list without its allocator, which every call is
+// handed from now on, and leaves l empty, without memory.
+func (l *ArrayList[T]) ToUnmanaged() ArrayListUnmanaged[T] {
+	u := l.u
+	l.u = ArrayListUnmanaged[T]{}
+	return u
+}
+
 // FromBuffer makes l, which must have no memory, an empty list in buf, which
 // stays the caller's: it bounds the list, and operations that would have to
 // grow it return [mem.ErrLimit]. Close only lets go of it. The length of buf

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -14,43 +13,6 @@ import (
 	"github.com/allod-dev/allod/mem"
 	"github.com/allod-dev/allod/testing/allocatortest"
 )
-
-// Both forms must offer the same methods, save for the allocator.
-func TestFormsAgree(t *testing.T) {
-	pairs := []struct{ unmanaged, managed reflect.Type }{
-		{reflect.TypeFor[*generic.BufMapUnmanaged](), reflect.TypeFor[*generic.BufMap]()},
-		{reflect.TypeFor[*generic.BufSetUnmanaged](), reflect.TypeFor[*generic.BufSet]()},
-		{reflect.TypeFor[*generic.StringPoolUnmanaged](), reflect.TypeFor[*generic.StringPool]()},
-		{reflect.TypeFor[*generic.DynamicBitSetUnmanaged](), reflect.TypeFor[*generic.DynamicBitSet]()},
-		{reflect.TypeFor[*generic.BitStackUnmanaged](), reflect.TypeFor[*generic.BitStack]()},
-		{reflect.TypeFor[*generic.SinglyLinkedListUnmanaged[int]](), reflect.TypeFor[*generic.SinglyLinkedList[int]]()},
-		{reflect.TypeFor[*generic.DoublyLinkedListUnmanaged[int]](), reflect.TypeFor[*generic.DoublyLinkedList[int]]()},
-		{reflect.TypeFor[*generic.PriorityQueueUnmanaged[int, generic.Ascending[int]]](), reflect.TypeFor[*generic.PriorityQueue[int, generic.Ascending[int]]]()},
-		{reflect.TypeFor[*generic.PriorityDequeueUnmanaged[int, generic.Ascending[int]]](), reflect.TypeFor[*generic.PriorityDequeue[int, generic.Ascending[int]]]()},
-		{reflect.TypeFor[*generic.BTreeMapUnmanaged[int, int, generic.Ascending[int]]](), reflect.TypeFor[*generic.BTreeMap[int, int, generic.Ascending[int]]]()},
-		{reflect.TypeFor[*generic.MultiArrayListUnmanaged[int]](), reflect.TypeFor[*generic.MultiArrayList[int]]()},
-		{reflect.TypeFor[*generic.SegmentedListUnmanaged[int]](), reflect.TypeFor[*generic.SegmentedList[int]]()},
-		{reflect.TypeFor[*generic.DequeUnmanaged[int]](), reflect.TypeFor[*generic.Deque[int]]()},
-		{reflect.TypeFor[*generic.RingBufferUnmanaged[int]](), reflect.TypeFor[*generic.RingBuffer[int]]()},
-		{reflect.TypeFor[*generic.ArrayListUnmanaged[int]](), reflect.TypeFor[*generic.ArrayList[int]]()},
-		{reflect.TypeFor[*generic.HashMapUnmanaged[int, int]](), reflect.TypeFor[*generic.HashMap[int, int]]()},
-		{reflect.TypeFor[*generic.ArrayHashMapUnmanaged[int, int]](), reflect.TypeFor[*generic.ArrayHashMap[int, int]]()},
-		{reflect.TypeFor[*generic.HashSetUnmanaged[int]](), reflect.TypeFor[*generic.HashSet[int]]()},
-		{reflect.TypeFor[*generic.StringHashSetUnmanaged](), reflect.TypeFor[*generic.StringHashSet]()},
-		{reflect.TypeFor[*generic.StringHashMapUnmanaged[int]](), reflect.TypeFor[*generic.StringHashMap[int]]()},
-	}
-	for _, p := range pairs {
-		for i := range p.unmanaged.NumMethod() {
-			m := p.unmanaged.Method(i)
-			if _, ok := p.managed.MethodByName(m.Name); !ok {
-				t.Errorf("%v has no %s", p.managed, m.Name)
-			}
-		}
-		if n := p.managed.NumMethod() - p.unmanaged.NumMethod(); n != 1 { // Allocator
-			t.Errorf("%v has %d methods more than %v, want 1", p.managed, n, p.unmanaged)
-		}
-	}
-}
 
 // Every operation that fails leaves the list as it was, and succeeds when it is
 // tried again.

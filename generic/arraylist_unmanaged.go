@@ -128,6 +128,15 @@ func (l *ArrayListUnmanaged[T]) Clone(a mem.Allocator) (ArrayListUnmanaged[T], e
 	return c, nil
 }
 
+// ToManaged returns the list with a, the allocator that it has had so far,
+// stored, and leaves l empty, without memory.
+func (l *ArrayListUnmanaged[T]) ToManaged(a mem.Allocator) *ArrayList[T] {
+	l.from.adopt(a, "generic: ArrayList.ToManaged")
+	c := &ArrayList[T]{a: a, u: *l}
+	*l = ArrayListUnmanaged[T]{}
+	return c
+}
+
 // Close gives all memory back and leaves an empty list, which may be used
 // again. It never fails, and does nothing to an empty list without memory.
 func (l *ArrayListUnmanaged[T]) Close(a mem.Allocator) {

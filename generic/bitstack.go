@@ -46,6 +46,14 @@ func (s *BitStack) Clone() (*BitStack, error) {
 	return &BitStack{a: s.a, u: u}, nil
 }
 
+// ToUnmanaged returns the stack without its allocator, which every call is
+// handed from now on, and leaves s empty, without memory.
+func (s *BitStack) ToUnmanaged() BitStackUnmanaged {
+	u := s.u
+	s.u = BitStackUnmanaged{}
+	return u
+}
+
 // Len returns the number of bits.
 func (s *BitStack) Len() int { return s.u.Len() }
 

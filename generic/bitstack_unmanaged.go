@@ -32,6 +32,15 @@ func (s *BitStackUnmanaged) Clone(a mem.Allocator) (BitStackUnmanaged, error) {
 	return BitStackUnmanaged{words, s.n}, nil
 }
 
+// ToManaged returns the stack with a, the allocator that it has had so far,
+// stored, and leaves s empty, without memory.
+func (s *BitStackUnmanaged) ToManaged(a mem.Allocator) *BitStack {
+	s.words.from.adopt(a, "generic: BitStack.ToManaged")
+	c := &BitStack{a: a, u: *s}
+	*s = BitStackUnmanaged{}
+	return c
+}
+
 // Close gives all memory back and leaves an empty stack, which may be used
 // again. It never fails.
 func (s *BitStackUnmanaged) Close(a mem.Allocator) {

@@ -30,6 +30,15 @@ func (o origin) check(a mem.Allocator, method string) {
 	}
 }
 
+// adopt panics unless a may be the allocator of a container from now on, whose
+// memory may be borrowed.
+func (o origin) adopt(a mem.Allocator, method string) {
+	if o == borrowed {
+		o = 0
+	}
+	o.check(a, method)
+}
+
 // panicNil panics if a is nil or a nil pointer. It is called where [isNil] says
 // that it might be.
 //

@@ -40,6 +40,15 @@ func (m *BTreeMap[K, V, C]) Clone() (*BTreeMap[K, V, C], error) {
 	return &BTreeMap[K, V, C]{a: m.a, u: u}, nil
 }
 
+// ToUnmanaged returns the map without its allocator, which every call is handed
+// from now on, and leaves m empty, without memory but with the same Order.
+func (m *BTreeMap[K, V, C]) ToUnmanaged() BTreeMapUnmanaged[K, V, C] {
+	u := m.u
+	m.u = BTreeMapUnmanaged[K, V, C]{}
+	m.u.Order = u.Order
+	return u
+}
+
 // Clear removes all entries, which gives back the memory.
 func (m *BTreeMap[K, V, C]) Clear() { m.u.Clear(m.a) }
 

@@ -68,6 +68,16 @@ func (m *BTreeMapUnmanaged[K, V, C]) Clone(a mem.Allocator) (BTreeMapUnmanaged[K
 	return c, c.load(a, m.All(), "generic: BTreeMap.Clone")
 }
 
+// ToManaged returns the map with a, the allocator that it has had so far,
+// stored, and leaves m empty, without memory but with the same Order.
+func (m *BTreeMapUnmanaged[K, V, C]) ToManaged(a mem.Allocator) *BTreeMap[K, V, C] {
+	m.from.adopt(a, "generic: BTreeMap.ToManaged")
+	c := &BTreeMap[K, V, C]{a: a, u: *m}
+	*m = BTreeMapUnmanaged[K, V, C]{}
+	m.Order = c.u.Order
+	return c
+}
+
 // Load puts the entries of seq, whose keys must ascend, into an empty map. That
 // is faster than one Put after the other, and fills all nodes. On an error the
 // map is empty. It panics if the map is not empty, or a key does not come after

@@ -1,9 +1,7 @@
 package generic
 
 import (
-	"errors"
 	"io"
-	"unicode/utf8"
 
 	"github.com/allod-dev/allod/mem"
 )
@@ -35,11 +33,6 @@ var (
 	_ io.WriterTo        = (*Buffer)(nil)
 )
 
-var (
-	errUnreadByte = errors.New("generic: Buffer.UnreadByte: the last operation was no successful read")
-	errUnreadRune = errors.New("generic: Buffer.UnreadRune: the last operation was no successful ReadRune")
-)
-
 // NewBuffer returns an empty buffer, which first calls a when it first grows.
 func NewBuffer(a mem.Allocator) *Buffer {
 	if isNil(a) {
@@ -67,6 +60,14 @@ func (b *Buffer) Clone() (*Buffer, error) {
 	return &Buffer{a: b.a, u: u}, nil
 }
 
+// ToUnmanaged returns the buffer without its allocator, which every call is
+// handed from now on, and leaves b empty, without memory.
+func (b *Buffer) ToUnmanaged() BufferUnmanaged {
+	u := b.u
+	b.u = BufferUnmanaged{}
+	return u
+}
+
 // FromBuffer makes b, which must have no memory, an empty buffer in buf, which
 // stays the caller's: it bounds the buffer, and what does not fit is refused with
 // [mem.ErrLimit].
@@ -86,7 +87,7 @@ func (b *Buffer) Cap() int { return b.u.Cap() }
 func (b *Buffer) Bytes() []byte { return b.u.Bytes() }
 
 // String returns a copy of the bytes that have not been read, in the Go heap.
-func (b *Buffer) String() string { return string(b.u.Bytes()) }
+func (b *Buffer) String() string { return b.u.String() }
 
 // Truncate drops all but the first n bytes that have not been read. It panics
 // unless 0 <= n <= Len.
@@ -123,60 +124,26 @@ func (b *Buffer) WriteRune(r rune) (int, error) { return b.u.AppendRune(b.a, r) 
 func (b *Buffer) ReadFrom(r io.Reader) (int64, error) { return b.u.AppendFrom(b.a, r) }
 
 // Read implements [io.Reader].
-func (b *Buffer) Read(p []byte) (int, error) {
-	n, err := b.u.take(p)
-	if n > 0 {
-		b.u.last = 1
-	}
-	return n, err
-}
+func (b *Buffer) Read(p []byte) (int, error) { return b.u.Read(p) }
 
 // Next reads the next n bytes, or as many as there are, and returns them without
 // a copy, dead with the next write. It panics if n is negative.
 func (b *Buffer) Next(n int) []byte { return b.u.Next(n) }
 
 // ReadByte implements [io.ByteReader].
-func (b *Buffer) ReadByte() (byte, error) {
-	var c [1]byte
-	_, err := b.Read(c[:])
-	return c[0], err
-}
+func (b *Buffer) ReadByte() (byte, error) { return b.u.ReadByte() }
 
 // UnreadByte implements [io.ByteScanner]: it takes back the last byte of the read
 // before, of any kind but Next.
-func (b *Buffer) UnreadByte() error {
-	if b.u.last == 0 {
-		return errUnreadByte
-	}
-	b.u.off--
-	b.u.last = 0
-	return nil
-}
+func (b *Buffer) UnreadByte() error { return b.u.UnreadByte() }
 
 // ReadRune implements [io.RuneReader]. Bytes that are no UTF-8 are read one by
 // one, as U+FFFD.
-func (b *Buffer) ReadRune() (r rune, size int, err error) {
-	p := b.u.Bytes()
-	if len(p) == 0 {
-		b.u.Clear()
-		return 0, 0, io.EOF
-	}
-	r, size = utf8.DecodeRune(p)
-	b.u.off += size
-	b.u.last = -size // which tells a rune from bytes
-	return r, size, nil
-}
+func (b *Buffer) ReadRune() (r rune, size int, err error) { return b.u.ReadRune() }
 
 // UnreadRune implements [io.RuneScanner]: it takes back what the ReadRune before
 // has read.
-func (b *Buffer) UnreadRune() error {
-	if b.u.last >= 0 {
-		return errUnreadRune
-	}
-	b.u.off += b.u.last
-	b.u.last = 0
-	return nil
-}
+func (b *Buffer) UnreadRune() error { return b.u.UnreadRune() }
 
 // WriteTo implements [io.WriterTo].
-func (b *Buffer) WriteTo(w io.Writer) (int64, error) { return b.u.drainTo(w) }
+func (b *Buffer) WriteTo(w io.Writer) (int64, error) { return b.u.WriteTo(w) }

@@ -1,6 +1,7 @@
 package generic
 
 import (
+	"errors"
 	"io"
 	"unicode/utf8"
 
@@ -10,7 +11,8 @@ import (
 // A BufferUnmanaged is a queue of bytes: what is appended at its end is read from
 // its beginning, as with a bytes.Buffer, with the allocator handed to every call
 // that may need it. [Buffer] is the same with the allocator stored, and only that
-// one has the methods of package io, which leave no place for an allocator.
+// one is an [io.Writer]: what package io asks of writers leaves no place for an
+// allocator.
 //
 // Memory comes from the allocator passed in, which must be the same every time:
 // one block, which grows as that of an [ArrayListUnmanaged] does. Bytes that were
@@ -27,7 +29,19 @@ type BufferUnmanaged struct {
 	last int // the size of the rune or byte that was read last, if it can be unread
 }
 
-// minRead is how much room ReadAll makes for a call of Read.
+var (
+	_ io.ByteScanner = (*BufferUnmanaged)(nil)
+	_ io.RuneScanner = (*BufferUnmanaged)(nil)
+	_ io.Reader      = (*BufferUnmanaged)(nil)
+	_ io.WriterTo    = (*BufferUnmanaged)(nil)
+)
+
+var (
+	errUnreadByte = errors.New("generic: Buffer.UnreadByte: the last operation was no successful read")
+	errUnreadRune = errors.New("generic: Buffer.UnreadRune: the last operation was no successful ReadRune")
+)
+
+// minRead is how much room AppendFrom makes for a call of Read.
 const minRead = 512
 
 // FromBuffer makes b, which must have no memory, an empty buffer in buf, which
@@ -39,6 +53,15 @@ func (b *BufferUnmanaged) FromBuffer(buf []byte) { b.list.FromBuffer(buf) }
 func (b *BufferUnmanaged) Clone(a mem.Allocator) (BufferUnmanaged, error) {
 	var c BufferUnmanaged
 	return c, c.Append(a, b.Bytes())
+}
+
+// ToManaged returns the buffer with a, the allocator that it has had so far,
+// stored, and leaves b empty, without memory.
+func (b *BufferUnmanaged) ToManaged(a mem.Allocator) *Buffer {
+	b.list.from.adopt(a, "generic: Buffer.ToManaged")
+	c := &Buffer{a: a, u: *b}
+	*b = BufferUnmanaged{}
+	return c
 }
 
 // Close gives all memory back and leaves an empty buffer, which may be used
@@ -62,6 +85,9 @@ func (b *BufferUnmanaged) Cap() int { return b.list.Cap() }
 
 // Bytes returns the bytes that have not been read.
 func (b *BufferUnmanaged) Bytes() []byte { return b.list.Items()[b.off:] }
+
+// String returns a copy of the bytes that have not been read, in the Go heap.
+func (b *BufferUnmanaged) String() string { return string(b.Bytes()) }
 
 // Truncate drops all but the first n bytes that have not been read. It panics
 // unless 0 <= n <= Len.
@@ -174,8 +200,8 @@ func (b *BufferUnmanaged) Next(n int) []byte {
 	return p
 }
 
-// take copies the next bytes to p.
-func (b *BufferUnmanaged) take(p []byte) (int, error) {
+// Read implements [io.Reader].
+func (b *BufferUnmanaged) Read(p []byte) (int, error) {
 	b.last = 0
 	if b.Len() == 0 {
 		b.Clear()
@@ -184,11 +210,58 @@ func (b *BufferUnmanaged) take(p []byte) (int, error) {
 		}
 		return 0, io.EOF
 	}
-	return copy(p, b.Next(len(p))), nil
+	n := copy(p, b.Next(len(p)))
+	if n > 0 {
+		b.last = 1
+	}
+	return n, nil
 }
 
-// drainTo writes what has not been read to w.
-func (b *BufferUnmanaged) drainTo(w io.Writer) (int64, error) {
+// ReadByte implements [io.ByteReader].
+func (b *BufferUnmanaged) ReadByte() (byte, error) {
+	var c [1]byte
+	_, err := b.Read(c[:])
+	return c[0], err
+}
+
+// UnreadByte implements [io.ByteScanner]: it takes back the last byte of the read
+// before, of any kind but Next.
+func (b *BufferUnmanaged) UnreadByte() error {
+	if b.last == 0 {
+		return errUnreadByte
+	}
+	b.off--
+	b.last = 0
+	return nil
+}
+
+// ReadRune implements [io.RuneReader]. Bytes that are no UTF-8 are read one by
+// one, as U+FFFD.
+func (b *BufferUnmanaged) ReadRune() (r rune, size int, err error) {
+	p := b.Bytes()
+	if len(p) == 0 {
+		b.Clear()
+		return 0, 0, io.EOF
+	}
+	r, size = utf8.DecodeRune(p)
+	b.off += size
+	b.last = -size // which tells a rune from bytes
+	return r, size, nil
+}
+
+// UnreadRune implements [io.RuneScanner]: it takes back what the ReadRune before
+// has read.
+func (b *BufferUnmanaged) UnreadRune() error {
+	if b.last >= 0 {
+		return errUnreadRune
+	}
+	b.off += b.last
+	b.last = 0
+	return nil
+}
+
+// WriteTo implements [io.WriterTo].
+func (b *BufferUnmanaged) WriteTo(w io.Writer) (int64, error) {
 	b.last = 0
 	n := 0
 	if p := b.Bytes(); len(p) > 0 {

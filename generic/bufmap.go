@@ -46,6 +46,14 @@ func (m *BufMap) Clone() (*BufMap, error) {
 	return &BufMap{a: m.a, u: u}, nil
 }
 
+// ToUnmanaged returns the map without its allocator, which every call is handed
+// from now on, and leaves m empty, without memory.
+func (m *BufMap) ToUnmanaged() BufMapUnmanaged {
+	u := m.u
+	m.u = BufMapUnmanaged{}
+	return u
+}
+
 // Clear removes all entries, which frees their strings, and keeps the rest of
 // the memory.
 func (m *BufMap) Clear() { m.u.Clear(m.a) }

@@ -74,6 +74,15 @@ func (m *BufMapUnmanaged) Clone(a mem.Allocator) (BufMapUnmanaged, error) {
 	return c, nil
 }
 
+// ToManaged returns the map with a, the allocator that it has had so far,
+// stored, and leaves m empty, without memory.
+func (m *BufMapUnmanaged) ToManaged(a mem.Allocator) *BufMap {
+	m.from.adopt(a, "generic: BufMap.ToManaged")
+	c := &BufMap{a: a, u: *m}
+	*m = BufMapUnmanaged{}
+	return c
+}
+
 // Len returns the number of entries.
 func (m *BufMapUnmanaged) Len() int { return len(m.rows) }
 

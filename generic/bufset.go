@@ -46,6 +46,14 @@ func (s *BufSet) Clone() (*BufSet, error) {
 	return &BufSet{a: s.a, u: u}, nil
 }
 
+// ToUnmanaged returns the set without its allocator, which every call is handed
+// from now on, and leaves s empty, without memory.
+func (s *BufSet) ToUnmanaged() BufSetUnmanaged {
+	u := s.u
+	s.u = BufSetUnmanaged{}
+	return u
+}
+
 // Clear removes all strings, and keeps the memory that is not theirs.
 func (s *BufSet) Clear() { s.u.Clear(s.a) }
 

@@ -30,6 +30,15 @@ func (s *BufSetUnmanaged) Clone(a mem.Allocator) (BufSetUnmanaged, error) {
 	return BufSetUnmanaged{m}, err
 }
 
+// ToManaged returns the set with a, the allocator that it has had so far,
+// stored, and leaves s empty, without memory.
+func (s *BufSetUnmanaged) ToManaged(a mem.Allocator) *BufSet {
+	s.m.from.adopt(a, "generic: BufSet.ToManaged")
+	c := &BufSet{a: a, u: *s}
+	*s = BufSetUnmanaged{}
+	return c
+}
+
 // Len returns the number of strings.
 func (s *BufSetUnmanaged) Len() int { return s.m.Len() }
 

@@ -49,6 +49,14 @@ func (d *Deque[T]) Clone() (*Deque[T], error) {
 	return &Deque[T]{a: d.a, u: u}, nil
 }
 
+// ToUnmanaged returns the deque without its allocator, which every call is
+// handed from now on, and leaves d empty, without memory.
+func (d *Deque[T]) ToUnmanaged() DequeUnmanaged[T] {
+	u := d.u
+	d.u = DequeUnmanaged[T]{}
+	return u
+}
+
 // FromBuffer makes d, which must have no memory, an empty deque in buf, which
 // stays the caller's: it bounds the deque, and operations that would have to
 // grow it return [mem.ErrLimit]. Close only lets go of it. The length of buf

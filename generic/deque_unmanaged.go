@@ -42,6 +42,15 @@ func (d *DequeUnmanaged[T]) Clone(a mem.Allocator) (DequeUnmanaged[T], error) {
 	return DequeUnmanaged[T]{r}, err
 }
 
+// ToManaged returns the deque with a, the allocator that it has had so far,
+// stored, and leaves d empty, without memory.
+func (d *DequeUnmanaged[T]) ToManaged(a mem.Allocator) *Deque[T] {
+	d.r.from.adopt(a, "generic: Deque.ToManaged")
+	c := &Deque[T]{a: a, u: *d}
+	*d = DequeUnmanaged[T]{}
+	return c
+}
+
 // Close gives all memory back and leaves an empty deque, which may be used
 // again. It never fails, and does nothing to an empty deque without memory.
 func (d *DequeUnmanaged[T]) Close(a mem.Allocator) { d.r.close(a, "generic: Deque.Close") }

@@ -48,6 +48,14 @@ func (l *DoublyLinkedList[T]) Clone() (*DoublyLinkedList[T], error) {
 	return &DoublyLinkedList[T]{a: l.a, u: u}, nil
 }
 
+// ToUnmanaged returns the list without its allocator, which every call is
+// handed from now on, and leaves l empty, without memory.
+func (l *DoublyLinkedList[T]) ToUnmanaged() DoublyLinkedListUnmanaged[T] {
+	u := l.u
+	l.u = DoublyLinkedListUnmanaged[T]{}
+	return u
+}
+
 // PushBack adds v behind the last element and returns its node.
 func (l *DoublyLinkedList[T]) PushBack(v T) (*DoublyNode[T], error) { return l.u.PushBack(l.a, v) }
 

@@ -57,6 +57,15 @@ func (l *DoublyLinkedListUnmanaged[T]) Clone(a mem.Allocator) (DoublyLinkedListU
 	return c, nil
 }
 
+// ToManaged returns the list with a, the allocator that it has had so far,
+// stored, and leaves l empty, without memory.
+func (l *DoublyLinkedListUnmanaged[T]) ToManaged(a mem.Allocator) *DoublyLinkedList[T] {
+	l.from.adopt(a, "generic: DoublyLinkedList.ToManaged")
+	c := &DoublyLinkedList[T]{a: a, u: *l}
+	*l = DoublyLinkedListUnmanaged[T]{}
+	return c
+}
+
 // PushBack adds v behind the last element and returns its node.
 func (l *DoublyLinkedListUnmanaged[T]) PushBack(a mem.Allocator, v T) (*DoublyNode[T], error) {
 	n, err := l.node(a, v, "generic: DoublyLinkedList.PushBack")

@@ -49,6 +49,14 @@ func (s *DynamicBitSet) Clone() (*DynamicBitSet, error) {
 	return &DynamicBitSet{a: s.a, u: u}, nil
 }
 
+// ToUnmanaged returns the set without its allocator, which every call is handed
+// from now on, and leaves s empty, without memory.
+func (s *DynamicBitSet) ToUnmanaged() DynamicBitSetUnmanaged {
+	u := s.u
+	s.u = DynamicBitSetUnmanaged{}
+	return u
+}
+
 // Resize sets the length to n bits. Bits that are added have the given value. It
 // panics if n is negative. On an error the set is unchanged.
 func (s *DynamicBitSet) Resize(n int, value bool) error { return s.u.Resize(s.a, n, value) }

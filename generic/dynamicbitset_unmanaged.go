@@ -63,6 +63,15 @@ func (s *DynamicBitSetUnmanaged) Clone(a mem.Allocator) (DynamicBitSetUnmanaged,
 	return DynamicBitSetUnmanaged{words, s.n}, nil
 }
 
+// ToManaged returns the set with a, the allocator that it has had so far,
+// stored, and leaves s empty, without memory.
+func (s *DynamicBitSetUnmanaged) ToManaged(a mem.Allocator) *DynamicBitSet {
+	s.words.from.adopt(a, "generic: DynamicBitSet.ToManaged")
+	c := &DynamicBitSet{a: a, u: *s}
+	*s = DynamicBitSetUnmanaged{}
+	return c
+}
+
 // Close gives all memory back and leaves a set of no bits, which may be used
 // again. It never fails.
 func (s *DynamicBitSetUnmanaged) Close(a mem.Allocator) {

@@ -59,6 +59,15 @@ func (m *HashMap[K, V]) Clone() (*HashMap[K, V], error) {
 	return &HashMap[K, V]{a: m.a, u: u}, nil
 }
 
+// ToUnmanaged returns the map without its allocator, which every call is handed
+// from now on, and leaves m empty, without memory but with the same Context.
+func (m *HashMap[K, V]) ToUnmanaged() HashMapUnmanaged[K, V] {
+	u := m.u
+	m.u = HashMapUnmanaged[K, V]{}
+	m.u.t.ctx = u.t.ctx
+	return u
+}
+
 // Put sets the value of k to v. If the map holds k already, it keeps the key
 // that it has.
 func (m *HashMap[K, V]) Put(k K, v V) error { return m.u.Put(m.a, k, v) }

@@ -312,6 +312,16 @@ func (m *HashMapUnmanaged[K, V]) Clone(a mem.Allocator) (HashMapUnmanaged[K, V],
 	return HashMapUnmanaged[K, V]{t}, err
 }
 
+// ToManaged returns the map with a, the allocator that it has had so far,
+// stored, and leaves m empty, without memory but with the same Context.
+func (m *HashMapUnmanaged[K, V]) ToManaged(a mem.Allocator) *HashMap[K, V] {
+	m.t.from.adopt(a, "generic: HashMap.ToManaged")
+	c := &HashMap[K, V]{a: a, u: *m}
+	*m = HashMapUnmanaged[K, V]{}
+	m.t.ctx = c.u.t.ctx
+	return c
+}
+
 // Close gives all memory back and leaves an empty map, which may be used again.
 // It never fails, and does nothing to an empty map without memory.
 func (m *HashMapUnmanaged[K, V]) Close(a mem.Allocator) { m.t.close(a, "generic: HashMap.Close") }

@@ -49,6 +49,15 @@ func (s *HashSet[K]) Clone() (*HashSet[K], error) {
 	return &HashSet[K]{a: s.a, u: u}, nil
 }
 
+// ToUnmanaged returns the set without its allocator, which every call is handed
+// from now on, and leaves s empty, without memory but with the same Context.
+func (s *HashSet[K]) ToUnmanaged() HashSetUnmanaged[K] {
+	u := s.u
+	s.u = HashSetUnmanaged[K]{}
+	s.u.t.ctx = u.t.ctx
+	return u
+}
+
 // SetContext has the set compare and hash keys as c says. It panics if the set
 // has memory.
 func (s *HashSet[K]) SetContext(c *Context[K]) { s.u.SetContext(c) }

@@ -142,6 +142,16 @@ func (s *HashSetUnmanaged[K]) Clone(a mem.Allocator) (HashSetUnmanaged[K], error
 	return HashSetUnmanaged[K]{t}, err
 }
 
+// ToManaged returns the set with a, the allocator that it has had so far,
+// stored, and leaves s empty, without memory but with the same Context.
+func (s *HashSetUnmanaged[K]) ToManaged(a mem.Allocator) *HashSet[K] {
+	s.t.from.adopt(a, "generic: HashSet.ToManaged")
+	c := &HashSet[K]{a: a, u: *s}
+	*s = HashSetUnmanaged[K]{}
+	s.t.ctx = c.u.t.ctx
+	return c
+}
+
 // Close gives all memory back and leaves an empty set, which may be used again.
 // It never fails, and does nothing to an empty set without memory.
 func (s *HashSetUnmanaged[K]) Close(a mem.Allocator) { s.t.close(a, "generic: HashSet.Close") }

@@ -19,6 +19,9 @@ type injection struct {
 	of  reflect.Type // the pointer to the managed form
 	ops []string     // methods, "Put" or "Put: of a key that is there"
 	run func(t *testing.T) int
+
+	setup    func(a mem.Allocator) (any, error) // the largest container that is tried
+	snapshot func(c any) any
 }
 
 // operations are those of a container S, which is made for a number n, by name.
@@ -27,7 +30,11 @@ type operations[S any] map[string]func(s S, n int) error
 // inject returns the injection for containers that setup makes, one for each of
 // sizes. Over memory that is not scanned, they get the promise if promise is set.
 func inject[S any](o allocatortest.FailureOptions, promise bool, sizes []int, setup func(a mem.Allocator, n int) (S, error), snapshot func(S) any, ops operations[S]) injection {
-	in := injection{of: reflect.TypeFor[S]()}
+	in := injection{
+		of:       reflect.TypeFor[S](),
+		setup:    func(a mem.Allocator) (any, error) { return setup(a, sizes[len(sizes)-1]) },
+		snapshot: func(c any) any { return snapshot(c.(S)) },
+	}
 	for name := range ops {
 		in.ops = append(in.ops, name)
 	}

@@ -48,6 +48,14 @@ func (l *MultiArrayList[T]) Clone() (*MultiArrayList[T], error) {
 	return &MultiArrayList[T]{a: l.a, u: u}, nil
 }
 
+// ToUnmanaged returns the list without its allocator, which every call is
+// handed from now on, and leaves l empty, without memory.
+func (l *MultiArrayList[T]) ToUnmanaged() MultiArrayListUnmanaged[T] {
+	u := l.u
+	l.u = MultiArrayListUnmanaged[T]{}
+	return u
+}
+
 // Len returns the number of rows.
 func (l *MultiArrayList[T]) Len() int { return l.u.Len() }
 

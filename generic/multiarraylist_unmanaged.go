@@ -70,6 +70,15 @@ func (l *MultiArrayListUnmanaged[T]) Clone(a mem.Allocator) (MultiArrayListUnman
 	return c, nil
 }
 
+// ToManaged returns the list with a, the allocator that it has had so far,
+// stored, and leaves l empty, without memory.
+func (l *MultiArrayListUnmanaged[T]) ToManaged(a mem.Allocator) *MultiArrayList[T] {
+	l.from.adopt(a, "generic: MultiArrayList.ToManaged")
+	c := &MultiArrayList[T]{a: a, u: *l}
+	*l = MultiArrayListUnmanaged[T]{}
+	return c
+}
+
 // Close gives all memory back and leaves an empty list, which may be used
 // again. It never fails, and does nothing to an empty list without memory.
 func (l *MultiArrayListUnmanaged[T]) Close(a mem.Allocator) {

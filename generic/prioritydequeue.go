@@ -41,6 +41,16 @@ func (q *PriorityDequeue[T, C]) Clone() (*PriorityDequeue[T, C], error) {
 	return &PriorityDequeue[T, C]{a: q.a, u: u}, nil
 }
 
+// ToUnmanaged returns the queue without its allocator, which every call is
+// handed from now on, and leaves q empty, without memory but with the same
+// Order.
+func (q *PriorityDequeue[T, C]) ToUnmanaged() PriorityDequeueUnmanaged[T, C] {
+	u := q.u
+	q.u = PriorityDequeueUnmanaged[T, C]{}
+	q.u.Order = u.Order
+	return u
+}
+
 // PeekMin returns the first element, and false if there is none.
 func (q *PriorityDequeue[T, C]) PeekMin() (v T, ok bool) { return q.u.PeekMin() }
 

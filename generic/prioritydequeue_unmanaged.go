@@ -323,6 +323,16 @@ func (q *PriorityDequeueUnmanaged[T, C]) Clone(a mem.Allocator) (PriorityDequeue
 	return PriorityDequeueUnmanaged[T, C]{items: items, Order: q.Order}, err
 }
 
+// ToManaged returns the queue with a, the allocator that it has had so far,
+// stored, and leaves q empty, without memory but with the same Order.
+func (q *PriorityDequeueUnmanaged[T, C]) ToManaged(a mem.Allocator) *PriorityDequeue[T, C] {
+	q.items.from.adopt(a, "generic: PriorityDequeue.ToManaged")
+	c := &PriorityDequeue[T, C]{a: a, u: *q}
+	*q = PriorityDequeueUnmanaged[T, C]{}
+	q.Order = c.u.Order
+	return c
+}
+
 // Close gives all memory back and leaves an empty queue, which may be used
 // again. It never fails, and does nothing to an empty queue without memory.
 func (q *PriorityDequeueUnmanaged[T, C]) Close(a mem.Allocator) { q.items.Close(a) }

@@ -41,6 +41,16 @@ func (q *PriorityQueue[T, C]) Clone() (*PriorityQueue[T, C], error) {
 	return &PriorityQueue[T, C]{a: q.a, u: u}, nil
 }
 
+// ToUnmanaged returns the queue without its allocator, which every call is
+// handed from now on, and leaves q empty, without memory but with the same
+// Order.
+func (q *PriorityQueue[T, C]) ToUnmanaged() PriorityQueueUnmanaged[T, C] {
+	u := q.u
+	q.u = PriorityQueueUnmanaged[T, C]{}
+	q.u.Order = u.Order
+	return u
+}
+
 // Peek returns the first element, and false if there is none.
 func (q *PriorityQueue[T, C]) Peek() (v T, ok bool) { return q.u.Peek() }
 

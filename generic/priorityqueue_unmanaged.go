@@ -249,6 +249,16 @@ func (q *PriorityQueueUnmanaged[T, C]) Clone(a mem.Allocator) (PriorityQueueUnma
 	return PriorityQueueUnmanaged[T, C]{items: items, Order: q.Order}, err
 }
 
+// ToManaged returns the queue with a, the allocator that it has had so far,
+// stored, and leaves q empty, without memory but with the same Order.
+func (q *PriorityQueueUnmanaged[T, C]) ToManaged(a mem.Allocator) *PriorityQueue[T, C] {
+	q.items.from.adopt(a, "generic: PriorityQueue.ToManaged")
+	c := &PriorityQueue[T, C]{a: a, u: *q}
+	*q = PriorityQueueUnmanaged[T, C]{}
+	q.Order = c.u.Order
+	return c
+}
+
 // Close gives all memory back and leaves an empty queue, which may be used
 // again. It never fails, and does nothing to an empty queue without memory.
 func (q *PriorityQueueUnmanaged[T, C]) Close(a mem.Allocator) { q.items.Close(a) }

@@ -50,6 +50,14 @@ func (r *RingBuffer[T]) Clone() (*RingBuffer[T], error) {
 	return &RingBuffer[T]{a: r.a, u: u}, nil
 }
 
+// ToUnmanaged returns the buffer without its allocator, which every call is
+// handed from now on, and leaves r empty, without memory.
+func (r *RingBuffer[T]) ToUnmanaged() RingBufferUnmanaged[T] {
+	u := r.u
+	r.u = RingBufferUnmanaged[T]{}
+	return u
+}
+
 // SetCapacity makes room for n elements in all, which is how many the buffer
 // holds from now on. It panics if n is less than Len. On an error the buffer is
 // unchanged.

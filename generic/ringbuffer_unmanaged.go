@@ -55,6 +55,15 @@ func (r *RingBufferUnmanaged[T]) Clone(a mem.Allocator) (RingBufferUnmanaged[T],
 	return RingBufferUnmanaged[T]{c}, err
 }
 
+// ToManaged returns the buffer with a, the allocator that it has had so far,
+// stored, and leaves r empty, without memory.
+func (r *RingBufferUnmanaged[T]) ToManaged(a mem.Allocator) *RingBuffer[T] {
+	r.r.from.adopt(a, "generic: RingBuffer.ToManaged")
+	c := &RingBuffer[T]{a: a, u: *r}
+	*r = RingBufferUnmanaged[T]{}
+	return c
+}
+
 // Close gives all memory back and leaves an empty buffer of capacity 0. It
 // never fails.
 func (r *RingBufferUnmanaged[T]) Close(a mem.Allocator) { r.r.close(a, "generic: RingBuffer.Close") }

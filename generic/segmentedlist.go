@@ -48,6 +48,14 @@ func (l *SegmentedList[T]) Clone() (*SegmentedList[T], error) {
 	return &SegmentedList[T]{a: l.a, u: u}, nil
 }
 
+// ToUnmanaged returns the list without its allocator, which every call is
+// handed from now on, and leaves l empty, without memory.
+func (l *SegmentedList[T]) ToUnmanaged() SegmentedListUnmanaged[T] {
+	u := l.u
+	l.u = SegmentedListUnmanaged[T]{}
+	return u
+}
+
 // Len returns the number of elements.
 func (l *SegmentedList[T]) Len() int { return l.u.Len() }
 

@@ -83,6 +83,15 @@ func (l *SegmentedListUnmanaged[T]) Clone(a mem.Allocator) (SegmentedListUnmanag
 	return c, nil
 }
 
+// ToManaged returns the list with a, the allocator that it has had so far,
+// stored, and leaves l empty, without memory.
+func (l *SegmentedListUnmanaged[T]) ToManaged(a mem.Allocator) *SegmentedList[T] {
+	l.from.adopt(a, "generic: SegmentedList.ToManaged")
+	c := &SegmentedList[T]{a: a, u: *l}
+	*l = SegmentedListUnmanaged[T]{}
+	return c
+}
+
 // Close gives all memory back and leaves an empty list, which may be used
 // again. It never fails, and does nothing to an empty list without memory.
 func (l *SegmentedListUnmanaged[T]) Close(a mem.Allocator) {

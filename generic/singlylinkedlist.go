@@ -48,6 +48,14 @@ func (l *SinglyLinkedList[T]) Clone() (*SinglyLinkedList[T], error) {
 	return &SinglyLinkedList[T]{a: l.a, u: u}, nil
 }
 
+// ToUnmanaged returns the list without its allocator, which every call is
+// handed from now on, and leaves l empty, without memory.
+func (l *SinglyLinkedList[T]) ToUnmanaged() SinglyLinkedListUnmanaged[T] {
+	u := l.u
+	l.u = SinglyLinkedListUnmanaged[T]{}
+	return u
+}
+
 // RemoveAfter removes the element behind the node at and returns it, or false if
 // at is the last.
 func (l *SinglyLinkedList[T]) RemoveAfter(at *SinglyNode[T]) (v T, ok bool) {

@@ -54,6 +54,15 @@ func (l *SinglyLinkedListUnmanaged[T]) Clone(a mem.Allocator) (SinglyLinkedListU
 	return c, nil
 }
 
+// ToManaged returns the list with a, the allocator that it has had so far,
+// stored, and leaves l empty, without memory.
+func (l *SinglyLinkedListUnmanaged[T]) ToManaged(a mem.Allocator) *SinglyLinkedList[T] {
+	l.from.adopt(a, "generic: SinglyLinkedList.ToManaged")
+	c := &SinglyLinkedList[T]{a: a, u: *l}
+	*l = SinglyLinkedListUnmanaged[T]{}
+	return c
+}
+
 // RemoveAfter removes the element behind the node at and returns it, or false if
 // at is the last.
 func (l *SinglyLinkedListUnmanaged[T]) RemoveAfter(a mem.Allocator, at *SinglyNode[T]) (v T, ok bool) {

@@ -55,6 +55,14 @@ func (b *StringBuilder) Clone() (*StringBuilder, error) {
 	return &StringBuilder{a: b.a, u: u}, nil
 }
 
+// ToUnmanaged returns the builder without its allocator, which every call is
+// handed from now on, and leaves b empty, without memory.
+func (b *StringBuilder) ToUnmanaged() StringBuilderUnmanaged {
+	u := b.u
+	b.u = StringBuilderUnmanaged{}
+	return u
+}
+
 // FromBuffer makes b, which must have no memory, an empty builder in buf, which
 // stays the caller's: it bounds the string, and what does not fit is refused with
 // [mem.ErrLimit].

@@ -31,6 +31,15 @@ func (b *StringBuilderUnmanaged) Clone(a mem.Allocator) (StringBuilderUnmanaged,
 	return StringBuilderUnmanaged{list}, err
 }
 
+// ToManaged returns the builder with a, the allocator that it has had so far,
+// stored, and leaves b empty, without memory.
+func (b *StringBuilderUnmanaged) ToManaged(a mem.Allocator) *StringBuilder {
+	b.list.from.adopt(a, "generic: StringBuilder.ToManaged")
+	c := &StringBuilder{a: a, u: *b}
+	*b = StringBuilderUnmanaged{}
+	return c
+}
+
 // Close gives all memory back and leaves an empty builder, which may be used
 // again. It never fails.
 func (b *StringBuilderUnmanaged) Close(a mem.Allocator) { b.list.Close(a) }

@@ -62,6 +62,15 @@ func (m *StringHashMap[V]) Clone() (*StringHashMap[V], error) {
 	return &StringHashMap[V]{a: m.a, u: u}, nil
 }
 
+// ToUnmanaged returns the map without its allocator, which every call is handed
+// from now on, and leaves m empty, without memory but with the same Context.
+func (m *StringHashMap[V]) ToUnmanaged() StringHashMapUnmanaged[V] {
+	u := m.u
+	m.u = StringHashMapUnmanaged[V]{}
+	m.u.keepContext(&u)
+	return u
+}
+
 // Put sets the value of k to v, and returns the map's copy of k.
 func (m *StringHashMap[V]) Put(k string, v V) (string, error) { return m.u.Put(m.a, k, v) }
 

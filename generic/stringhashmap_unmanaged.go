@@ -43,6 +43,11 @@ func (m *StringHashMapUnmanaged[V]) SetContext(c *Context[string]) {
 	m.ctx, m.t.ctx = c, &ownedContext
 }
 
+// keepContext has the map, which is empty, compare and hash keys as o does.
+func (m *StringHashMapUnmanaged[V]) keepContext(o *StringHashMapUnmanaged[V]) {
+	m.ctx, m.t.ctx = o.ctx, o.t.ctx
+}
+
 // An ownedKey is a key: a string with half the length and, in the room that this
 // makes, the lower half of its hash, so that a table grows without looking at
 // the bytes of its keys.
@@ -364,6 +369,16 @@ func (m *StringHashMapUnmanaged[V]) Clone(a mem.Allocator) (StringHashMapUnmanag
 	c := StringHashMapUnmanaged[V]{t, m.ctx}
 	c.check()
 	return c, nil
+}
+
+// ToManaged returns the map with a, the allocator that it has had so far,
+// stored, and leaves m empty, without memory but with the same Context.
+func (m *StringHashMapUnmanaged[V]) ToManaged(a mem.Allocator) *StringHashMap[V] {
+	m.t.from.adopt(a, "generic: StringHashMap.ToManaged")
+	c := &StringHashMap[V]{a: a, u: *m}
+	*m = StringHashMapUnmanaged[V]{}
+	m.keepContext(&c.u)
+	return c
 }
 
 // Close frees every key, gives all memory back, and leaves an empty map, which

@@ -47,6 +47,15 @@ func (s *StringHashSet) Clone() (*StringHashSet, error) {
 	return &StringHashSet{a: s.a, u: u}, nil
 }
 
+// ToUnmanaged returns the set without its allocator, which every call is handed
+// from now on, and leaves s empty, without memory but with the same Context.
+func (s *StringHashSet) ToUnmanaged() StringHashSetUnmanaged {
+	u := s.u
+	s.u = StringHashSetUnmanaged{}
+	s.u.m.keepContext(&u.m)
+	return u
+}
+
 // SetContext has the set compare and hash strings as c says. It panics if the
 // set has memory.
 func (s *StringHashSet) SetContext(c *Context[string]) { s.u.SetContext(c) }

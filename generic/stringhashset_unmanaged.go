@@ -83,6 +83,16 @@ func (s *StringHashSetUnmanaged) Clone(a mem.Allocator) (StringHashSetUnmanaged,
 	return StringHashSetUnmanaged{m}, err
 }
 
+// ToManaged returns the set with a, the allocator that it has had so far,
+// stored, and leaves s empty, without memory but with the same Context.
+func (s *StringHashSetUnmanaged) ToManaged(a mem.Allocator) *StringHashSet {
+	s.m.t.from.adopt(a, "generic: StringHashSet.ToManaged")
+	c := &StringHashSet{a: a, u: *s}
+	*s = StringHashSetUnmanaged{}
+	s.m.keepContext(&c.u.m)
+	return c
+}
+
 // Close frees every string, gives all memory back, and leaves an empty set,
 // which may be used again. It never fails, and does nothing to an empty set
 // without memory.

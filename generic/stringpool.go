@@ -47,6 +47,14 @@ func (p *StringPool) Clone() (*StringPool, error) {
 	return &StringPool{a: p.a, u: u}, nil
 }
 
+// ToUnmanaged returns the pool without its allocator, which every call is
+// handed from now on, and leaves p empty, without memory.
+func (p *StringPool) ToUnmanaged() StringPoolUnmanaged {
+	u := p.u
+	p.u = StringPoolUnmanaged{}
+	return u
+}
+
 // Clear ends the life of all strings and handles, and gives the memory back.
 func (p *StringPool) Clear() { p.u.Clear(p.a) }
 

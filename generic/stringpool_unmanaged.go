@@ -82,6 +82,15 @@ func (p *StringPoolUnmanaged) Clone(a mem.Allocator) (StringPoolUnmanaged, error
 	return c, nil
 }
 
+// ToManaged returns the pool with a, the allocator that it has had so far,
+// stored, and leaves p empty, without memory.
+func (p *StringPoolUnmanaged) ToManaged(a mem.Allocator) *StringPool {
+	p.from.adopt(a, "generic: StringPool.ToManaged")
+	c := &StringPool{a: a, u: *p}
+	*p = StringPoolUnmanaged{}
+	return c
+}
+
 // Len returns the number of strings, without the empty one.
 func (p *StringPoolUnmanaged) Len() int { return len(p.rows) }
 

@@ -181,3 +181,74 @@ func (m *ArrayHashMap[K, V]) Backward() iter.Seq2[K, V] { return m.u.Backward() 
 // Drain yields the entries from the last to the first and removes each before
 // it is yielded. Those that a loop does not get to stay.
 func (m *ArrayHashMap[K, V]) Drain() iter.Seq2[K, V] { return m.u.Drain() }
+
+// OrderedRemoveAtMany removes the entries at the given indexes, which must be
+// sorted; one may occur more than once. It takes time for every entry, but once.
+// It panics unless they are sorted and 0 <= i < Len holds for each.
+func (m *ArrayHashMap[K, V]) OrderedRemoveAtMany(indexes []int) { m.u.OrderedRemoveAtMany(indexes) }
+
+// ShrinkRetainingCapacity drops the entries from the n-th on and keeps the
+// memory. It panics unless 0 <= n <= Len.
+func (m *ArrayHashMap[K, V]) ShrinkRetainingCapacity(n int) { m.u.ShrinkRetainingCapacity(n) }
+
+// SortFunc sorts the entries in place, with cmp comparing entries i and j by
+// their indexes in Keys and Values. Entries that are equal may change places. It
+// takes O(n log n) comparisons and swaps, and no memory.
+func (m *ArrayHashMap[K, V]) SortFunc(cmp func(i, j int) int) { m.u.SortFunc(cmp) }
+
+// SortStableFunc is SortFunc that keeps the order of entries that are equal. It
+// takes O(n log n) comparisons and O(n log² n) swaps.
+func (m *ArrayHashMap[K, V]) SortStableFunc(cmp func(i, j int) int) { m.u.SortStableFunc(cmp) }
+
+// LockPointers declares that pointers and slices into the map are in use: until
+// UnlockPointers was called as often, every operation that would end the life of
+// one, or have it refer to another entry, panics, and changes nothing. Adding
+// entries is none as long as the map does not have to grow, nor is setting
+// values.
+func (m *ArrayHashMap[K, V]) LockPointers() { m.u.LockPointers() }
+
+// UnlockPointers takes one LockPointers back.
+func (m *ArrayHashMap[K, V]) UnlockPointers() { m.u.UnlockPointers() }
+
+// GetOrPutValue is GetOrPut with a value other than zero for a new entry.
+func (m *ArrayHashMap[K, V]) GetOrPutValue(k K, v V) (Slot[K, V], error) {
+	return m.u.GetOrPutValue(m.a, k, v)
+}
+
+// GetOrPutAssumeCapacity is GetOrPut without growing. It panics if k is new and
+// there is no room for it; see EnsureUnusedCapacity.
+func (m *ArrayHashMap[K, V]) GetOrPutAssumeCapacity(k K) Slot[K, V] {
+	return m.u.GetOrPutAssumeCapacity(k)
+}
+
+// GetKey returns the key of the map that is equal to k, and whether there is
+// one. They may differ if there is a Context.
+func (m *ArrayHashMap[K, V]) GetKey(k K) (key K, ok bool) { return m.u.GetKey(k) }
+
+// IndexAdapted is Index of something else than a K: it returns the index of the
+// key with the given hash, in the sense of the map's [Context], for which equal
+// returns true, or -1. It panics if the map has no Context.
+func (m *ArrayHashMap[K, V]) IndexAdapted(hash uint64, equal func(K) bool) int {
+	return m.u.IndexAdapted(hash, equal)
+}
+
+// GetAdapted is Get on the terms of IndexAdapted.
+func (m *ArrayHashMap[K, V]) GetAdapted(hash uint64, equal func(K) bool) (v V, ok bool) {
+	return m.u.GetAdapted(hash, equal)
+}
+
+// GetPtrAdapted is GetPtr on the terms of IndexAdapted.
+func (m *ArrayHashMap[K, V]) GetPtrAdapted(hash uint64, equal func(K) bool) *V {
+	return m.u.GetPtrAdapted(hash, equal)
+}
+
+// GetOrPutAdapted is GetOrPut on the terms of IndexAdapted. Only if the map does
+// not hold the key, it calls key for it, which must have the hash and must not
+// touch the map. An error of key is returned as it is.
+func (m *ArrayHashMap[K, V]) GetOrPutAdapted(hash uint64, equal func(K) bool, key func() (K, error)) (Slot[K, V], error) {
+	return m.u.GetOrPutAdapted(m.a, hash, equal, key)
+}
+
+// SetKey puts the key k in the place of the i-th, which must be equal to no other
+// key of the map; its value stays. It panics unless 0 <= i < Len.
+func (m *ArrayHashMap[K, V]) SetKey(i int, k K) { m.u.SetKey(i, k) }

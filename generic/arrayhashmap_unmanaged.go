@@ -27,7 +27,8 @@ import (
 // There may be 1<<32-2.
 //
 // Pointers and slices into the map end their life when it grows, gives back
-// memory, or is closed, and refer to another entry when entries are removed.
+// memory, or is closed, and refer to another entry when entries are removed or
+// sorted. LockPointers has it panic instead.
 //
 // A map is for one goroutine at a time. The zero value is an empty map, ready
 // for use. Assigning a map moves it: two copies must not both be used.
@@ -37,6 +38,7 @@ type ArrayHashMapUnmanaged[K comparable, V any] struct {
 	vals  ArrayListUnmanaged[V]
 	index hashIndex // of all keys, or none
 	cap   int       // what all three have room for
+	locks uint16    // entries must not move, unless it is 0
 	from  origin
 }
 
@@ -106,6 +108,7 @@ func (m *ArrayHashMapUnmanaged[K, V]) ensure(a mem.Allocator, n int, method stri
 		return nil
 	}
 	m.from.check(a, method)
+	m.unlocked(method)
 	if err := m.reserve(a, n); err != nil {
 		if m.from == 0 {
 			m.release(a) // part of it may be there
@@ -206,7 +209,115 @@ func (m *ArrayHashMapUnmanaged[K, V]) GetOrPut(a mem.Allocator, k K) (Slot[K, V]
 		return Slot[K, V]{}, err
 	}
 	m.check()
-	return Slot[K, V]{m.keys.items[i], &m.vals.items[i], found}, nil
+	return m.slot(i, found), nil
+}
+
+// GetOrPutValue is GetOrPut with a value other than zero for a new entry.
+func (m *ArrayHashMapUnmanaged[K, V]) GetOrPutValue(a mem.Allocator, k K, v V) (Slot[K, V], error) {
+	i, found, err := m.entry(a, k, "generic: ArrayHashMap.GetOrPutValue")
+	if err != nil {
+		return Slot[K, V]{}, err
+	}
+	if !found {
+		m.vals.items[i] = v
+	}
+	m.check()
+	return m.slot(i, found), nil
+}
+
+// GetOrPutAssumeCapacity is GetOrPut without growing. It panics if k is new and
+// there is no room for it; see EnsureUnusedCapacity.
+func (m *ArrayHashMapUnmanaged[K, V]) GetOrPutAssumeCapacity(k K) Slot[K, V] {
+	i, _ := m.find(k)
+	found := i >= 0
+	if !found {
+		if len(m.keys.items) == m.cap {
+			panic("generic: ArrayHashMap.GetOrPutAssumeCapacity: no room for a new entry")
+		}
+		i = m.add(k)
+	}
+	m.check()
+	return m.slot(i, found)
+}
+
+func (m *ArrayHashMapUnmanaged[K, V]) slot(i int, found bool) Slot[K, V] {
+	return Slot[K, V]{m.keys.items[i], &m.vals.items[i], found}
+}
+
+// GetKey returns the key of the map that is equal to k, and whether there is
+// one. They may differ if there is a Context.
+func (m *ArrayHashMapUnmanaged[K, V]) GetKey(k K) (key K, ok bool) {
+	if i, _ := m.find(k); i >= 0 {
+		return m.keys.items[i], true
+	}
+	return key, false
+}
+
+// IndexAdapted is Index of something else than a K: it returns the index of the
+// key with the given hash, in the sense of the map's [Context], for which equal
+// returns true, or -1. It panics if the map has no Context.
+func (m *ArrayHashMapUnmanaged[K, V]) IndexAdapted(hash uint64, equal func(K) bool) int {
+	h := m.adapted(hash, "generic: ArrayHashMap.IndexAdapted")
+	if len(m.index.slots) == 0 {
+		for i, k := range m.keys.items {
+			if equal(k) {
+				return i
+			}
+		}
+		return -1
+	}
+	i, _, ok := m.index.find(h, func(i int) bool { return equal(m.keys.items[i]) })
+	if !ok {
+		return -1
+	}
+	return i
+}
+
+// GetAdapted is Get on the terms of IndexAdapted.
+func (m *ArrayHashMapUnmanaged[K, V]) GetAdapted(hash uint64, equal func(K) bool) (v V, ok bool) {
+	if i := m.IndexAdapted(hash, equal); i >= 0 {
+		return m.vals.items[i], true
+	}
+	return v, false
+}
+
+// GetPtrAdapted is GetPtr on the terms of IndexAdapted.
+func (m *ArrayHashMapUnmanaged[K, V]) GetPtrAdapted(hash uint64, equal func(K) bool) *V {
+	if i := m.IndexAdapted(hash, equal); i >= 0 {
+		return &m.vals.items[i]
+	}
+	return nil
+}
+
+// GetOrPutAdapted is GetOrPut on the terms of IndexAdapted. Only if the map does
+// not hold the key, it calls key for it, which must have the hash and must not
+// touch the map. An error of key is returned as it is.
+func (m *ArrayHashMapUnmanaged[K, V]) GetOrPutAdapted(a mem.Allocator, hash uint64, equal func(K) bool, key func() (K, error)) (Slot[K, V], error) {
+	if i := m.IndexAdapted(hash, equal); i >= 0 {
+		return m.slot(i, true), nil
+	}
+	if err := m.ensure(a, len(m.keys.items)+1, "generic: ArrayHashMap.GetOrPutAdapted"); err != nil {
+		return Slot[K, V]{}, err
+	}
+	k, err := key()
+	if err != nil {
+		return Slot[K, V]{}, err
+	}
+	i := m.add(k)
+	m.check()
+	return m.slot(i, false), nil
+}
+
+// SetKey puts the key k in the place of the i-th, which must be equal to no other
+// key of the map; its value stays. It panics unless 0 <= i < Len.
+func (m *ArrayHashMapUnmanaged[K, V]) SetKey(i int, k K) {
+	p := &m.keys.items[i]
+	if len(m.index.slots) > 0 {
+		m.index.remove(m.index.slotOf(m.hash(p), i))
+		m.index.insert(m.hash(&k), i)
+	}
+	*p = k
+	m.check()
 }
 
 // Index returns the index of k in Keys and Values, or -1.
@@ -263,7 +374,7 @@ func (m *ArrayHashMapUnmanaged[K, V]) Reindex() {
 func (m *ArrayHashMapUnmanaged[K, V]) SwapRemove(k K) bool {
 	i, _ := m.find(k)
 	if i >= 0 {
-		m.swapRemove(i)
+		m.swapRemove(i, "generic: ArrayHashMap.SwapRemove")
 	}
 	return i >= 0
 }
@@ -275,7 +386,7 @@ func (m *ArrayHashMapUnmanaged[K, V]) FetchSwapRemove(k K) (v V, ok bool) {
 		return v, false
 	}
 	v = m.vals.items[i]
-	m.swapRemove(i)
+	m.swapRemove(i, "generic: ArrayHashMap.FetchSwapRemove")
 	return v, true
 }
 
@@ -283,11 +394,12 @@ func (m *ArrayHashMapUnmanaged[K, V]) FetchSwapRemove(k K) (v V, ok bool) {
 // there is none.
 func (m *ArrayHashMapUnmanaged[K, V]) SwapRemoveAt(i int) (k K, v V) {
 	k, v = m.keys.items[i], m.vals.items[i]
-	m.swapRemove(i)
+	m.swapRemove(i, "generic: ArrayHashMap.SwapRemoveAt")
 	return k, v
 }
 
-func (m *ArrayHashMapUnmanaged[K, V]) swapRemove(i int) {
+func (m *ArrayHashMapUnmanaged[K, V]) swapRemove(i int, method string) {
+	m.unlocked(method)
 	if len(m.index.slots) > 0 {
 		m.index.remove(m.index.slotOf(m.hash(&m.keys.items[i]), i))
 		if last := len(m.keys.items) - 1; i < last {
@@ -304,7 +416,7 @@ func (m *ArrayHashMapUnmanaged[K, V]) swapRemove(i int) {
 func (m *ArrayHashMapUnmanaged[K, V]) OrderedRemove(k K) bool {
 	i, _ := m.find(k)
 	if i >= 0 {
-		m.orderedRemove(i)
+		m.orderedRemove(i, "generic: ArrayHashMap.OrderedRemove")
 	}
 	return i >= 0
 }
@@ -316,7 +428,7 @@ func (m *ArrayHashMapUnmanaged[K, V]) FetchOrderedRemove(k K) (v V, ok bool) {
 		return v, false
 	}
 	v = m.vals.items[i]
-	m.orderedRemove(i)
+	m.orderedRemove(i, "generic: ArrayHashMap.FetchOrderedRemove")
 	return v, true
 }
 
@@ -324,11 +436,25 @@ func (m *ArrayHashMapUnmanaged[K, V]) FetchOrderedRemove(k K) (v V, ok bool) {
 // if there is none.
 func (m *ArrayHashMapUnmanaged[K, V]) OrderedRemoveAt(i int) (k K, v V) {
 	k, v = m.keys.items[i], m.vals.items[i]
-	m.orderedRemove(i)
+	m.orderedRemove(i, "generic: ArrayHashMap.OrderedRemoveAt")
 	return k, v
 }
 
-func (m *ArrayHashMapUnmanaged[K, V]) orderedRemove(i int) {
+// OrderedRemoveAtMany removes the entries at the given indexes, which must be
+// sorted; one may occur more than once. It takes time for every entry, but once.
+// It panics unless they are sorted and 0 <= i < Len holds for each.
+func (m *ArrayHashMapUnmanaged[K, V]) OrderedRemoveAtMany(indexes []int) {
+	if len(indexes) == 0 {
+		return
+	}
+	m.unlocked("generic: ArrayHashMap.OrderedRemoveAtMany")
+	m.keys.OrderedRemoveMany(indexes)
+	m.vals.OrderedRemoveMany(indexes)
+	m.Reindex()
+}
+
+func (m *ArrayHashMapUnmanaged[K, V]) orderedRemove(i int, method string) {
+	m.unlocked(method)
 	if len(m.index.slots) > 0 {
 		m.index.remove(m.index.slotOf(m.hash(&m.keys.items[i]), i))
 		m.index.closeGap(i)
@@ -344,8 +470,21 @@ func (m *ArrayHashMapUnmanaged[K, V]) Pop() (k K, v V, ok bool) {
 	if n == 0 {
 		return k, v, false
 	}
-	k, v = m.SwapRemoveAt(n - 1)
+	k, v = m.keys.items[n-1], m.vals.items[n-1]
+	m.swapRemove(n-1, "generic: ArrayHashMap.Pop")
 	return k, v, true
+}
+
+// ShrinkRetainingCapacity drops the entries from the n-th on and keeps the
+// memory. It panics unless 0 <= n <= Len.
+func (m *ArrayHashMapUnmanaged[K, V]) ShrinkRetainingCapacity(n int) {
+	const method = "generic: ArrayHashMap.ShrinkRetainingCapacity"
+	if uint(n) > uint(m.Len()) {
+		panicIndex(method, n, m.Len())
+	}
+	for i := m.Len() - 1; i >= n; i-- {
+		m.swapRemove(i, method)
+	}
 }
 
 // DeleteFunc removes the entries for which del returns true, and keeps the order
@@ -355,15 +494,62 @@ func (m *ArrayHashMapUnmanaged[K, V]) DeleteFunc(del func(K, V) bool) {
 	keys, vals := m.keys.items, m.vals.items
 	n := 0
 	for i := range keys {
-		if !del(keys[i], vals[i]) {
-			keys[n], vals[n] = keys[i], vals[i]
-			n++
+		if del(keys[i], vals[i]) {
+			m.unlocked("generic: ArrayHashMap.DeleteFunc")
+			continue
 		}
+		keys[n], vals[n] = keys[i], vals[i]
+		n++
 	}
 	if n < len(keys) {
 		m.keys.ShrinkRetainingCapacity(n)
 		m.vals.ShrinkRetainingCapacity(n)
 		m.Reindex()
+	}
+}
+
+// SortFunc sorts the entries in place, with cmp comparing entries i and j by
+// their indexes in Keys and Values. Entries that are equal may change places. It
+// takes O(n log n) comparisons and swaps, and no memory.
+func (m *ArrayHashMapUnmanaged[K, V]) SortFunc(cmp func(i, j int) int) {
+	m.unlocked("generic: ArrayHashMap.SortFunc")
+	heapSort(0, m.Len(), cmp, m.swap)
+	m.Reindex()
+}
+
+// SortStableFunc is SortFunc that keeps the order of entries that are equal. It
+// takes O(n log n) comparisons and O(n log² n) swaps.
+func (m *ArrayHashMapUnmanaged[K, V]) SortStableFunc(cmp func(i, j int) int) {
+	m.unlocked("generic: ArrayHashMap.SortStableFunc")
+	stableSort(m.Len(), cmp, m.swap)
+	m.Reindex()
+}
+
+func (m *ArrayHashMapUnmanaged[K, V]) swap(i, j int) {
+	k, v := m.keys.items, m.vals.items
+	k[i], k[j] = k[j], k[i]
+	v[i], v[j] = v[j], v[i]
+}
+
+// LockPointers declares that pointers and slices into the map are in use: until
+// UnlockPointers was called as often, every operation that would end the life of
+// one, or have it refer to another entry, panics, and changes nothing. Adding
+// entries is none as long as the map does not have to grow, nor is setting
+// values.
+func (m *ArrayHashMapUnmanaged[K, V]) LockPointers() { m.locks++ }
+
+// UnlockPointers takes one LockPointers back.
+func (m *ArrayHashMapUnmanaged[K, V]) UnlockPointers() {
+	if m.locks == 0 {
+		panic("generic: ArrayHashMap.UnlockPointers: not locked")
+	}
+	m.locks--
+}
+
+// unlocked panics if pointers into the map are locked.
+func (m *ArrayHashMapUnmanaged[K, V]) unlocked(method string) {
+	if m.locks != 0 {
+		panic(method + ": pointers into the container are locked")
 	}
 }
 
@@ -398,6 +584,7 @@ func (m *ArrayHashMapUnmanaged[K, V]) EnsureUnusedCapacity(a mem.Allocator, n in
 
 // Clear removes all entries and keeps the memory.
 func (m *ArrayHashMapUnmanaged[K, V]) Clear() {
+	m.unlocked("generic: ArrayHashMap.Clear")
 	m.keys.Clear()
 	m.vals.Clear()
 	clear(m.index.slots)
@@ -415,6 +602,7 @@ func (m *ArrayHashMapUnmanaged[K, V]) ShrinkAndFree(a mem.Allocator) {
 		return
 	}
 	m.from.check(a, "generic: ArrayHashMap.ShrinkAndFree")
+	m.unlocked("generic: ArrayHashMap.ShrinkAndFree")
 	n := m.Len()
 	switch slots := indexSlots(n); {
 	case n == 0:
@@ -458,6 +646,7 @@ func (m *ArrayHashMapUnmanaged[K, V]) ToManaged(a mem.Allocator) *ArrayHashMap[K
 func (m *ArrayHashMapUnmanaged[K, V]) Close(a mem.Allocator) {
 	if m.from != 0 {
 		m.from.check(a, "generic: ArrayHashMap.Close")
+		m.unlocked("generic: ArrayHashMap.Close")
 		m.release(a)
 	}
 }

@@ -11,69 +11,7 @@ import (
 
 	"github.com/allod-dev/allod/generic"
 	"github.com/allod-dev/allod/mem"
-	"github.com/allod-dev/allod/testing/allocatortest"
 )
-
-// Every operation that fails leaves the list as it was, and succeeds when it is
-// tried again.
-func TestArrayListFailures(t *testing.T) {
-	type L = *generic.ArrayList[link]
-	type snapshot struct {
-		items []link
-		cap   int
-	}
-	points := 0
-	for name, op := range map[string]func(l L) error{
-		"Append":        func(l L) error { return l.Append(links[1]) },
-		"AppendSlice":   func(l L) error { return l.AppendSlice(links[:9]) },
-		"AppendSelf":    func(l L) error { return l.AppendSlice(l.Items()) },
-		"AppendN":       func(l L) error { return l.AppendN(links[0], 5) },
-		"Insert":        func(l L) error { return l.Insert(1, links[1]) },
-		"InsertSlice":   func(l L) error { return l.InsertSlice(1, links[:9]) },
-		"InsertSelf":    func(l L) error { return l.InsertSlice(1, l.Items()) },
-		"ReplaceRange":  func(l L) error { return l.ReplaceRange(1, 2, links[:9]) },
-		"ReplaceSelf":   func(l L) error { return l.ReplaceRange(1, 2, l.Items()) },
-		"InsertMany":    func(l L) error { _, err := l.InsertMany(1, 7); return err },
-		"AddOne":        func(l L) error { _, err := l.AddOne(); return err },
-		"AddMany":       func(l L) error { _, err := l.AddMany(7); return err },
-		"AddManyUninit": func(l L) error { _, err := l.AddManyUninit(7); return err },
-		"Resize":        func(l L) error { return l.Resize(400) },
-		"EnsureTotal":   func(l L) error { return l.EnsureTotalCapacity(400) },
-		"EnsurePrecise": func(l L) error { return l.EnsureTotalCapacityPrecise(400) },
-		"EnsureUnused":  func(l L) error { return l.EnsureUnusedCapacity(400) },
-		"ToOwnedSlice": func(l L) error {
-			s, err := l.ToOwnedSlice()
-			mem.Free(l.Allocator(), s)
-			return err
-		},
-		"Clone": func(l L) error {
-			c, err := l.Clone()
-			if err == nil {
-				c.Close()
-			}
-			return err
-		},
-		"ShrinkAndFree": func(l L) error { l.ShrinkAndFree(2); return nil },
-	} {
-		for _, n := range []int{3, 4} { // with and without room to spare
-			o := allocatortest.FailureOptions{MaySwallow: name == "ShrinkAndFree"}
-			points += failures(t, o, true, allocatortest.Operation[L]{
-				Setup: func(a mem.Allocator) (L, error) {
-					l := generic.NewArrayList[link](a)
-					if err := l.EnsureTotalCapacityPrecise(4); err != nil {
-						return nil, err
-					}
-					l.AppendSliceAssumeCapacity(links[:n])
-					return l, nil
-				},
-				Run:      op,
-				Snapshot: func(l L) any { return snapshot{slices.Clone(l.Items()), l.Cap()} },
-				Teardown: func(l L) { l.Close() },
-			})
-		}
-	}
-	t.Logf("%d failures injected", points)
-}
 
 func TestArrayListOverflow(t *testing.T) {
 	a := newChecked(t, mem.PlainOnly)

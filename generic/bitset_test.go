@@ -3,6 +3,7 @@ package generic_test
 import (
 	"errors"
 	"math"
+	"math/bits"
 	"slices"
 	"testing"
 
@@ -118,7 +119,8 @@ func bitProgram(t *testing.T, a *checked, p *tape) {
 			}
 		}
 		if s.Len() != len(ms) || s.Count() != len(set) || !slices.Equal(slices.Collect(s.All()), set) ||
-			!slices.Equal(slices.Collect(s.AllUnset()), unset) || !slices.Equal(slices.Collect(s.Backward()), reversed(set)) {
+			!slices.Equal(slices.Collect(s.AllUnset()), unset) || !slices.Equal(slices.Collect(s.Backward()), reversed(set)) ||
+			!slices.Equal(slices.Collect(s.BackwardUnset()), reversed(unset)) {
 			t.Fatalf("operation %d: %v, want %v", op, slices.Collect(s.All()), set)
 		}
 		first, last := -1, -1
@@ -192,7 +194,7 @@ func stackProgram(t *testing.T, a *checked, p *tape) {
 			}
 		}
 		mustSucceed(t, a, op, err)
-		if !slices.Equal(slices.Collect(s.Values()), model) || s.Len() != len(model) {
+		if !slices.Equal(slices.Collect(s.Values()), model) || s.Len() != len(model) || !slices.Equal(slices.Collect(s.Backward()), reversed(model)) {
 			t.Fatalf("operation %d: %v, want %v", op, slices.Collect(s.Values()), model)
 		}
 	}
@@ -207,42 +209,6 @@ func TestBitStackModel(t *testing.T)      { testModel(t, stackProgram) }
 
 func FuzzDynamicBitSet(f *testing.F) { fuzzModel(f, bitProgram) }
 func FuzzBitStack(f *testing.F)      { fuzzModel(f, stackProgram) }
-
-func TestBitFailures(t *testing.T) {
-	type S = *generic.DynamicBitSet
-	type B = *generic.BitStack
-	points := 0
-	for _, op := range []func(s S) error{
-		func(s S) error { return s.Resize(1000, true) },
-		func(s S) error { return closing(s.Clone()) },
-	} {
-		points += failures(t, allocatortest.FailureOptions{}, false, allocatortest.Operation[S]{
-			Setup: func(a mem.Allocator) (S, error) {
-				s := generic.NewDynamicBitSet(a)
-				return s, s.Resize(100, true)
-			},
-			Run: op, Snapshot: func(s S) any { return []any{slices.Collect(s.All()), s.Len()} }, Teardown: func(s S) { s.Close() },
-		})
-	}
-	for _, op := range []func(s B) error{
-		func(s B) error { return s.EnsureUnusedCapacity(10_000) },
-		func(s B) error { return closing(s.Clone()) },
-		func(s B) error {
-			c := generic.NewBitStack(s.Allocator())
-			defer c.Close()
-			return c.Push(true)
-		},
-	} {
-		points += failures(t, allocatortest.FailureOptions{}, false, allocatortest.Operation[B]{
-			Setup: func(a mem.Allocator) (B, error) {
-				s := generic.NewBitStack(a)
-				return s, s.Push(true)
-			},
-			Run: op, Snapshot: func(s B) any { return []any{slices.Collect(s.Values()), s.Cap()} }, Teardown: func(s B) { s.Close() },
-		})
-	}
-	t.Logf("%d failures injected", points)
-}
 
 func TestBitEdges(t *testing.T) {
 	a := allocatortest.New(t)
@@ -295,6 +261,27 @@ func TestBitEdges(t *testing.T) {
 	if b.Cap() != 0 {
 		t.Error("ClearAndFree")
 	}
+	var fixed generic.DynamicBitSetUnmanaged
+	fixed.FromBuffer(make([]uint, 2))
+	if err := fixed.Resize(a, fixed.Cap(), true); err != nil || fixed.Count() != 2*bits.UintSize {
+		t.Error(err)
+	}
+	if err := fixed.Resize(a, fixed.Cap()+1, true); err != mem.ErrLimit || fixed.Len() != fixed.Cap() {
+		t.Error(err)
+	}
+	fixed.Close(a)
+	var stack generic.BitStackUnmanaged
+	stack.FromBuffer(make([]uint, 1))
+	for range bits.UintSize {
+		if err := stack.Push(a, true); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := stack.Push(a, true); err != mem.ErrLimit || stack.PushBounded(true) != mem.ErrLimit || stack.Len() != bits.UintSize {
+		t.Error(err)
+	}
+	stack.Close(a)
+	mustPanic(t, "EnsureTotalCapacity(-1)", func() { b.EnsureTotalCapacity(-1) }, "generic: BitStack.EnsureTotalCapacity")
 	for range s.All() { // with bits that change
 		s.Clear()
 	}

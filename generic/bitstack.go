@@ -95,3 +95,16 @@ func (s *BitStack) Clear() { s.u.Clear() }
 
 // ClearAndFree removes all bits and gives back the memory.
 func (s *BitStack) ClearAndFree() { s.u.ClearAndFree(s.a) }
+
+// FromBuffer makes s, which must have no memory, an empty stack in buf, which
+// stays the caller's: it bounds the stack, and what does not fit is refused with
+// [mem.ErrLimit]. Close only lets go of it. The length of buf does not matter,
+// its capacity does.
+func (s *BitStack) FromBuffer(buf []uint) { s.u.FromBuffer(buf) }
+
+// EnsureTotalCapacity makes room for n bits in all. It panics if n is negative.
+func (s *BitStack) EnsureTotalCapacity(n int) error { return s.u.EnsureTotalCapacity(s.a, n) }
+
+// Backward yields the bits from the top to the bottom. Bits may be popped during
+// the iteration, which goes on with those below.
+func (s *BitStack) Backward() iter.Seq[bool] { return s.u.Backward() }

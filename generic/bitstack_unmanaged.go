@@ -54,6 +54,20 @@ func (s *BitStackUnmanaged) Len() int { return s.n }
 // Cap returns how many bits fit without another call to the allocator.
 func (s *BitStackUnmanaged) Cap() int { return s.words.Cap() * bits.UintSize }
 
+// FromBuffer makes s, which must have no memory, an empty stack in buf, which
+// stays the caller's: it bounds the stack, and what does not fit is refused with
+// [mem.ErrLimit]. Close only lets go of it. The length of buf does not matter,
+// its capacity does.
+func (s *BitStackUnmanaged) FromBuffer(buf []uint) { s.words.FromBuffer(buf) }
+
+// EnsureTotalCapacity makes room for n bits in all. It panics if n is negative.
+func (s *BitStackUnmanaged) EnsureTotalCapacity(a mem.Allocator, n int) error {
+	if n < 0 {
+		panic("generic: BitStack.EnsureTotalCapacity: negative capacity")
+	}
+	return s.words.EnsureTotalCapacity(a, wordsFor(n))
+}
+
 // EnsureUnusedCapacity makes room for n bits more. It panics if n is negative.
 func (s *BitStackUnmanaged) EnsureUnusedCapacity(a mem.Allocator, n int) error {
 	if n < 0 {
@@ -134,6 +148,15 @@ func (s *BitStackUnmanaged) At(i int) bool {
 func (s *BitStackUnmanaged) Values() iter.Seq[bool] {
 	return func(yield func(bool) bool) {
 		for i := 0; i < s.n && yield(s.At(i)); i++ {
+		}
+	}
+}
+
+// Backward yields the bits from the top to the bottom. Bits may be popped during
+// the iteration, which goes on with those below.
+func (s *BitStackUnmanaged) Backward() iter.Seq[bool] {
+	return func(yield func(bool) bool) {
+		for i := s.n - 1; i >= 0 && yield(s.At(i)); i = min(i, s.n) - 1 {
 		}
 	}
 }

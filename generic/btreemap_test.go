@@ -65,7 +65,7 @@ func (s *sorted[K, V]) compare(t *testing.T, name string, keys []int, seq func(f
 	}
 }
 
-func reversed(s []int) []int {
+func reversed[T any](s []T) []T {
 	s = slices.Clone(s)
 	slices.Reverse(s)
 	return s
@@ -225,49 +225,6 @@ var btreePrograms = []modelProgram{
 func TestBTreeMapModel(t *testing.T) { testModel(t, btreePrograms...) }
 
 func FuzzBTreeMap(f *testing.F) { fuzzModel(f, btreePrograms...) }
-
-// Every operation that fails leaves the map as it was, however many nodes it
-// has to split.
-func TestBTreeMapFailures(t *testing.T) {
-	type M = *generic.BTreeMap[int, link, generic.Ascending[int]]
-	points, most := 0, 40
-	if invariant.Enabled {
-		most = 6 // of a map that looks at all of itself again and again
-	}
-	for _, n := range []int{0, 64, 64 * 64} { // full leaves, below a full root
-		for _, op := range []func(m M) error{
-			func(m M) error { return m.Put(2*n+1, links[1]) },
-			func(m M) error { return m.Put(-1, links[1]) },
-			func(m M) error { return m.Put(n+1, links[1]) },
-			func(m M) error { _, _, err := m.FetchPut(n/2|1, links[1]); return err },
-			func(m M) error { _, _, err := m.GetOrPut(n/3 | 1); return err },
-			func(m M) error { return closing(m.Clone()) },
-			func(m M) error {
-				c := generic.NewBTreeMap[int, link](m.Allocator())
-				defer c.Close()
-				return c.Load(m.All())
-			},
-		} {
-			points += failures(t, allocatortest.FailureOptions{MaySwallow: n == 0, MaxPoints: most}, true, allocatortest.Operation[M]{
-				Setup: func(a mem.Allocator) (M, error) {
-					m := generic.NewBTreeMap[int, link](a)
-					for i := range n {
-						if err := m.Put(2*i, links[i%256]); err != nil {
-							return m, err
-						}
-					}
-					return m, nil
-				},
-				Run: op,
-				Snapshot: func(m M) any {
-					return []any{slices.Collect(m.Keys()), slices.Collect(m.Values())}
-				},
-				Teardown: func(m M) { m.Close() },
-			})
-		}
-	}
-	t.Logf("%d failures injected", points)
-}
 
 // Keys of every kind that has a way of its own to be compared, and some that
 // have not.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -140,68 +139,6 @@ func TestBufferModel(t *testing.T) { testModel(t, bufferProgram) }
 
 func FuzzBuffer(f *testing.F) { fuzzModel(f, bufferProgram) }
 
-func TestBufferFailures(t *testing.T) {
-	type B = *generic.Buffer
-	type S = *generic.StringBuilder
-	points := 0
-	for _, op := range []func(b B) error{
-		func(b B) error { _, err := b.WriteString("much more than there is room for"); return err },
-		func(b B) error { _, err := b.Write(b.Bytes()); return err },
-		func(b B) error { return b.WriteByte(1) },
-		func(b B) error { _, err := b.WriteRune('€'); return err },
-		func(b B) error { return b.EnsureUnusedCapacity(100) },
-		func(b B) error { return closing(b.Clone()) },
-	} {
-		points += failures(t, allocatortest.FailureOptions{}, false, allocatortest.Operation[B]{
-			Setup: func(a mem.Allocator) (B, error) {
-				b := generic.NewBuffer(a)
-				if err := b.EnsureUnusedCapacity(1); err != nil {
-					return b, err
-				}
-				_, err := b.Write(bytes.Repeat([]byte("x"), b.Cap()))
-				return b, err
-			},
-			Run: op, Snapshot: func(b B) any { return []any{b.String(), b.Cap()} }, Teardown: func(b B) { b.Close() },
-		})
-	}
-	for _, op := range []func(s S) error{
-		func(s S) error { _, err := s.WriteString("much more than there is room for"); return err },
-		func(s S) error { _, err := s.Write([]byte(s.String())); return err },
-		func(s S) error { return s.WriteByte(1) },
-		func(s S) error { _, err := s.WriteRune('€'); return err },
-		func(s S) error { return s.EnsureUnusedCapacity(100) },
-		func(s S) error { return closing(s.Clone()) },
-		func(s S) error {
-			s.Truncate(3)
-			text, err := s.ToOwnedString()
-			if err != nil {
-				return errors.Join(err, s.WriteByte('x'), s.WriteByte('x'))
-			}
-			mem.FreeString(s.Allocator(), text)
-			return nil
-		},
-	} {
-		points += failures(t, allocatortest.FailureOptions{}, false, allocatortest.Operation[S]{
-			Setup: func(a mem.Allocator) (S, error) {
-				s := generic.NewStringBuilder(a)
-				if err := s.EnsureUnusedCapacity(5); err != nil {
-					return s, err
-				}
-				for range 5 {
-					s.WriteByte('x')
-				}
-				if s.Cap() > 5 {
-					_, err := s.WriteString(strings.Repeat("x", s.Cap()-5))
-					return s, err
-				}
-				return s, nil
-			},
-			Run: op, Snapshot: func(s S) any { return len(s.String()) > 3 }, Teardown: func(s S) { s.Close() },
-		})
-	}
-	t.Logf("%d failures injected", points)
-}
-
 // What takes a reader or a writer takes these.
 func TestBufferWithPackages(t *testing.T) {
 	a := allocatortest.New(t)
@@ -294,3 +231,71 @@ func TestBufferEdges(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// builderProgram runs a tape on a builder and on a slice of bytes.
+func builderProgram(t *testing.T, a *checked, p *tape) {
+	var b generic.StringBuilderUnmanaged
+	defer func() { b.Close(a) }()
+	var model []byte
+	for p.more() {
+		op, k := p.next()%9, words(p.next())
+		var err error
+		switch op {
+		case 0, 1:
+			if err = b.AppendString(a, k); err == nil {
+				model = append(model, k...)
+			}
+		case 2:
+			if err = b.Append(a, []byte(k)); err == nil {
+				model = append(model, k...)
+			}
+		case 3:
+			if len(model) > 1000 {
+				b.Clear()
+				model = model[:0]
+			}
+			if err = b.AppendString(a, b.String()); err == nil { // of itself
+				model = append(model, model...)
+			}
+		case 4:
+			c := p.next()
+			if err = b.AppendByte(a, c); err == nil {
+				model = append(model, c)
+			}
+		case 5:
+			r, n := rune(p.next())<<rune(p.next()%9), 0
+			if n, err = b.AppendRune(a, r); err == nil {
+				before := len(model)
+				if model = utf8.AppendRune(model, r); n != len(model)-before {
+					t.Fatalf("AppendRune(%q): %d bytes", r, n)
+				}
+			}
+		case 6:
+			n := p.index(len(model) + 1)
+			b.Truncate(n)
+			model = model[:n]
+		case 7:
+			var c generic.StringBuilderUnmanaged
+			if c, err = b.Clone(a); err == nil {
+				b.Close(a)
+				b = c
+			}
+		case 8:
+			var s string
+			if s, err = b.ToOwnedString(a); err == nil {
+				if s != string(model) {
+					t.Fatalf("ToOwnedString: %q, want %q", s, model)
+				}
+				mem.FreeString(a, s)
+				model = nil
+			}
+		}
+		mustSucceed(t, a, op, err)
+		if b.String() != string(model) || b.Len() != len(model) || b.Cap() < b.Len() {
+			t.Fatalf("operation %d: %q, want %q", op, b.String(), model)
+		}
+	}
+}
+
+func TestStringBuilderModel(t *testing.T) { testModel(t, builderProgram) }
+func FuzzStringBuilder(f *testing.F)      { fuzzModel(f, builderProgram) }

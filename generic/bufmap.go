@@ -101,3 +101,8 @@ func (m *BufMap) Keys() iter.Seq[string] { return m.u.Keys() }
 
 // Values yields the values in order, on the terms of All.
 func (m *BufMap) Values() iter.Seq[string] { return m.u.Values() }
+
+// Drain yields the entries from the last to the first and removes each before it
+// is yielded; its strings are freed when the body of the loop is done. Those that
+// a loop does not get to stay.
+func (m *BufMap) Drain() iter.Seq2[string, string] { return m.u.Drain(m.a) }

@@ -162,65 +162,6 @@ func TestStringPoolModel(t *testing.T) { testModel(t, poolProgram) }
 func FuzzBufMap(f *testing.F)     { fuzzModel(f, bufMapProgram) }
 func FuzzStringPool(f *testing.F) { fuzzModel(f, poolProgram) }
 
-func TestBufMapFailures(t *testing.T) {
-	type M = *generic.BufMap
-	type P = *generic.StringPool
-	points := 0
-	for _, op := range []func(m M) error{
-		func(m M) error { return m.Put("new", "value") },
-		func(m M) error { return m.Put("0", "another value") },
-		func(m M) error { return m.EnsureUnusedCapacity(100) },
-		func(m M) error { return closing(m.Clone()) },
-		func(m M) error {
-			s := generic.NewBufSet(m.Allocator())
-			defer s.Close()
-			return errors.Join(s.Insert("a"), closing(s.Clone()))
-		},
-	} {
-		for _, n := range []int{1, 4, 6} { // 4 rows and 6 slots fill their blocks
-			points += failures(t, allocatortest.FailureOptions{}, false, allocatortest.Operation[M]{
-				Setup: func(a mem.Allocator) (M, error) {
-					m := generic.NewBufMap(a)
-					for i := range n {
-						if err := m.Put(fmt.Sprint(i), "value"); err != nil {
-							return m, err
-						}
-					}
-					return m, nil
-				},
-				Run: op, Snapshot: func(m M) any { return clones(m.All()) }, Teardown: func(m M) { m.Close() },
-			})
-		}
-	}
-	for _, op := range []func(p P) error{
-		func(p P) error { _, err := p.Intern("new and longer than what is left"); return err },
-		func(p P) error { return p.EnsureUnusedCapacity(100, 10_000) },
-		func(p P) error { return closing(p.Clone()) },
-		func(p P) error {
-			c := generic.NewStringPool(p.Allocator())
-			defer c.Close()
-			_, err := c.Intern("first")
-			return err
-		},
-	} {
-		for _, n := range []int{1, 6} {
-			points += failures(t, allocatortest.FailureOptions{MaySwallow: n == 1}, false, allocatortest.Operation[P]{
-				Setup: func(a mem.Allocator) (P, error) {
-					p := generic.NewStringPool(a)
-					for i := range n {
-						if _, err := p.Intern(fmt.Sprintf("%170d", i)); err != nil {
-							return p, err
-						}
-					}
-					return p, nil
-				},
-				Run: op, Snapshot: func(p P) any { return maps.Collect(p.All()) }, Teardown: func(p P) { p.Close() },
-			})
-		}
-	}
-	t.Logf("%d failures injected", points)
-}
-
 // clones returns the entries of a map with strings of their own.
 func clones(seq func(func(string, string) bool)) (s []string) {
 	for k, v := range seq {
@@ -331,5 +272,93 @@ func TestBufMapCollector(t *testing.T) {
 		}
 		m.Close()
 		p.Close()
+	}
+}
+
+// bufSetProgram runs a tape on a set of strings and on a slice of them in order.
+func bufSetProgram(t *testing.T, a *checked, p *tape) {
+	var s generic.BufSetUnmanaged
+	defer func() { s.Close(a) }()
+	var model []string
+	for p.more() {
+		op, k := p.next()%8, words(p.next())
+		at := slices.Index(model, k)
+		var err error
+		switch op {
+		case 0, 1, 2, 3:
+			if err = s.Insert(a, k); err == nil && at < 0 {
+				model = append(model, k)
+			}
+		case 4:
+			if s.Remove(a, k) != (at >= 0) {
+				t.Fatalf("Remove(%q), want %v", k, at >= 0)
+			}
+			if at >= 0 { // the last one takes its place
+				model[at] = model[len(model)-1]
+				model = model[:len(model)-1]
+			}
+		case 5:
+			var c generic.BufSetUnmanaged
+			if c, err = s.Clone(a); err == nil {
+				s.Close(a)
+				s = c
+			}
+		case 6:
+			n := int(p.next()) % 4
+			for k := range s.Drain(a) {
+				if last := len(model) - 1; k != model[last] || s.Contains(k) {
+					t.Fatalf("Drain: %q, want %q", k, model[last])
+				}
+				model = model[:len(model)-1]
+				if n--; n < 0 {
+					break
+				}
+			}
+		case 7:
+			if p.next()%8 == 0 {
+				s.Clear(a)
+				model = nil
+			} else {
+				err = s.EnsureUnusedCapacity(a, int(p.next())%20)
+			}
+		}
+		mustSucceed(t, a, op, err)
+		own, ok := s.Get(k)
+		if want := slices.Contains(model, k); ok != want || s.Contains(k) != want || want && own != k || s.Len() != len(model) ||
+			!slices.Equal(slices.Collect(s.All()), model) || !slices.Equal(slices.Collect(s.Backward()), reversed(model)) {
+			t.Fatalf("operation %d: %q, want %q", op, slices.Collect(s.All()), model)
+		}
+	}
+}
+
+func TestBufSetModel(t *testing.T) { testModel(t, bufSetProgram) }
+func FuzzBufSet(f *testing.F)      { fuzzModel(f, bufSetProgram) }
+
+// Drain of a map removes from the end, and frees a pair when the loop is done
+// with it, however the loop ends.
+func TestBufMapDrain(t *testing.T) {
+	m := generic.NewBufMap(allocatortest.New(t))
+	defer m.Close()
+	for i := range 20 {
+		if err := m.Put(stringKey(i), "value"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	i := 20
+	for k, v := range m.Drain() {
+		if i--; k != stringKey(i) || v != "value" || m.Contains(k) || m.Len() != i {
+			t.Errorf("%d: %q, %q", i, k, v)
+		}
+		if i == 10 {
+			break
+		}
+	}
+	mustPanic(t, "in Drain", func() {
+		for range m.Drain() {
+			panic("oops")
+		}
+	}, "oops")
+	if m.Len() != 9 || !m.Contains(stringKey(8)) || m.Contains(stringKey(9)) {
+		t.Error(m.Len())
 	}
 }

@@ -273,6 +273,42 @@ func (m *BufMapUnmanaged) Values() iter.Seq[string] {
 	}
 }
 
+// Drain yields the entries from the last to the first and removes each before it
+// is yielded; its strings are freed when the body of the loop is done. Those that
+// a loop does not get to stay.
+func (m *BufMapUnmanaged) Drain(a mem.Allocator) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		if len(m.rows) > 0 {
+			m.from.check(a, "generic: BufMap.Drain")
+		}
+		for len(m.rows) > 0 {
+			if !m.pop().lend(a, yield) {
+				return
+			}
+		}
+	}
+}
+
+// pop removes the last entry, whose strings the caller frees.
+func (m *BufMapUnmanaged) pop() stringRow {
+	last := len(m.rows) - 1
+	r := m.rows[last]
+	m.index.remove(m.index.slotOf(m.index.hash(r.key), last))
+	m.rows[last] = stringRow{}
+	m.rows = m.rows[:last]
+	m.check()
+	return r
+}
+
+// lend yields the strings of r, and frees them then.
+func (r stringRow) lend(a mem.Allocator, yield func(string, string) bool) bool {
+	defer func() {
+		mem.FreeString(a, r.key)
+		mem.FreeString(a, r.val)
+	}()
+	return yield(r.key, r.val)
+}
+
 func (m *BufMapUnmanaged) check() {
 	if !invariant.Enabled {
 		return

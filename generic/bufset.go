@@ -81,3 +81,12 @@ func (s *BufSet) EnsureUnusedCapacity(n int) error { return s.u.EnsureUnusedCapa
 // and the one that it is at removed: the last one, which takes its place, is
 // then not yielded.
 func (s *BufSet) All() iter.Seq[string] { return s.u.All() }
+
+// Backward yields the strings from the last to the first. Strings may be added
+// during the iteration, and those removed that it has yielded.
+func (s *BufSet) Backward() iter.Seq[string] { return s.u.Backward() }
+
+// Drain yields the strings from the last to the first and removes each before it
+// is yielded; it is freed when the body of the loop is done. Those that a loop
+// does not get to stay.
+func (s *BufSet) Drain() iter.Seq[string] { return s.u.Drain(s.a) }

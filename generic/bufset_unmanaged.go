@@ -65,3 +65,28 @@ func (s *BufSetUnmanaged) EnsureUnusedCapacity(a mem.Allocator, n int) error {
 // and the one that it is at removed: the last one, which takes its place, is
 // then not yielded.
 func (s *BufSetUnmanaged) All() iter.Seq[string] { return s.m.Keys() }
+
+// Backward yields the strings from the last to the first. Strings may be added
+// during the iteration, and those removed that it has yielded.
+func (s *BufSetUnmanaged) Backward() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for k := range s.m.Backward() {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// Drain yields the strings from the last to the first and removes each before it
+// is yielded; it is freed when the body of the loop is done. Those that a loop
+// does not get to stay.
+func (s *BufSetUnmanaged) Drain(a mem.Allocator) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for k := range s.m.Drain(a) {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}

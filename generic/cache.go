@@ -1,9 +1,8 @@
 package generic
 
 import (
+	"iter"
 	"math"
-	"math/bits"
-	"runtime"
 	"sync"
 
 	"github.com/allod-dev/allod/internal/invariant"
@@ -28,7 +27,8 @@ import (
 // less often than LRU on most traces of real caches.
 //
 // A cache hands out copies, or lends under a lock: no memory that another
-// goroutine could free. It is divided into shards by key, each with a lock and
+// goroutine could free. There is no Clone: what is in a cache can be had again
+// from where it came. It is divided into shards by key, each with a lock and
 // an equal part of the bytes. It must not be copied. The zero Cache has no
 // allocator; call [NewCache].
 type Cache struct {
@@ -105,14 +105,6 @@ func NewCache(a mem.Allocator, max int) *Cache {
 	}
 	return c
 }
-
-// shardCount returns a power of two of shards, with which goroutines on all
-// processors seldom meet.
-func shardCount() int { return 1 << bits.Len(uint(min(4*runtime.GOMAXPROCS(0), 256)-1)) }
-
-// shardShift returns the shift that makes of a hash the number of one of n
-// shards.
-func shardShift(n int) uint { return uint(64 - bits.Len(uint(n-1))) }
 
 // Allocator returns the allocator of the cache.
 func (c *Cache) Allocator() mem.Allocator { return c.a }
@@ -201,6 +193,55 @@ func (c *Cache) Stats() CacheStats {
 		s.mu.Unlock()
 	}
 	return t
+}
+
+// All lends keys and values to the body of the loop, of each shard the oldest
+// first, which does not count as use. It locks one shard after the other, also
+// while the body of the loop runs, which must not call the cache therefore, nor
+// wait for those who do. What is lent must not be changed, and is dead when the
+// body of the loop is done.
+func (c *Cache) All() iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		for i := range c.shards {
+			if !c.shards[i].all(yield) {
+				return
+			}
+		}
+	}
+}
+
+// Keys lends the keys, on the terms of All.
+func (c *Cache) Keys() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for k := range c.All() {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// Values lends the values, on the terms of All.
+func (c *Cache) Values() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for _, v := range c.All() {
+			if !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+// Drain lends keys and values, on the terms of All, and gives up each entry when
+// the body of the loop is done. Those that a loop does not get to stay.
+func (c *Cache) Drain() iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		for i := range c.shards {
+			if !c.shards[i].drain(c.a, yield) {
+				return
+			}
+		}
+	}
 }
 
 // Clear gives up all entries and gives all memory back. The cache may be used
@@ -381,6 +422,38 @@ func (s *cacheShard) drop(a mem.Allocator, i uint32, at uint) {
 	*n = cacheNode{next: s.free}
 	s.free = i
 	mem.Free(a, b)
+}
+
+func (s *cacheShard) all(yield func(string, []byte) bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := s.tail; i != 0; i = s.node(i).prev {
+		if n := s.node(i); !yield(stringFrom(n.key()), n.value()) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *cacheShard) drain(a mem.Allocator, yield func(string, []byte) bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.tail != 0 {
+		if !s.lend(a, s.tail, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// lend yields the entry of node i, and gives it up then.
+func (s *cacheShard) lend(a mem.Allocator, i uint32, yield func(string, []byte) bool) bool {
+	n := s.node(i)
+	defer func() {
+		s.drop(a, i, s.index.slotOf(uint64(n.hash), int(i)-1))
+		s.check()
+	}()
+	return yield(stringFrom(n.key()), n.value())
 }
 
 func (s *cacheShard) clear(a mem.Allocator) {

@@ -2,14 +2,14 @@ package generic
 
 import (
 	"iter"
-	"sync"
 
 	"github.com/allod-dev/allod/mem"
 )
 
 // A ConcurrentMap maps keys to values for many goroutines: a number of
 // [HashMapUnmanaged], to which keys are distributed by their hash, each with a
-// lock that many may read under.
+// lock that many may read under. For strings off the Go heap as keys there is
+// [StringConcurrentMap], for strings as values, too, [ConcurrentBufMap].
 //
 // Memory comes from the allocator given to [NewConcurrentMap], which must be
 // safe for concurrent use. Removing entries keeps it for later; Clear and Close
@@ -20,21 +20,15 @@ import (
 // values refer to memory that whoever removes them frees, only View may look at
 // it.
 //
-// Functions that the methods call while they hold a lock must not call the map:
-// they would wait for themselves. A map must not be copied. The zero
-// ConcurrentMap has no allocator; call [NewConcurrentMap].
+// Functions that the methods call while they hold a lock, and the bodies of
+// loops over an iterator, must not call the map: they would wait for themselves.
+// A map must not be copied. The zero ConcurrentMap has no allocator; call
+// [NewConcurrentMap].
 type ConcurrentMap[K comparable, V any] struct {
 	_      noCopy
 	a      mem.Allocator
 	h      hasher[K]
-	shift  uint // of a hash, to the number of a shard
-	shards []mapShard[K, V]
-}
-
-type mapShard[K comparable, V any] struct {
-	mu sync.RWMutex
-	u  HashMapUnmanaged[K, V]
-	_  [64]byte // the next lock is in another cache line
+	shards shards[HashMapUnmanaged[K, V]]
 }
 
 // NewConcurrentMap returns an empty map, which first calls a when it first
@@ -43,8 +37,7 @@ func NewConcurrentMap[K comparable, V any](a mem.Allocator) *ConcurrentMap[K, V]
 	if isNil(a) {
 		panicNil(a, "generic: NewConcurrentMap")
 	}
-	n := shardCount()
-	m := &ConcurrentMap[K, V]{a: a, shift: shardShift(n), shards: make([]mapShard[K, V], n)}
+	m := &ConcurrentMap[K, V]{a: a, shards: newShards[HashMapUnmanaged[K, V]](shardCount())}
 	m.h.begin(false)
 	return m
 }
@@ -52,8 +45,8 @@ func NewConcurrentMap[K comparable, V any](a mem.Allocator) *ConcurrentMap[K, V]
 // SetContext has the map compare and hash keys as c says. It must be called
 // before anything else is.
 func (m *ConcurrentMap[K, V]) SetContext(c *Context[K]) {
-	for i := range m.shards {
-		m.shards[i].u.SetContext(c)
+	for u := range m.shards.locked {
+		u.SetContext(c)
 	}
 	m.h = hasher[K]{ctx: c}
 	m.h.begin(false)
@@ -63,11 +56,11 @@ func (m *ConcurrentMap[K, V]) SetContext(c *Context[K]) {
 func (m *ConcurrentMap[K, V]) Allocator() mem.Allocator { return m.a }
 
 // shard returns the shard of k.
-func (m *ConcurrentMap[K, V]) shard(k *K) *mapShard[K, V] {
-	if len(m.shards) == 0 {
+func (m *ConcurrentMap[K, V]) shard(k *K) *shard[HashMapUnmanaged[K, V]] {
+	if len(m.shards.list) == 0 {
 		panic("generic: the zero ConcurrentMap has no allocator; call NewConcurrentMap")
 	}
-	return &m.shards[m.h.hash(k)>>m.shift&uint64(len(m.shards)-1)]
+	return m.shards.of(m.h.hash(k))
 }
 
 // Get returns a copy of the value of k, and whether the map holds k.
@@ -120,13 +113,10 @@ func (m *ConcurrentMap[K, V]) FetchPut(k K, v V) (old V, had bool, err error) {
 // GetOrPut returns a copy of the value of k, and true, or sets it to v, if the
 // map does not hold k, and returns v and false.
 func (m *ConcurrentMap[K, V]) GetOrPut(k K, v V) (value V, found bool, err error) {
-	s := m.shard(&k)
-	s.mu.RLock()
-	value, found = s.u.Get(k)
-	s.mu.RUnlock()
-	if found {
+	if value, found = m.Get(k); found {
 		return value, true, nil
 	}
+	s := m.shard(&k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e, err := s.u.GetOrPutValue(m.a, k, v)
@@ -175,26 +165,17 @@ func (m *ConcurrentMap[K, V]) FetchRemove(k K) (v V, ok bool) {
 // DeleteFunc removes the entries for which del returns true. It locks one shard
 // after the other.
 func (m *ConcurrentMap[K, V]) DeleteFunc(del func(K, V) bool) {
-	for i := range m.shards {
-		m.shards[i].deleteFunc(del)
+	for u := range m.shards.locked {
+		u.DeleteFunc(del)
 	}
-}
-
-func (s *mapShard[K, V]) deleteFunc(del func(K, V) bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.u.DeleteFunc(del)
 }
 
 // Len returns the number of entries: if others change the map meanwhile, one
 // that each shard had at some time.
 func (m *ConcurrentMap[K, V]) Len() int {
 	n := 0
-	for i := range m.shards {
-		s := &m.shards[i]
-		s.mu.RLock()
-		n += s.u.Len()
-		s.mu.RUnlock()
+	for u := range m.shards.shared {
+		n += u.Len()
 	}
 	return n
 }
@@ -204,33 +185,73 @@ func (m *ConcurrentMap[K, V]) Len() int {
 // not call the map therefore, nor wait for those who do.
 func (m *ConcurrentMap[K, V]) All() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
-		for i := range m.shards {
-			if !m.shards[i].all(yield) {
+		for u := range m.shards.shared {
+			for k, v := range u.All() {
+				if !yield(k, v) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Keys yields copies of the keys, on the terms of All.
+func (m *ConcurrentMap[K, V]) Keys() iter.Seq[K] {
+	return func(yield func(K) bool) {
+		for k := range m.All() {
+			if !yield(k) {
 				return
 			}
 		}
 	}
 }
 
-func (s *mapShard[K, V]) all(yield func(K, V) bool) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for k, v := range s.u.All() {
-		if !yield(k, v) {
-			return false
+// Values yields copies of the values, on the terms of All.
+func (m *ConcurrentMap[K, V]) Values() iter.Seq[V] {
+	return func(yield func(V) bool) {
+		for _, v := range m.All() {
+			if !yield(v) {
+				return
+			}
 		}
 	}
-	return true
+}
+
+// Drain yields the entries and removes each before it is yielded, on the terms
+// of All, but locks for writing. Those that a loop does not get to stay.
+func (m *ConcurrentMap[K, V]) Drain() iter.Seq2[K, V] {
+	return func(yield func(K, V) bool) {
+		for u := range m.shards.locked {
+			for k, v := range u.Drain() {
+				if !yield(k, v) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Clone returns a map with the same entries in memory of the same allocator: if
+// others change the map meanwhile, those that each shard had at some time.
+func (m *ConcurrentMap[K, V]) Clone() (*ConcurrentMap[K, V], error) {
+	c := &ConcurrentMap[K, V]{a: m.a, h: m.h, shards: newShards[HashMapUnmanaged[K, V]](len(m.shards.list))}
+	i := 0
+	for u := range m.shards.shared {
+		var err error
+		if c.shards.list[i].u, err = u.Clone(m.a); err != nil {
+			c.Clear()
+			return nil, err
+		}
+		i++
+	}
+	return c, nil
 }
 
 // Clear removes all entries and gives all memory back. The map may be used
 // again.
 func (m *ConcurrentMap[K, V]) Clear() {
-	for i := range m.shards {
-		s := &m.shards[i]
-		s.mu.Lock()
-		s.u.Close(m.a)
-		s.mu.Unlock()
+	for u := range m.shards.locked {
+		u.Close(m.a)
 	}
 }
 

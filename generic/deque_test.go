@@ -8,7 +8,6 @@ import (
 
 	"github.com/allod-dev/allod/generic"
 	"github.com/allod-dev/allod/mem"
-	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
 // dequeProgram runs a tape on a deque and on a slice and compares the two.
@@ -121,42 +120,6 @@ var dequePrograms = modelOf(dequeProgram[byte], dequeProgram[wide], dequeProgram
 func TestDequeModel(t *testing.T) { testModel(t, dequePrograms...) }
 
 func FuzzDeque(f *testing.F) { fuzzModel(f, dequePrograms...) }
-
-// Every operation that fails leaves the deque as it was.
-func TestDequeFailures(t *testing.T) {
-	type D = *generic.Deque[link]
-	points := 0
-	for _, op := range map[string]func(d D) error{
-		"PushBack":       func(d D) error { return d.PushBack(links[1]) },
-		"PushFront":      func(d D) error { return d.PushFront(links[1]) },
-		"PushBackSlice":  func(d D) error { return d.PushBackSlice(links[:9]) },
-		"PushFrontSlice": func(d D) error { return d.PushFrontSlice(links[:9]) },
-		"PushFrontSelf":  func(d D) error { first, _ := d.Slices(); return d.PushFrontSlice(first) },
-		"EnsureTotal":    func(d D) error { return d.EnsureTotalCapacity(100) },
-		"EnsurePrecise":  func(d D) error { return d.EnsureTotalCapacityPrecise(100) },
-		"EnsureUnused":   func(d D) error { return d.EnsureUnusedCapacity(100) },
-		"Clone":          func(d D) error { return closing(d.Clone()) },
-	} {
-		for n := range 5 { // elements, after the head has moved on
-			points += failures(t, allocatortest.FailureOptions{MaySwallow: n < 4}, true, allocatortest.Operation[D]{
-				Setup: func(a mem.Allocator) (D, error) {
-					d := generic.NewDeque[link](a)
-					if err := d.EnsureTotalCapacityPrecise(4); err != nil {
-						return nil, err
-					}
-					d.PushBackSliceAssumeCapacity(links[:3])
-					d.RemoveFront(3)
-					d.PushBackSliceAssumeCapacity(links[:n])
-					return d, nil
-				},
-				Run:      op,
-				Snapshot: func(d D) any { return []any{slices.Collect(d.Values()), d.Cap()} },
-				Teardown: func(d D) { d.Close() },
-			})
-		}
-	}
-	t.Logf("%d failures injected", points)
-}
 
 func TestDequeEdges(t *testing.T) {
 	a := newChecked(t, mem.PlainOnly)

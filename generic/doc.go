@@ -14,8 +14,9 @@
 //	StringHashMap      the same for strings, of which it keeps copies of its own
 //	HashSet            keys alone; StringHashSet for strings
 //	ArrayHashMap       keys and values in order of insertion, as slices
-//	ConcurrentMap      a map for many goroutines
-//	Cache              a map of bounded size for many goroutines
+//	ConcurrentMap      a map for many goroutines; StringConcurrentMap for strings
+//	ConcurrentBufMap   strings and bytes that are copied, for many goroutines
+//	Cache              the same of bounded size
 //	BufMap, BufSet     strings that are copied, with strings as values or alone
 //	StringPool         strings as numbers of 32 bits
 //	Buffer             bytes to write and to read, for package io
@@ -26,11 +27,12 @@
 // There is no skip list: BTreeMap does all that one does for a single goroutine,
 // in less memory and less time.
 //
-// Each container, save those for many goroutines, comes in two forms that share one implementation. The managed
-// form, ArrayList, stores its allocator. The unmanaged form,
-// ArrayListUnmanaged, is handed it with every call that may need it: it is the
-// smaller one, its zero value is ready for use, and it is what to embed where
-// many containers share one allocator.
+// Each container, save those for many goroutines, comes in two forms that share
+// one implementation. The managed form, ArrayList, stores its allocator. The
+// unmanaged form, ArrayListUnmanaged, is handed it with every call that may need
+// it: it is the smaller one, its zero value is ready for use, and it is what to
+// embed where many containers share one allocator. ToManaged and ToUnmanaged make
+// one form of the other.
 //
 // # Rules that hold for all of them
 //
@@ -57,5 +59,7 @@
 // allocator of another kind is to take or give back its memory.
 //
 // The containers of this package are for one goroutine at a time; reading alone
-// may be done by many. ConcurrentMap and Cache are for many, and hand out copies.
+// may be done by many, save from a Buffer. ConcurrentMap, StringConcurrentMap,
+// ConcurrentBufMap and Cache are for many, and hand out copies, or lend under a
+// lock.
 package generic

@@ -149,3 +149,16 @@ func (s *DynamicBitSet) Backward() iter.Seq[int] { return s.u.Backward() }
 // Drain clears the bits that are set one by one, in ascending order, and yields
 // them, until none is left or the loop ends.
 func (s *DynamicBitSet) Drain() iter.Seq[int] { return s.u.Drain() }
+
+// Cap returns how many bits fit without another call to the allocator.
+func (s *DynamicBitSet) Cap() int { return s.u.Cap() }
+
+// FromBuffer makes s, which must have no memory, a set of no bits in buf, which
+// stays the caller's: it bounds the length, and a Resize beyond it returns
+// [mem.ErrLimit]. Close only lets go of it. The length of buf does not matter,
+// its capacity does.
+func (s *DynamicBitSet) FromBuffer(buf []uint) { s.u.FromBuffer(buf) }
+
+// BackwardUnset yields the bits that are not set, in descending order, on the
+// terms of All.
+func (s *DynamicBitSet) BackwardUnset() iter.Seq[int] { return s.u.BackwardUnset() }

@@ -47,6 +47,12 @@ func (s *DynamicBitSetUnmanaged) Resize(a mem.Allocator, n int, value bool) erro
 	return nil
 }
 
+// FromBuffer makes s, which must have no memory, a set of no bits in buf, which
+// stays the caller's: it bounds the length, and a Resize beyond it returns
+// [mem.ErrLimit]. Close only lets go of it. The length of buf does not matter,
+// its capacity does.
+func (s *DynamicBitSetUnmanaged) FromBuffer(buf []uint) { s.words.FromBuffer(buf) }
+
 // trim clears the bits beyond the length.
 func (s *DynamicBitSetUnmanaged) trim() {
 	if r := s.n % bits.UintSize; r > 0 {
@@ -84,6 +90,9 @@ func (s *DynamicBitSetUnmanaged) Clear() { clear(s.words.items) }
 
 // Len returns the number of bits, set and not set.
 func (s *DynamicBitSetUnmanaged) Len() int { return s.n }
+
+// Cap returns how many bits fit without another call to the allocator.
+func (s *DynamicBitSetUnmanaged) Cap() int { return s.words.Cap() * bits.UintSize }
 
 // Count returns how many bits are set.
 func (s *DynamicBitSetUnmanaged) Count() int {
@@ -231,7 +240,7 @@ func (s *DynamicBitSetUnmanaged) same(o *DynamicBitSetUnmanaged, method string) 
 func (s *DynamicBitSetUnmanaged) First() int { return s.next(0) }
 
 // Last returns the last bit that is set, or -1 if none is.
-func (s *DynamicBitSetUnmanaged) Last() int { return s.prev(s.n - 1) }
+func (s *DynamicBitSetUnmanaged) Last() int { return s.prev(s.n-1, 0) }
 
 // Next returns the first bit from i on that is set, or -1 if none is. It panics
 // unless 0 <= i <= Len.
@@ -259,19 +268,21 @@ func (s *DynamicBitSetUnmanaged) next(i int) int {
 	return at*bits.UintSize + bits.TrailingZeros(w)
 }
 
-// prev returns the last bit up to i that is set, or -1.
-func (s *DynamicBitSetUnmanaged) prev(i int) int {
+// prev returns the last bit up to i that is set, or not set if flip is all ones,
+// or -1.
+func (s *DynamicBitSetUnmanaged) prev(i int, flip uint) int {
 	if i = min(i, s.n-1); i < 0 {
 		return -1
 	}
 	words := s.words.items
 	at := i / bits.UintSize
-	w := words[at] << (bits.UintSize - 1 - uint(i)%bits.UintSize) >> (bits.UintSize - 1 - uint(i)%bits.UintSize)
+	beyond := bits.UintSize - 1 - uint(i)%bits.UintSize
+	w := (words[at] ^ flip) << beyond >> beyond
 	for w == 0 {
 		if at--; at < 0 {
 			return -1
 		}
-		w = words[at]
+		w = words[at] ^ flip
 	}
 	return at*bits.UintSize + bits.Len(w) - 1
 }
@@ -313,10 +324,16 @@ func (s *DynamicBitSetUnmanaged) each(flip uint) iter.Seq[int] {
 
 // Backward yields the bits that are set, in descending order, on the terms of
 // All.
-func (s *DynamicBitSetUnmanaged) Backward() iter.Seq[int] {
+func (s *DynamicBitSetUnmanaged) Backward() iter.Seq[int] { return s.eachBack(0) }
+
+// BackwardUnset yields the bits that are not set, in descending order, on the
+// terms of All.
+func (s *DynamicBitSetUnmanaged) BackwardUnset() iter.Seq[int] { return s.eachBack(math.MaxUint) }
+
+func (s *DynamicBitSetUnmanaged) eachBack(flip uint) iter.Seq[int] {
 	return func(yield func(int) bool) {
-		for i := s.Last(); i >= 0 && yield(i); {
-			i = s.prev(i - 1)
+		for i := s.prev(s.n-1, flip); i >= 0 && yield(i); {
+			i = s.prev(i-1, flip)
 		}
 	}
 }

@@ -56,3 +56,43 @@ func ExampleConcurrentMap() {
 	fmt.Println(count.Get('l'))
 	// Output: 12 true
 }
+
+// Keys are copied, so that they may be of a buffer that is read into again.
+// Update counts in one step that nobody can come between.
+func ExampleStringConcurrentMap() {
+	hits := generic.NewStringConcurrentMap[int](heap.Default())
+	defer hits.Close()
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			path := []byte("/index")
+			for range 10 {
+				if err := hits.Update(string(path), func(n *int, _ bool) bool { *n++; return true }); err != nil {
+					log.Fatal(err)
+				}
+			}
+			copy(path, "/other")
+		})
+	}
+	wg.Wait()
+	hits.View("/index", func(n *int) { fmt.Println(*n) })
+	// Output: 40
+}
+
+// AppendGet copies into memory of the caller, View lends for the time of a call:
+// a value that another goroutine frees is never looked at.
+func ExampleConcurrentBufMap() {
+	sessions := generic.NewConcurrentBufMap(heap.Default())
+	defer sessions.Close()
+	if err := sessions.Put("cookie", []byte("user=gopher")); err != nil {
+		log.Fatal(err)
+	}
+	var buf []byte
+	buf, ok := sessions.AppendGet(buf[:0], "cookie")
+	sessions.Remove("cookie")
+	fmt.Printf("%s %v\n", buf, ok)
+	fmt.Println(sessions.View("cookie", func(v []byte) { fmt.Println("never called") }))
+	// Output:
+	// user=gopher true
+	// false
+}

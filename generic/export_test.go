@@ -1,7 +1,5 @@
 package generic
 
-import "math/rand/v2"
-
 // Passes sums the counters of the groups of m, and tells how many of them have
 // come to their end.
 func Passes[K comparable, V any](m *HashMap[K, V]) (sum, saturated int) {
@@ -28,14 +26,24 @@ func Parts[K comparable, V any](m *HashMap[K, V]) (parts, strays int) {
 	return parts, int(m.u.t.stray)
 }
 
-// SmallParts makes tables that are new have parts of n groups, and hash the same
-// in every run, until the function that it returns is called.
-func SmallParts(n int) (restore func()) {
-	least, most, before := minPart, maxPart, secret
-	minPart, maxPart = n, n
+// SteadyHashes makes containers that are new hash the same in every run, until
+// the function that it returns is called.
+func SteadyHashes() (restore func()) {
+	secretBefore, seedBefore := secret, newSeed
 	secret = [2]uint64{0x2d358dccaa6c78a5, 0x8bb84b93962eacc9}
 	newSeed = func() uint64 { return 0x4b33a62ed433d4a3 }
-	return func() { minPart, maxPart, secret, newSeed = least, most, before, rand.Uint64 }
+	return func() { secret, newSeed = secretBefore, seedBefore }
+}
+
+// SmallParts is SteadyHashes that has tables consist of parts of n groups as
+// well.
+func SmallParts(n int) (restore func()) {
+	least, most, unsteady := minPart, maxPart, SteadyHashes()
+	minPart, maxPart = n, n
+	return func() {
+		minPart, maxPart = least, most
+		unsteady()
+	}
 }
 
 // HashOf hashes b, in the manner of keys that are strings.

@@ -23,7 +23,7 @@ func unmanagedOf(managed reflect.Type) (reflect.Type, bool) {
 
 // oneForm are containers for many goroutines, which store the allocator that must
 // suit that.
-var oneForm = map[string]bool{"Cache": true, "ConcurrentMap": true}
+var oneForm = map[string]bool{"Cache": true, "ConcurrentMap": true, "StringConcurrentMap": true, "ConcurrentBufMap": true}
 
 // Both forms offer the same methods, save for the allocator, and become one
 // another. Those of the managed form that package io names are called otherwise.

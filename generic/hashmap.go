@@ -204,3 +204,8 @@ func (m *HashMap[K, V]) Keys() iter.Seq[K] { return m.u.Keys() }
 
 // Values yields the values, on the terms of All.
 func (m *HashMap[K, V]) Values() iter.Seq[V] { return m.u.Values() }
+
+// GetKeyAdapted is GetKey on the terms of GetAdapted.
+func (m *HashMap[K, V]) GetKeyAdapted(hash uint64, equal func(K) bool) (key K, ok bool) {
+	return m.u.GetKeyAdapted(hash, equal)
+}

@@ -169,12 +169,23 @@ func TestMapLock(t *testing.T) {
 	a := allocatortest.New(t)
 	m := generic.NewHashMap[int, int](a)
 	s := generic.NewStringHashMap[int](a)
+	am := generic.NewArrayHashMap[int, int](a)
+	ss := generic.NewStringHashSet(a)
 	for i := range 7 {
 		_, err := s.Put(fmt.Sprint(i), i)
-		if err := errors.Join(err, m.Put(i, i)); err != nil {
+		_, _, err2 := ss.Add(fmt.Sprint(i))
+		if err := errors.Join(err, err2, m.Put(i, i), am.Put(i, i)); err != nil {
 			t.Fatal(err)
 		}
 	}
+	am.LockPointers()
+	for i := 7; i < am.Cap(); i++ { // which moves nothing
+		if err := am.Put(i, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := am.Len()
+	ss.LockPointers()
 	m.LockPointers()
 	m.LockPointers()
 	s.LockPointers()
@@ -186,6 +197,27 @@ func TestMapLock(t *testing.T) {
 		"HashMap.DeleteFunc":          func() { m.DeleteFunc(func(int, int) bool { return true }) },
 		"HashMap.Drain": func() {
 			for range m.Drain() {
+			}
+		},
+		"ArrayHashMap.Put":                     func() { am.Put(-1, 7) },
+		"ArrayHashMap.EnsureTotalCapacity":     func() { am.EnsureTotalCapacity(100) },
+		"ArrayHashMap.SwapRemove":              func() { am.SwapRemove(1) },
+		"ArrayHashMap.SwapRemoveAt":            func() { am.SwapRemoveAt(1) },
+		"ArrayHashMap.FetchSwapRemove":         func() { am.FetchSwapRemove(1) },
+		"ArrayHashMap.OrderedRemove":           func() { am.OrderedRemove(1) },
+		"ArrayHashMap.OrderedRemoveAt":         func() { am.OrderedRemoveAt(1) },
+		"ArrayHashMap.OrderedRemoveAtMany":     func() { am.OrderedRemoveAtMany([]int{1}) },
+		"ArrayHashMap.FetchOrderedRemove":      func() { am.FetchOrderedRemove(1) },
+		"ArrayHashMap.Pop":                     func() { am.Pop() },
+		"ArrayHashMap.ShrinkRetainingCapacity": func() { am.ShrinkRetainingCapacity(1) },
+		"ArrayHashMap.DeleteFunc":              func() { am.DeleteFunc(func(k, _ int) bool { return k > 3 }) },
+		"ArrayHashMap.SortFunc":                func() { am.SortFunc(func(i, j int) int { return j - i }) },
+		"ArrayHashMap.SortStableFunc":          func() { am.SortStableFunc(func(i, j int) int { return j - i }) },
+		"ArrayHashMap.Clear":                   func() { am.Clear() },
+		"ArrayHashMap.ShrinkAndFree":           func() { am.ShrinkAndFree() },
+		"ArrayHashMap.Close":                   func() { am.Close() },
+		"StringHashMap.Drain": func() {
+			for range ss.Drain() {
 			}
 		},
 		"HashMap.Rehash":                    func() { m.Rehash() },
@@ -202,7 +234,7 @@ func TestMapLock(t *testing.T) {
 		"StringHashMap.Close":               func() { s.Close() },
 	} {
 		mustPanic(t, name, f, "generic: "+name+": pointers into the container are locked")
-		if m.Len() != 7 || s.Len() != 7 {
+		if m.Len() != 7 || s.Len() != 7 || am.Len() != n || ss.Len() != 7 || am.Keys()[6] != 6 || am.Index(6) != 6 {
 			t.Fatal(name)
 		}
 	}
@@ -213,6 +245,15 @@ func TestMapLock(t *testing.T) {
 	mustPanic(t, "still locked", func() { m.Remove(1) })
 	m.UnlockPointers()
 	s.UnlockPointers()
+	am.UnlockPointers()
+	ss.UnlockPointers()
+	mustPanic(t, "not locked", am.UnlockPointers, "generic: ArrayHashMap.UnlockPointers: not locked")
+	ss.Rehash()
+	if !am.SwapRemove(1) || !ss.Remove("1") || !ss.Contains("2") {
+		t.Error("Remove")
+	}
+	am.Close()
+	ss.Close()
 	mustPanic(t, "not locked", m.UnlockPointers, "not locked")
 	mustPanic(t, "not locked", s.UnlockPointers, "not locked")
 	if !m.Remove(1) || !s.Remove("1") {

@@ -2,79 +2,13 @@ package generic_test
 
 import (
 	"errors"
-	"maps"
 	"math"
 	"slices"
 	"testing"
 
 	"github.com/allod-dev/allod/generic"
 	"github.com/allod-dev/allod/mem"
-	"github.com/allod-dev/allod/testing/allocatortest"
 )
-
-// Every operation that fails leaves the map as it was, and succeeds when it is
-// tried again.
-func TestHashMapFailures(t *testing.T) {
-	type M = *generic.HashMap[string, *link]
-	type snapshot struct {
-		entries map[string]*link
-		cap     int
-	}
-	points := 0
-	for name, op := range map[string]func(m M) error{
-		"Put":           func(m M) error { return m.Put("new", &links[1]) },
-		"FetchPut":      func(m M) error { _, _, err := m.FetchPut("new", &links[1]); return err },
-		"GetOrPut":      func(m M) error { _, err := m.GetOrPut("new"); return err },
-		"GetOrPutValue": func(m M) error { _, err := m.GetOrPutValue("new", nil); return err },
-		"EnsureTotal":   func(m M) error { return m.EnsureTotalCapacity(100) },
-		"EnsureUnused":  func(m M) error { return m.EnsureUnusedCapacity(100) },
-		"ShrinkAndFree": func(m M) error { m.Remove("0"); m.ShrinkAndFree(); return nil },
-		"Clone": func(m M) error {
-			c, err := m.Clone()
-			if err == nil {
-				c.Close()
-			}
-			return err
-		},
-	} {
-		for _, n := range []int{0, 7, 12, 13, -25} {
-			// With a directory, a Put can do without memory where there is room
-			// in another part.
-			o := allocatortest.FailureOptions{MaySwallow: name == "ShrinkAndFree" || n < 0}
-			restore := func() {}
-			if n < 0 {
-				n = -n
-				restore = generic.SmallParts(1)
-			}
-			points += failures(t, o, true, allocatortest.Operation[M]{
-				Setup: func(a mem.Allocator) (M, error) {
-					m := generic.NewHashMap[string, *link](a)
-					for i := range n {
-						if err := m.Put(links[i].name, &links[i]); err != nil {
-							return nil, err
-						}
-					}
-					return m, nil
-				},
-				Run: func(m M) error {
-					err := op(m)
-					if err != nil { // what is there is found, memory or not
-						for i := range n {
-							if s, err := m.GetOrPut(links[i].name); err != nil || !s.Found {
-								t.Errorf("GetOrPut(%q): %v, %v", links[i].name, s.Found, err)
-							}
-						}
-					}
-					return err
-				},
-				Snapshot: func(m M) any { return snapshot{maps.Collect(m.All()), m.Cap()} },
-				Teardown: func(m M) { m.Close() },
-			})
-			restore()
-		}
-	}
-	t.Logf("%d failures injected", points)
-}
 
 func TestHashMapOverflow(t *testing.T) {
 	a := newChecked(t, mem.PlainOnly)

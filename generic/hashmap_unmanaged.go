@@ -215,6 +215,14 @@ func (m *HashMapUnmanaged[K, V]) GetPtrAdapted(hash uint64, equal func(K) bool) 
 	return nil
 }
 
+// GetKeyAdapted is GetKey on the terms of GetAdapted.
+func (m *HashMapUnmanaged[K, V]) GetKeyAdapted(hash uint64, equal func(K) bool) (key K, ok bool) {
+	if s := m.t.lookupFunc(m.t.adapted(hash, "generic: HashMap.GetKeyAdapted"), equal); s != nil {
+		return s.key, true
+	}
+	return key, false
+}
+
 // GetOrPutAdapted is GetOrPut on the terms of GetAdapted. Only if the map does
 // not hold the key, it calls key for it, which must have the hash and must not
 // touch the map. An error of key is returned as it is.

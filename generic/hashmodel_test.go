@@ -170,6 +170,103 @@ func (m arrayMap[K, V]) clone() (anyMap[K, V], error) {
 	return arrayMap[K, V]{c, m.t, m.order}, nil
 }
 
+// An anySet is what the sets have in common, which a map without values is.
+type anySet[K comparable] interface {
+	Get(k K) (K, bool)
+	Contains(k K) bool
+	Remove(k K) bool
+	DeleteFunc(del func(K) bool)
+	EnsureTotalCapacity(n int) error
+	EnsureUnusedCapacity(n int) error
+	Len() int
+	Cap() int
+	Clear()
+	ClearAndFree()
+	ShrinkAndFree()
+	Rehash()
+	All() iter.Seq[K]
+	Drain() iter.Seq[K]
+	Close() error
+}
+
+type setMap[K comparable] struct {
+	anySet[K]
+	add    func(k K) (added bool, err error)
+	cloned func() (setMap[K], error)
+}
+
+func hashSetMap[K comparable](s *generic.HashSet[K]) setMap[K] {
+	return setMap[K]{s, s.Add, func() (setMap[K], error) {
+		c, err := s.Clone()
+		return hashSetMap(c), err
+	}}
+}
+
+func stringSetMap(s *generic.StringHashSet) setMap[string] {
+	add := func(k string) (bool, error) {
+		own, added, err := s.Add(k)
+		if got, ok := s.Get(k); err == nil && (!ok || got != own || own != k) {
+			return false, fmt.Errorf("the set's copy of %q is %q", k, own)
+		}
+		return added, err
+	}
+	return setMap[string]{s, add, func() (setMap[string], error) {
+		c, err := s.Clone()
+		return stringSetMap(c), err
+	}}
+}
+
+func (s setMap[K]) Put(k K, _ struct{}) error {
+	_, err := s.add(k)
+	return err
+}
+
+func (s setMap[K]) FetchPut(k K, _ struct{}) (_ struct{}, had bool, err error) {
+	added, err := s.add(k)
+	return struct{}{}, err == nil && !added, err
+}
+
+func (s setMap[K]) GetOrPut(k K) (generic.Slot[K, struct{}], error) {
+	added, err := s.add(k)
+	own, _ := s.anySet.Get(k)
+	return generic.Slot[K, struct{}]{Key: own, Value: new(struct{}), Found: !added}, err
+}
+
+func (s setMap[K]) Get(k K) (_ struct{}, ok bool) {
+	_, ok = s.anySet.Get(k)
+	return struct{}{}, ok
+}
+
+func (s setMap[K]) GetPtr(k K) *struct{} {
+	if s.Contains(k) {
+		return new(struct{})
+	}
+	return nil
+}
+
+func (s setMap[K]) FetchRemove(k K) (_ struct{}, ok bool) { return struct{}{}, s.Remove(k) }
+
+func (s setMap[K]) DeleteFunc(del func(K, struct{}) bool) {
+	s.anySet.DeleteFunc(func(k K) bool { return del(k, struct{}{}) })
+}
+
+func (s setMap[K]) All() iter.Seq2[K, struct{}]   { return paired(s.anySet.All()) }
+func (s setMap[K]) Drain() iter.Seq2[K, struct{}] { return paired(s.anySet.Drain()) }
+
+func paired[K any](seq iter.Seq[K]) iter.Seq2[K, struct{}] {
+	return func(yield func(K, struct{}) bool) { seq(func(k K) bool { return yield(k, struct{}{}) }) }
+}
+
+func (s setMap[K]) clone() (anyMap[K, struct{}], error) {
+	c, err := s.cloned()
+	if err != nil {
+		return s, err
+	}
+	s.Rehash()
+	s.Close()
+	return c, nil
+}
+
 // mapModel returns a program that runs on the map that make returns and on a Go
 // map.
 func mapModel[K, V comparable](make func(t *testing.T, a mem.Allocator) anyMap[K, V], key func(byte) K, value func(byte) V) modelProgram {
@@ -216,7 +313,11 @@ func (r *mapRun[K, V]) pass() (passed, k K) {
 			r.buf[i] = '!'
 		}
 		r.buf = append(r.buf[:0], s...)
-		if _, owns := any(r.m).(stringMap[V]); owns {
+		_, owns := any(r.m).(stringMap[V])
+		if set, ok := any(r.m).(setMap[string]); ok {
+			_, owns = set.anySet.(*generic.StringHashSet)
+		}
+		if owns {
 			return any(stringOf(r.buf)).(K), k
 		}
 	}
@@ -370,6 +471,14 @@ func newStringMap[V any](_ *testing.T, a mem.Allocator) anyMap[string, V] {
 	return stringMap[V]{generic.NewStringHashMap[V](a)}
 }
 
+func newHashSet[K comparable](_ *testing.T, a mem.Allocator) anyMap[K, struct{}] {
+	return hashSetMap(generic.NewHashSet[K](a))
+}
+
+func newStringSet(_ *testing.T, a mem.Allocator) anyMap[string, struct{}] {
+	return stringSetMap(generic.NewStringHashSet(a))
+}
+
 // mapModels are maps of every kind, for memory that holds no pointers.
 var mapModels = []modelProgram{
 	mapModel(newHashMap, func(b byte) uint64 { return uint64(b) << 32 }, func(b byte) uint32 { return uint32(b) }),
@@ -383,6 +492,8 @@ var mapModels = []modelProgram{
 		return float64(b - b%2)
 	}, id),
 	mapModel(newHashMap, func(b byte) struct{} { return struct{}{} }, id),
+	mapModel(newHashSet, func(b byte) triple { return triple{uint16(b), 1, uint16(b % 3)} }, func(byte) struct{} { return struct{}{} }),
+	mapModel(newStringSet, words, func(byte) struct{} { return struct{}{} }),
 	mapModel(newStringMap, words, id),
 	mapModel(newStringMap, words, func(byte) struct{} { return struct{}{} }),
 	mapModel(newArrayMap, func(b byte) int { return int(b) }, id),
@@ -395,6 +506,7 @@ var mapModels = []modelProgram{
 var pointerMapModels = []modelProgram{
 	mapModel(newHashMap, func(b byte) string { return links[b].name }, func(b byte) *link { return &links[b] }),
 	mapModel(newHashMap, func(b byte) *link { return &links[b] }, id),
+	mapModel(newHashSet, func(b byte) *link { return &links[b] }, func(byte) struct{} { return struct{}{} }),
 	mapModel(newStringMap, words, func(b byte) link { return links[b] }),
 	mapModel(newArrayMap, func(b byte) string { return links[b].name }, func(b byte) *link { return &links[b] }),
 }

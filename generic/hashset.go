@@ -120,3 +120,23 @@ func (s *HashSet[K]) All() iter.Seq[K] { return s.u.All() }
 // Drain yields the keys and removes each before it is yielded, on the terms of
 // All. Those that a loop does not get to stay.
 func (s *HashSet[K]) Drain() iter.Seq[K] { return s.u.Drain() }
+
+// GetAdapted is Get by something else than a K: it returns the key with the given
+// hash, in the sense of the set's [Context], for which equal returns true. It
+// panics if the set has no Context.
+func (s *HashSet[K]) GetAdapted(hash uint64, equal func(K) bool) (key K, ok bool) {
+	return s.u.GetAdapted(hash, equal)
+}
+
+// AddAdapted is Add on the terms of GetAdapted. Only if the set does not hold the
+// key, it calls key for it, which must have the hash and must not touch the set.
+// An error of key is returned as it is.
+func (s *HashSet[K]) AddAdapted(hash uint64, equal func(K) bool, key func() (K, error)) (added bool, err error) {
+	return s.u.AddAdapted(s.a, hash, equal, key)
+}
+
+// RemoveAdapted is Remove on the terms of GetAdapted, and returns the key, which
+// may have to be freed.
+func (s *HashSet[K]) RemoveAdapted(hash uint64, equal func(K) bool) (key K, ok bool) {
+	return s.u.RemoveAdapted(hash, equal)
+}

@@ -9,7 +9,8 @@ import (
 
 // A HashSetUnmanaged is a set of keys, with the allocator handed to every call
 // that may need it: a [HashMapUnmanaged] without values, and all that is said
-// there about keys, memory, time and pointers holds here. [HashSet] is the same
+// there about keys, memory and time holds here. A set hands out copies of keys and
+// no pointers into itself, so that there is nothing to lock. [HashSet] is the same
 // with the allocator stored.
 //
 // A set is for one goroutine at a time. The zero value is an empty set, ready
@@ -84,6 +85,43 @@ func (s *HashSetUnmanaged[K]) DeleteFunc(del func(K) bool) {
 		}
 	}
 	s.check()
+}
+
+// GetAdapted is Get by something else than a K: it returns the key with the given
+// hash, in the sense of the set's [Context], for which equal returns true. It
+// panics if the set has no Context.
+func (s *HashSetUnmanaged[K]) GetAdapted(hash uint64, equal func(K) bool) (key K, ok bool) {
+	if e := s.t.lookupFunc(s.t.adapted(hash, "generic: HashSet.GetAdapted"), equal); e != nil {
+		return e.key, true
+	}
+	return key, false
+}
+
+// AddAdapted is Add on the terms of GetAdapted. Only if the set does not hold the
+// key, it calls key for it, which must have the hash and must not touch the set.
+// An error of key is returned as it is.
+func (s *HashSetUnmanaged[K]) AddAdapted(a mem.Allocator, hash uint64, equal func(K) bool, key func() (K, error)) (added bool, err error) {
+	_, found, err := s.t.entryAdapted(a, hash, equal, key, "generic: HashSet.AddAdapted")
+	if err != nil {
+		return false, err
+	}
+	s.check()
+	return !found, nil
+}
+
+// RemoveAdapted is Remove on the terms of GetAdapted, and returns the key, which
+// may have to be freed.
+func (s *HashSetUnmanaged[K]) RemoveAdapted(hash uint64, equal func(K) bool) (key K, ok bool) {
+	const method = "generic: HashSet.RemoveAdapted"
+	h := s.t.adapted(hash, method)
+	e := s.t.lookupFunc(h, equal)
+	if e == nil {
+		return key, false
+	}
+	key = e.key
+	s.t.remove(h, e, method)
+	s.check()
+	return key, true
 }
 
 // Rehash puts every key where it is found soonest. It takes no memory. There is

@@ -7,6 +7,7 @@ import (
 	"testing/iotest"
 
 	"github.com/allod-dev/allod/generic"
+	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/mem"
 	"github.com/allod-dev/allod/testing/allocatortest"
 )
@@ -15,7 +16,7 @@ var none allocatortest.FailureOptions
 
 // injections are the cases of [TestInjectedPoints]: a container of some sizes,
 // and all its operations that may ask for memory.
-var injections = slices.Concat(sequenceInjections, queueInjections, mapInjections, stringInjections)
+var injections = slices.Concat(sequenceInjections, queueInjections, mapInjections, stringInjections, sharedInjections)
 
 // take gives back a slice that a container gave up.
 func take[T any](a mem.Allocator, s []T, err error) error {
@@ -152,6 +153,7 @@ var sequenceInjections = []injection{
 		return s, nil
 	}, func(s *generic.BitStack) any { return []any{slices.Collect(s.Values()), s.Cap()} }, operations[*generic.BitStack]{
 		"Clone":                func(s *generic.BitStack, n int) error { return closing(s.Clone()) },
+		"EnsureTotalCapacity":  func(s *generic.BitStack, n int) error { return s.EnsureTotalCapacity(10_000) },
 		"EnsureUnusedCapacity": func(s *generic.BitStack, n int) error { return s.EnsureUnusedCapacity(10_000) },
 		"Push":                 func(s *generic.BitStack, n int) error { return s.Push(true) },
 	}),
@@ -244,6 +246,15 @@ var queueInjections = []injection{
 	}),
 }
 
+// treeSizes are those of trees whose nodes are all full, below a full root in the
+// end. With invariants, a tree looks at all of itself again and again.
+var treeSizes = func() []int {
+	if invariant.Enabled {
+		return []int{0, 64, 256}
+	}
+	return []int{0, 64, 256, 64 * 64}
+}()
+
 type linkTree = *generic.BTreeMap[int, link, generic.Ascending[int]]
 
 // hashed is what adapted lookups need: a hash that is known.
@@ -252,10 +263,19 @@ var hashed = generic.Context[string]{
 	Equal: func(a, b string) bool { return a == b },
 }
 
+var hashedInts = generic.Context[int]{
+	Hash:  func(k int) uint64 { return uint64(k) },
+	Equal: func(a, b int) bool { return a == b },
+}
+
+// is returns what an adapted lookup of k needs.
+func is[K comparable](c *generic.Context[K], k K) (hash uint64, equal func(K) bool, key func() (K, error)) {
+	return c.Hash(k), func(x K) bool { return x == k }, func() (K, error) { return k, nil }
+}
+
 var mapInjections = []injection{
-	inject(none, true, []int{7, 12, 14}, func(a mem.Allocator, n int) (*generic.HashMap[string, *link], error) {
+	inject(none, true, []int{0, 7, 12, 14, -7, -25}, func(a mem.Allocator, n int) (*generic.HashMap[string, *link], error) {
 		m := generic.NewHashMap[string, *link](a)
-		m.SetContext(&hashed)
 		for i := range n {
 			if err := m.Put(links[i].name, &links[i]); err != nil {
 				return nil, err
@@ -275,7 +295,10 @@ var mapInjections = []injection{
 			return err
 		},
 		"GetOrPutAdapted": func(m *generic.HashMap[string, *link], n int) error {
-			_, err := m.GetOrPutAdapted(hashed.Hash("new"), func(k string) bool { return k == "new" }, func() (string, error) { return "new", nil })
+			c := generic.NewHashMap[string, *link](m.Allocator()) // with a Context
+			defer c.Close()
+			c.SetContext(&hashed)
+			_, err := c.GetOrPutAdapted(is(&hashed, "new"))
 			return err
 		},
 		"Put": func(m *generic.HashMap[string, *link], n int) error { return m.Put("new", &links[1]) },
@@ -287,8 +310,9 @@ var mapInjections = []injection{
 			return nil
 		},
 	}),
-	inject(none, false, []int{0, 7, 14}, func(a mem.Allocator, n int) (*generic.HashSet[int], error) {
+	inject(none, false, []int{0, 7, 14, -7, -25}, func(a mem.Allocator, n int) (*generic.HashSet[int], error) {
 		s := generic.NewHashSet[int](a)
+		s.SetContext(&hashedInts)
 		for i := range n {
 			if _, err := s.Add(i); err != nil {
 				return nil, err
@@ -297,6 +321,7 @@ var mapInjections = []injection{
 		return s, nil
 	}, func(s *generic.HashSet[int]) any { return []any{slices.Sorted(s.All()), s.Cap()} }, operations[*generic.HashSet[int]]{
 		"Add":                  func(s *generic.HashSet[int], n int) error { _, err := s.Add(n); return err },
+		"AddAdapted":           func(s *generic.HashSet[int], n int) error { _, err := s.AddAdapted(is(&hashedInts, n)); return err },
 		"Clone":                func(s *generic.HashSet[int], n int) error { return closing(s.Clone()) },
 		"EnsureTotalCapacity":  func(s *generic.HashSet[int], n int) error { return s.EnsureTotalCapacity(100) },
 		"EnsureUnusedCapacity": func(s *generic.HashSet[int], n int) error { return s.EnsureUnusedCapacity(90) },
@@ -304,6 +329,7 @@ var mapInjections = []injection{
 	}),
 	inject(none, false, []int{0, 7, 14}, func(a mem.Allocator, n int) (*generic.ArrayHashMap[int, int], error) {
 		m := generic.NewArrayHashMap[int, int](a)
+		m.SetContext(&hashedInts)
 		for i := range n {
 			if err := m.Put(i, i); err != nil {
 				return nil, err
@@ -318,7 +344,12 @@ var mapInjections = []injection{
 		"EnsureUnusedCapacity": func(m *generic.ArrayHashMap[int, int], n int) error { return m.EnsureUnusedCapacity(90) },
 		"FetchPut":             func(m *generic.ArrayHashMap[int, int], n int) error { _, _, err := m.FetchPut(n, 1); return err },
 		"GetOrPut":             func(m *generic.ArrayHashMap[int, int], n int) error { _, err := m.GetOrPut(n); return err },
-		"Put":                  func(m *generic.ArrayHashMap[int, int], n int) error { return m.Put(n, n) },
+		"GetOrPutAdapted": func(m *generic.ArrayHashMap[int, int], n int) error {
+			_, err := m.GetOrPutAdapted(is(&hashedInts, n))
+			return err
+		},
+		"GetOrPutValue": func(m *generic.ArrayHashMap[int, int], n int) error { _, err := m.GetOrPutValue(n, 1); return err },
+		"Put":           func(m *generic.ArrayHashMap[int, int], n int) error { return m.Put(n, n) },
 		"ShrinkAndFree": func(m *generic.ArrayHashMap[int, int], n int) error {
 			for m.Len() > 2 {
 				m.Pop()
@@ -327,20 +358,10 @@ var mapInjections = []injection{
 			return nil
 		},
 	}),
-	inject(none, false, []int{0}, func(a mem.Allocator, n int) (*generic.ConcurrentMap[int, int], error) {
-		return generic.NewConcurrentMap[int, int](a), nil
-	}, func(m *generic.ConcurrentMap[int, int]) any { return maps.Collect(m.All()) }, operations[*generic.ConcurrentMap[int, int]]{
-		"FetchPut": func(m *generic.ConcurrentMap[int, int], n int) error { _, _, err := m.FetchPut(1, 1); return err },
-		"GetOrPut": func(m *generic.ConcurrentMap[int, int], n int) error { _, _, err := m.GetOrPut(1, 1); return err },
-		"Put":      func(m *generic.ConcurrentMap[int, int], n int) error { return m.Put(1, 1) },
-		"Update": func(m *generic.ConcurrentMap[int, int], n int) error {
-			return m.Update(1, func(*int, bool) bool { return true })
-		},
-	}),
-	inject(none, true, []int{64, 256}, func(a mem.Allocator, n int) (linkTree, error) { // of full leaves
+	inject(none, true, treeSizes, func(a mem.Allocator, n int) (linkTree, error) {
 		m := generic.NewBTreeMap[int, link](a)
 		for i := range n {
-			if err := m.Put(2*i, links[i]); err != nil {
+			if err := m.Put(2*i, links[i%256]); err != nil {
 				return m, err
 			}
 		}
@@ -350,6 +371,7 @@ var mapInjections = []injection{
 		"FetchPut":           func(m linkTree, n int) error { _, _, err := m.FetchPut(2*n+1, links[1]); return err },
 		"GetOrPut":           func(m linkTree, n int) error { _, _, err := m.GetOrPut(2*n + 1); return err },
 		"Put":                func(m linkTree, n int) error { return m.Put(2*n+1, links[1]) },
+		"Put: in front":      func(m linkTree, n int) error { return m.Put(-1, links[1]) },
 		"Put: in the middle": func(m linkTree, n int) error { return m.Put(n|1, links[1]) },
 		"Load": func(m linkTree, n int) error {
 			c := generic.NewBTreeMap[int, link](m.Allocator())
@@ -369,7 +391,7 @@ func shrinkTo(s *generic.HashSet[int], n int) {
 const full = 1 << 20
 
 var stringInjections = []injection{
-	inject(none, false, []int{0, 7, 14}, func(a mem.Allocator, n int) (*generic.StringHashMap[int], error) {
+	inject(none, false, []int{0, 7, 12, 14, -7, -25}, func(a mem.Allocator, n int) (*generic.StringHashMap[int], error) {
 		m := generic.NewStringHashMap[int](a)
 		for i := range n {
 			if _, err := m.Put(stringKey(i), i); err != nil {
@@ -389,17 +411,24 @@ var stringInjections = []injection{
 		"EnsureUnusedCapacity": func(m *generic.StringHashMap[int], n int) error { return m.EnsureUnusedCapacity(100) },
 		"FetchPut":             func(m *generic.StringHashMap[int], n int) error { _, _, err := m.FetchPut("new", 1); return err },
 		"GetOrPut":             func(m *generic.StringHashMap[int], n int) error { _, err := m.GetOrPut("new"); return err },
-		"GetOrPutValue":        func(m *generic.StringHashMap[int], n int) error { _, err := m.GetOrPutValue("new", 1); return err },
-		"Put":                  func(m *generic.StringHashMap[int], n int) error { _, err := m.Put("new", 1); return err },
-		"Put: no bytes":        func(m *generic.StringHashMap[int], n int) error { _, err := m.Put("", 1); return err },
-		"PutBytes":             func(m *generic.StringHashMap[int], n int) error { _, err := m.PutBytes([]byte("new"), 1); return err },
+		"GetOrPutAdapted": func(m *generic.StringHashMap[int], n int) error {
+			c := generic.NewStringHashMap[int](m.Allocator()) // with a Context
+			defer c.Close()
+			c.SetContext(&hashed)
+			_, err := c.GetOrPutAdapted(is(&hashed, "new"))
+			return err
+		},
+		"GetOrPutValue": func(m *generic.StringHashMap[int], n int) error { _, err := m.GetOrPutValue("new", 1); return err },
+		"Put":           func(m *generic.StringHashMap[int], n int) error { _, err := m.Put("new", 1); return err },
+		"Put: no bytes": func(m *generic.StringHashMap[int], n int) error { _, err := m.Put("", 1); return err },
+		"PutBytes":      func(m *generic.StringHashMap[int], n int) error { _, err := m.PutBytes([]byte("new"), 1); return err },
 		"ShrinkAndFree": func(m *generic.StringHashMap[int], n int) error {
 			m.DeleteFunc(func(_ string, v int) bool { return v >= 2 })
 			m.ShrinkAndFree()
 			return nil
 		},
 	}),
-	inject(none, false, []int{0, 7, 14}, func(a mem.Allocator, n int) (*generic.StringHashSet, error) {
+	inject(none, false, []int{0, 7, 14, -7, -25}, func(a mem.Allocator, n int) (*generic.StringHashSet, error) {
 		s := generic.NewStringHashSet(a)
 		for i := range n {
 			if _, _, err := s.Add(stringKey(i)); err != nil {
@@ -408,6 +437,13 @@ var stringInjections = []injection{
 		}
 		return s, nil
 	}, func(s *generic.StringHashSet) any { return []any{cloned(s.All()), s.Cap()} }, operations[*generic.StringHashSet]{
+		"AddAdapted": func(s *generic.StringHashSet, n int) error {
+			c := generic.NewStringHashSet(s.Allocator()) // with a Context
+			defer c.Close()
+			c.SetContext(&hashed)
+			_, _, err := c.AddAdapted(is(&hashed, "new"))
+			return err
+		},
 		"Add":                  func(s *generic.StringHashSet, n int) error { _, _, err := s.Add("new"); return err },
 		"Clone":                func(s *generic.StringHashSet, n int) error { return closing(s.Clone()) },
 		"EnsureTotalCapacity":  func(s *generic.StringHashSet, n int) error { return s.EnsureTotalCapacity(100) },
@@ -510,8 +546,104 @@ var stringInjections = []injection{
 			return err
 		},
 	}),
-	// A cache gives up what it has before it fails.
-	inject(allocatortest.FailureOptions{MaySwallow: true}, false, []int{0, 5, 24}, func(a mem.Allocator, n int) (*generic.Cache, error) {
+}
+
+// many puts entries one after the other, so that some of the shards of a
+// container grow, and removes them if one fails.
+func many(put func(k int) error, remove func(k int) bool) error {
+	for k := range 24 {
+		if err := put(1000 + k); err != nil {
+			for i := range k {
+				remove(1000 + i)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+type (
+	sharedMap     = *generic.ConcurrentMap[int, link]
+	sharedStrings = *generic.StringConcurrentMap[link]
+)
+
+var sharedInjections = []injection{
+	inject(none, true, []int{0, 100}, func(a mem.Allocator, n int) (sharedMap, error) {
+		m := generic.NewConcurrentMap[int, link](a)
+		for i := range n {
+			if err := m.Put(i, links[i]); err != nil {
+				return nil, err
+			}
+		}
+		return m, nil
+	}, func(m sharedMap) any { return maps.Collect(m.All()) }, operations[sharedMap]{
+		"Clone":    func(m sharedMap, n int) error { return closing(m.Clone()) },
+		"FetchPut": func(m sharedMap, n int) error { _, _, err := m.FetchPut(n, links[1]); return err },
+		"GetOrPut": func(m sharedMap, n int) error { _, _, err := m.GetOrPut(n, links[1]); return err },
+		"Put":      func(m sharedMap, n int) error { return m.Put(n, links[1]) },
+		"Put: many": func(m sharedMap, n int) error {
+			return many(func(k int) error { return m.Put(k, links[1]) }, m.Remove)
+		},
+		"Update": func(m sharedMap, n int) error {
+			return m.Update(n, func(*link, bool) bool { return true })
+		},
+		"Update: many": func(m sharedMap, n int) error {
+			return many(func(k int) error { return m.Update(k, func(*link, bool) bool { return true }) }, m.Remove)
+		},
+	}),
+	inject(none, true, []int{0, 100}, func(a mem.Allocator, n int) (sharedStrings, error) {
+		m := generic.NewStringConcurrentMap[link](a)
+		for i := range n {
+			if err := m.Put(stringKey(i), links[i]); err != nil {
+				return nil, err
+			}
+		}
+		return m, nil
+	}, func(m sharedStrings) any {
+		entries := map[string]link{}
+		for k, v := range m.All() {
+			entries[strings.Clone(k)] = v
+		}
+		return entries
+	}, operations[sharedStrings]{
+		"Clone":    func(m sharedStrings, n int) error { return closing(m.Clone()) },
+		"FetchPut": func(m sharedStrings, n int) error { _, _, err := m.FetchPut("new", links[1]); return err },
+		"GetOrPut": func(m sharedStrings, n int) error { _, _, err := m.GetOrPut("new", links[1]); return err },
+		"Put":      func(m sharedStrings, n int) error { return m.Put("new", links[1]) },
+		"PutBytes": func(m sharedStrings, n int) error { return m.PutBytes([]byte("new"), links[1]) },
+		"Put: many": func(m sharedStrings, n int) error {
+			return many(func(k int) error { return m.Put(stringKey(k), links[1]) }, func(k int) bool { return m.Remove(stringKey(k)) })
+		},
+		"Update": func(m sharedStrings, n int) error {
+			return m.Update("new", func(*link, bool) bool { return true })
+		},
+	}),
+	inject(none, false, []int{0, 100}, func(a mem.Allocator, n int) (*generic.ConcurrentBufMap, error) {
+		m := generic.NewConcurrentBufMap(a)
+		for i := range n {
+			if err := m.Put(stringKey(i), []byte("value")); err != nil {
+				return nil, err
+			}
+		}
+		return m, nil
+	}, func(m *generic.ConcurrentBufMap) any {
+		entries := map[string]string{}
+		for k, v := range m.All() {
+			entries[strings.Clone(k)] = string(v)
+		}
+		return entries
+	}, operations[*generic.ConcurrentBufMap]{
+		"Clone": func(m *generic.ConcurrentBufMap, n int) error { return closing(m.Clone()) },
+		"Put":   func(m *generic.ConcurrentBufMap, n int) error { return m.Put("new", []byte("value")) },
+		"Put: of a key that may be there": func(m *generic.ConcurrentBufMap, n int) error {
+			return m.Put(stringKey(0), []byte("another value"))
+		},
+		"Put: many": func(m *generic.ConcurrentBufMap, n int) error {
+			return many(func(k int) error { return m.Put(stringKey(k), []byte("value")) }, func(k int) bool { return m.Remove(stringKey(k)) })
+		},
+	}),
+	// A cache gives up what it has before it fails, but not what it is to replace.
+	inject(allocatortest.FailureOptions{MaySwallow: true}, false, []int{0, 5, 16, 24}, func(a mem.Allocator, n int) (*generic.Cache, error) {
 		c := generic.NewCache(a, 1<<20)
 		for i := range n {
 			if err := c.Put(stringKey(i), []byte("value")); err != nil {
@@ -521,6 +653,14 @@ var stringInjections = []injection{
 		return c, nil
 	}, func(c *generic.Cache) any { return c.Contains("new") }, operations[*generic.Cache]{
 		"Put": func(c *generic.Cache, n int) error { return c.Put("new", []byte("value")) },
+		"Put: of a key that may be there": func(c *generic.Cache, n int) error {
+			had := c.Contains(stringKey(0))
+			err := c.Put(stringKey(0), []byte("another value"))
+			if v, ok := c.AppendGet(nil, stringKey(0)); err != nil && had && (!ok || string(v) != "value") {
+				panic("a Put that failed gave up what it was to replace")
+			}
+			return err
+		},
 	}),
 }
 

@@ -120,6 +120,19 @@ func (l *IntrusiveSinglyLinkedList[T, N]) All() iter.Seq[N] {
 	}
 }
 
+// Drain removes the values one by one, the first one first, and yields each when
+// it is in no list any more, until none is left or the loop ends. Values may be
+// added meanwhile.
+func (l *IntrusiveSinglyLinkedList[T, N]) Drain() iter.Seq[N] {
+	return func(yield func(N) bool) {
+		for n := l.PopFront(); n != nil; n = l.PopFront() {
+			if !yield(n) {
+				return
+			}
+		}
+	}
+}
+
 // Clear lets go of all values, one by one, so that each may enter another list.
 func (l *IntrusiveSinglyLinkedList[T, N]) Clear() {
 	for l.PopFront() != nil {
@@ -298,6 +311,19 @@ func (l *IntrusiveDoublyLinkedList[T, N]) Backward() iter.Seq[N] {
 				return
 			}
 			at = prev
+		}
+	}
+}
+
+// Drain removes the values one by one, the first one first, and yields each when
+// it is in no list any more, until none is left or the loop ends. Values may be
+// added meanwhile.
+func (l *IntrusiveDoublyLinkedList[T, N]) Drain() iter.Seq[N] {
+	return func(yield func(N) bool) {
+		for n := l.PopFront(); n != nil; n = l.PopFront() {
+			if !yield(n) {
+				return
+			}
 		}
 	}
 }

@@ -193,45 +193,6 @@ func TestSinglyLinkedListModel(t *testing.T) { testModel(t, singlyPrograms...) }
 func FuzzDoublyLinkedList(f *testing.F) { fuzzModel(f, doublyPrograms...) }
 func FuzzSinglyLinkedList(f *testing.F) { fuzzModel(f, singlyPrograms...) }
 
-func TestLinkedListFailures(t *testing.T) {
-	type D = *generic.DoublyLinkedList[link]
-	type S = *generic.SinglyLinkedList[link]
-	points := 0
-	for _, op := range []func(l D) error{
-		func(l D) error { _, err := l.PushFront(links[1]); return err },
-		func(l D) error { _, err := l.PushBack(links[1]); return err },
-		func(l D) error { _, err := l.InsertBefore(l.First(), links[1]); return err },
-		func(l D) error { _, err := l.InsertAfter(l.First(), links[1]); return err },
-		func(l D) error { return closing(l.Clone()) },
-	} {
-		points += failures(t, allocatortest.FailureOptions{}, true, allocatortest.Operation[D]{
-			Setup: func(a mem.Allocator) (D, error) {
-				l := generic.NewDoublyLinkedList[link](a)
-				_, err1 := l.PushFront(links[1])
-				_, err2 := l.PushFront(links[2])
-				return l, errors.Join(err1, err2)
-			},
-			Run: op, Snapshot: func(l D) any { return slices.Collect(l.Values()) }, Teardown: func(l D) { l.Close() },
-		})
-	}
-	for _, op := range []func(l S) error{
-		func(l S) error { _, err := l.PushFront(links[1]); return err },
-		func(l S) error { _, err := l.InsertAfter(l.First(), links[1]); return err },
-		func(l S) error { return closing(l.Clone()) },
-	} {
-		points += failures(t, allocatortest.FailureOptions{}, true, allocatortest.Operation[S]{
-			Setup: func(a mem.Allocator) (S, error) {
-				l := generic.NewSinglyLinkedList[link](a)
-				_, err1 := l.PushFront(links[1])
-				_, err2 := l.PushFront(links[2])
-				return l, errors.Join(err1, err2)
-			},
-			Run: op, Snapshot: func(l S) any { return slices.Collect(l.Values()) }, Teardown: func(l S) { l.Close() },
-		})
-	}
-	t.Logf("%d failures injected", points)
-}
-
 type task struct {
 	generic.DoublyLinks[task]
 	generic.SinglyLinks[task]
@@ -290,7 +251,26 @@ func TestIntrusiveLists(t *testing.T) {
 			t.Fatalf("%s: %v", name, got)
 		}
 	}
+	for n := range d.Drain() {
+		if d.PushBack(n); n.id == 2 { // and comes again, at the end
+			break
+		}
+	}
+	if got := ids(d.All()); !slices.Equal(got, []int{3, 0, 1, 2}) {
+		t.Error(got)
+	}
+	for n := range d.Drain() {
+		if n.id == 1 {
+			break
+		}
+	}
+	if got := ids(d.All()); !slices.Equal(got, []int{2}) || s.First() != &tasks[0] && s.First() != &tasks[2] {
+		t.Error(got)
+	}
 	d.Clear()
+	if got := ids(s.Drain()); len(got) == 0 || s.First() != nil {
+		t.Error(got)
+	}
 	s.Clear()
 	if d.PopFront() != nil || d.PopBack() != nil || s.PopFront() != nil || s.First() != nil {
 		t.Error("something is left")
@@ -336,3 +316,137 @@ func TestLinkedListMemory(t *testing.T) {
 	u.Concat(&v)
 	u.Close(heap.GC{})
 }
+
+// intrusiveProgram runs a tape on two lists of each kind, which values go from
+// one to the other of, and on slices of their numbers.
+func intrusiveProgram(t *testing.T, _ *checked, p *tape) {
+	var d [2]generic.IntrusiveDoublyLinkedList[task, *task]
+	var s [2]generic.IntrusiveSinglyLinkedList[task, *task]
+	tasks := make([]task, 12)
+	for i := range tasks {
+		tasks[i].id = i
+	}
+	var md, ms [2][]int
+	free := func(m [2][]int, n int) bool { return !slices.Contains(m[0], n) && !slices.Contains(m[1], n) }
+	for p.more() {
+		op, which, n := p.next()%13, p.next()%2, p.index(len(tasks))
+		l, m, node := &d[which], &md[which], &tasks[n]
+		at := slices.Index(*m, n)
+		sl, sm := &s[which], &ms[which]
+		sat := slices.Index(*sm, n)
+		switch op {
+		case 0, 1, 2:
+			if free(md, n) {
+				l.PushBack(node)
+				*m = append(*m, n)
+			}
+			if free(ms, n) {
+				sl.PushFront(node)
+				*sm = slices.Insert(*sm, 0, n)
+			}
+		case 3:
+			if free(md, n) {
+				l.PushFront(node)
+				*m = slices.Insert(*m, 0, n)
+			}
+		case 4, 5:
+			if free(md, n) && len(*m) > 0 {
+				i := p.index(len(*m))
+				if op == 4 {
+					l.InsertBefore(&tasks[(*m)[i]], node)
+					*m = slices.Insert(*m, i, n)
+				} else {
+					l.InsertAfter(&tasks[(*m)[i]], node)
+					*m = slices.Insert(*m, i+1, n)
+				}
+			}
+			if free(ms, n) && len(*sm) > 0 {
+				i := p.index(len(*sm))
+				sl.InsertAfter(&tasks[(*sm)[i]], node)
+				*sm = slices.Insert(*sm, i+1, n)
+			}
+		case 6:
+			if at >= 0 {
+				l.Remove(node)
+				*m = slices.Delete(*m, at, at+1)
+			}
+			if sl.Remove(node) != (sat >= 0) {
+				t.Fatalf("Remove(%d), want %v", n, sat >= 0)
+			}
+			if sat >= 0 {
+				*sm = slices.Delete(*sm, sat, sat+1)
+			}
+		case 7:
+			if at >= 0 {
+				l.MoveToFront(node)
+				*m = slices.Insert(slices.Delete(*m, at, at+1), 0, n)
+			}
+			if sat >= 0 {
+				got := sl.RemoveAfter(node)
+				if (got != nil) != (sat+1 < len(*sm)) || got != nil && got.id != (*sm)[sat+1] {
+					t.Fatalf("RemoveAfter(%d) of %v", n, *sm)
+				}
+				*sm = slices.Delete(*sm, sat+1, min(sat+2, len(*sm)))
+			}
+		case 8:
+			if at >= 0 {
+				l.MoveToBack(node)
+				*m = append(slices.Delete(*m, at, at+1), n)
+			}
+			sl.Reverse()
+			slices.Reverse(*sm)
+		case 9:
+			got := l.PopFront()
+			if (got != nil) != (len(*m) > 0) || got != nil && got.id != (*m)[0] {
+				t.Fatalf("PopFront of %v", *m)
+			}
+			*m = slices.Delete(*m, 0, min(1, len(*m)))
+		case 10:
+			got := l.PopBack()
+			if (got != nil) != (len(*m) > 0) || got != nil && got.id != (*m)[len(*m)-1] {
+				t.Fatalf("PopBack of %v", *m)
+			}
+			*m = (*m)[:max(0, len(*m)-1)]
+		case 11:
+			l.Concat(&d[1-which])
+			*m, md[1-which] = append(*m, md[1-which]...), nil
+		case 12: // the loop removes what it is at
+			for v := range l.All() {
+				if v.id%3 == n%3 {
+					l.Remove(v)
+				}
+			}
+			for v := range sl.All() {
+				if v.id%3 == n%3 {
+					sl.Remove(v)
+				}
+			}
+			gone := func(id int) bool { return id%3 == n%3 }
+			*m, *sm = slices.DeleteFunc(*m, gone), slices.DeleteFunc(*sm, gone)
+		}
+		for i := range d {
+			var forth, back, singly []int
+			for v := range d[i].All() {
+				forth = append(forth, v.id)
+			}
+			for v := range d[i].Backward() {
+				back = append(back, v.id)
+			}
+			for v := range s[i].All() {
+				singly = append(singly, v.id)
+			}
+			if !slices.Equal(forth, md[i]) || !slices.Equal(reversed(back), md[i]) || d[i].Len() != len(md[i]) ||
+				!slices.Equal(singly, ms[i]) || s[i].Len() != len(ms[i]) {
+				t.Fatalf("operation %d: %v, %v and %v; want %v and %v", op, forth, back, singly, md[i], ms[i])
+			}
+		}
+	}
+}
+
+func TestIntrusiveListsModel(t *testing.T) {
+	for seed := range uint64(3) {
+		intrusiveProgram(t, nil, &tape{program(seed, 1500)})
+	}
+}
+
+func FuzzIntrusiveLists(f *testing.F) { fuzzModel(f, intrusiveProgram) }

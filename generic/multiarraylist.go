@@ -170,3 +170,18 @@ func (l *MultiArrayList[T]) EnsureUnusedCapacity(n int) error {
 func (l *MultiArrayList[T]) ShrinkAndFree(n int) { l.u.ShrinkAndFree(l.a, n) }
 
 func (l *MultiArrayList[T]) unmanaged() *MultiArrayListUnmanaged[T] { return &l.u }
+
+// SortRangeFunc is SortFunc of rows i to j-1. It panics unless
+// 0 <= i <= j <= Len.
+func (l *MultiArrayList[T]) SortRangeFunc(i, j int, cmp func(i, j int) int) {
+	l.u.SortRangeFunc(i, j, cmp)
+}
+
+// SortStableFunc is SortFunc that keeps the order of rows that are equal. It
+// takes O(n log n) comparisons and O(n log² n) swaps.
+func (l *MultiArrayList[T]) SortStableFunc(cmp func(i, j int) int) { l.u.SortStableFunc(cmp) }
+
+// OrderedRemoveMany removes the rows at the given indexes, which must be sorted;
+// one may occur more than once. It moves every other row at most once. It panics
+// unless they are sorted and 0 <= i < Len holds for each.
+func (l *MultiArrayList[T]) OrderedRemoveMany(indexes []int) { l.u.OrderedRemoveMany(indexes) }

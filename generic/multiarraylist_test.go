@@ -127,37 +127,6 @@ func TestMultiArrayListModel(t *testing.T) { testModel(t, multiPrograms...) }
 
 func FuzzMultiArrayList(f *testing.F) { fuzzModel(f, multiPrograms...) }
 
-func TestMultiArrayListFailures(t *testing.T) {
-	type L = *generic.MultiArrayList[link]
-	points := 0
-	for _, op := range []func(l L) error{
-		func(l L) error { return l.Append(links[1]) },
-		func(l L) error { return l.AppendSlice(links[:20]) },
-		func(l L) error { return l.Insert(0, links[3]) },
-		func(l L) error { return l.Resize(90) },
-		func(l L) error { return l.EnsureTotalCapacity(100) },
-		func(l L) error { return l.EnsureTotalCapacityPrecise(100) },
-		func(l L) error { return l.EnsureUnusedCapacity(50) },
-		func(l L) error { return closing(l.Clone()) },
-	} {
-		for _, n := range []int{0, 4} {
-			points += failures(t, allocatortest.FailureOptions{MaySwallow: n == 0}, true, allocatortest.Operation[L]{
-				Setup: func(a mem.Allocator) (L, error) {
-					l := generic.NewMultiArrayList[link](a)
-					if err := l.EnsureTotalCapacityPrecise(n); err != nil {
-						return l, err
-					}
-					return l, l.AppendSlice(links[:n])
-				},
-				Run:      op,
-				Snapshot: func(l L) any { return []any{slices.Collect(l.Values()), l.Cap()} },
-				Teardown: func(l L) { l.Close() },
-			})
-		}
-	}
-	t.Logf("%d failures injected", points)
-}
-
 type body struct {
 	x     float64
 	name  string

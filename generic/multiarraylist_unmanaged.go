@@ -299,6 +299,36 @@ func (l *MultiArrayListUnmanaged[T]) OrderedRemove(i int) T {
 	return v
 }
 
+// OrderedRemoveMany removes the rows at the given indexes, which must be sorted;
+// one may occur more than once. It moves every other row at most once. It panics
+// unless they are sorted and 0 <= i < Len holds for each.
+func (l *MultiArrayListUnmanaged[T]) OrderedRemoveMany(indexes []int) {
+	const method = "generic: MultiArrayList.OrderedRemoveMany"
+	if len(indexes) == 0 {
+		return
+	}
+	for k, i := range indexes {
+		l.mustHave(i, method)
+		if k > 0 && i < indexes[k-1] {
+			panic(method + ": indexes are not sorted")
+		}
+	}
+	to := indexes[0]
+	for k, i := range indexes {
+		end := l.n
+		if k+1 < len(indexes) {
+			end = indexes[k+1]
+		}
+		if i < end {
+			for c := range l.cols {
+				l.shape.fields[c].copyElems(l.cols[c].block, to, l.cols[c].block, i+1, end-i-1)
+			}
+			to += end - i - 1
+		}
+	}
+	l.truncate(to)
+}
+
 // Pop removes the last row and returns it, or false if there is none.
 func (l *MultiArrayListUnmanaged[T]) Pop() (v T, ok bool) {
 	if l.n == 0 {
@@ -313,29 +343,24 @@ func (l *MultiArrayListUnmanaged[T]) Pop() (v T, ok bool) {
 // indexes, so that it looks at the columns that matter. Rows that are equal may
 // change places. It takes O(n log n) comparisons and swaps.
 func (l *MultiArrayListUnmanaged[T]) SortFunc(cmp func(i, j int) int) {
-	down := func(i, n int) {
-		for {
-			child := 2*i + 1
-			if child >= n {
-				return
-			}
-			if child+1 < n && cmp(child, child+1) < 0 {
-				child++
-			}
-			if cmp(i, child) >= 0 {
-				return
-			}
-			l.Swap(i, child)
-			i = child
-		}
+	heapSort(0, l.n, cmp, l.Swap)
+}
+
+// SortRangeFunc is SortFunc of rows i to j-1. It panics unless
+// 0 <= i <= j <= Len.
+func (l *MultiArrayListUnmanaged[T]) SortRangeFunc(i, j int, cmp func(i, j int) int) {
+	const method = "generic: MultiArrayList.SortRangeFunc"
+	l.mustReach(j, method)
+	if uint(i) > uint(j) {
+		panicIndex(method, i, j)
 	}
-	for i := l.n/2 - 1; i >= 0; i-- {
-		down(i, l.n)
-	}
-	for n := l.n - 1; n > 0; n-- {
-		l.Swap(0, n)
-		down(0, n)
-	}
+	heapSort(i, j, cmp, l.Swap)
+}
+
+// SortStableFunc is SortFunc that keeps the order of rows that are equal. It
+// takes O(n log n) comparisons and O(n log² n) swaps.
+func (l *MultiArrayListUnmanaged[T]) SortStableFunc(cmp func(i, j int) int) {
+	stableSort(l.n, cmp, l.Swap)
 }
 
 // Resize sets the number of rows to n. Rows that are added are zero. It panics

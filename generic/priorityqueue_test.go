@@ -2,7 +2,6 @@ package generic_test
 
 import (
 	"cmp"
-	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -201,54 +200,6 @@ func TestPriorityDequeueModel(t *testing.T) { testModel(t, dequeuePrograms...) }
 
 func FuzzPriorityQueue(f *testing.F)   { fuzzModel(f, priorityPrograms...) }
 func FuzzPriorityDequeue(f *testing.F) { fuzzModel(f, dequeuePrograms...) }
-
-func TestPriorityQueueFailures(t *testing.T) {
-	type Q = *generic.PriorityQueue[link, linksByName]
-	type D = *generic.PriorityDequeue[link, linksByName]
-	points := 0
-	for name, op := range map[string]struct {
-		q func(Q) error
-		d func(D) error
-	}{
-		"Push":         {func(q Q) error { return q.Push(links[9]) }, func(q D) error { return q.Push(links[9]) }},
-		"PushSlice":    {func(q Q) error { return q.PushSlice(links[:30]) }, func(q D) error { return q.PushSlice(links[:30]) }},
-		"EnsureTotal":  {func(q Q) error { return q.EnsureTotalCapacity(99) }, func(q D) error { return q.EnsureTotalCapacity(99) }},
-		"EnsureUnused": {func(q Q) error { return q.EnsureUnusedCapacity(99) }, func(q D) error { return q.EnsureUnusedCapacity(99) }},
-		"Precise":      {func(q Q) error { return q.EnsureTotalCapacityPrecise(99) }, func(q D) error { return q.EnsureTotalCapacityPrecise(99) }},
-		"Clone":        {func(q Q) error { return closing(q.Clone()) }, func(q D) error { return closing(q.Clone()) }},
-		"ToOwnedSlice": {func(q Q) error {
-			s, err := q.ToOwnedSlice()
-			mem.Free(q.Allocator(), s)
-			return err
-		}, func(q D) error {
-			s, err := q.ToOwnedSlice()
-			mem.Free(q.Allocator(), s)
-			return err
-		}},
-	} {
-		n := 8
-		if name == "ToOwnedSlice" {
-			n = 6 // or there is nothing to do
-		}
-		points += failures(t, allocatortest.FailureOptions{}, true, allocatortest.Operation[Q]{
-			Setup: func(a mem.Allocator) (Q, error) {
-				q := generic.NewPriorityQueueOrder(a, linksByName{})
-				return q, errors.Join(q.EnsureTotalCapacityPrecise(8), q.PushSlice(links[:n]))
-			},
-			Run: op.q, Snapshot: func(q Q) any { return []any{slices.Clone(q.Items()), q.Cap()} },
-			Teardown: func(q Q) { q.Close() },
-		})
-		points += failures(t, allocatortest.FailureOptions{}, true, allocatortest.Operation[D]{
-			Setup: func(a mem.Allocator) (D, error) {
-				q := generic.NewPriorityDequeueOrder(a, linksByName{})
-				return q, errors.Join(q.EnsureTotalCapacityPrecise(8), q.PushSlice(links[:n]))
-			},
-			Run: op.d, Snapshot: func(q D) any { return []any{slices.Clone(q.Items()), q.Cap()} },
-			Teardown: func(q D) { q.Close() },
-		})
-	}
-	t.Logf("%d failures injected", points)
-}
 
 func TestPriorityQueueEdges(t *testing.T) {
 	a := allocatortest.New(t)

@@ -7,7 +7,6 @@ import (
 
 	"github.com/allod-dev/allod/generic"
 	"github.com/allod-dev/allod/mem"
-	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
 // ringProgram runs a tape on a ring buffer and on a slice and compares the two.
@@ -118,32 +117,6 @@ var ringPrograms = modelOf(ringProgram[byte], ringProgram[wide], ringProgram[str
 func TestRingBufferModel(t *testing.T) { testModel(t, ringPrograms...) }
 
 func FuzzRingBuffer(f *testing.F) { fuzzModel(f, ringPrograms...) }
-
-func TestRingBufferFailures(t *testing.T) {
-	type R = *generic.RingBuffer[link]
-	points := 0
-	for _, op := range []func(r R) error{
-		func(r R) error { return r.SetCapacity(9) },
-		func(r R) error { return r.SetCapacity(3) },
-		func(r R) error { return closing(r.Clone()) },
-	} {
-		points += failures(t, allocatortest.FailureOptions{}, true, allocatortest.Operation[R]{
-			Setup: func(a mem.Allocator) (R, error) {
-				r := generic.NewRingBuffer[link](a)
-				if err := r.SetCapacity(4); err != nil {
-					return nil, err
-				}
-				r.Write(links[:4])
-				r.Discard(3)
-				return r, r.PushSlice(links[:2])
-			},
-			Run:      op,
-			Snapshot: func(r R) any { return []any{slices.Collect(r.Values()), r.Cap()} },
-			Teardown: func(r R) { r.Close() },
-		})
-	}
-	t.Logf("%d failures injected", points)
-}
 
 func TestRingBufferEdges(t *testing.T) {
 	r := generic.NewRingBuffer[int](newChecked(t, mem.PlainOnly))

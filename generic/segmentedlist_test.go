@@ -114,32 +114,6 @@ func TestSegmentedListModel(t *testing.T) { testModel(t, segmentedPrograms...) }
 
 func FuzzSegmentedList(f *testing.F) { fuzzModel(f, segmentedPrograms...) }
 
-func TestSegmentedListFailures(t *testing.T) {
-	type L = *generic.SegmentedList[link]
-	points := 0
-	for _, op := range []func(l L) error{
-		func(l L) error { return l.Append(links[1]) },
-		func(l L) error { return l.AppendSlice(links[:200]) },
-		func(l L) error { _, err := l.AddOne(); return err },
-		func(l L) error { return l.EnsureTotalCapacity(1000) },
-		func(l L) error { return l.EnsureUnusedCapacity(500) },
-		func(l L) error { return closing(l.Clone()) },
-	} {
-		for _, n := range []int{0, 4, 12, 60} { // where a segment ends
-			points += failures(t, allocatortest.FailureOptions{MaySwallow: n == 0}, true, allocatortest.Operation[L]{
-				Setup: func(a mem.Allocator) (L, error) {
-					l := generic.NewSegmentedList[link](a)
-					return l, l.AppendSlice(links[:n])
-				},
-				Run:      op,
-				Snapshot: func(l L) any { return []any{slices.Collect(l.Values()), l.Cap()} },
-				Teardown: func(l L) { l.Close() },
-			})
-		}
-	}
-	t.Logf("%d failures injected", points)
-}
-
 func TestSegmentedListEdges(t *testing.T) {
 	l := generic.NewSegmentedList[int32](allocatortest.New(t, allocatortest.Child(heap.Page{})))
 	defer l.Close()

@@ -2,7 +2,6 @@ package generic
 
 import (
 	"math"
-	"math/rand/v2"
 
 	"github.com/allod-dev/allod/mem"
 )
@@ -93,7 +92,7 @@ func (x *stringIndex) ensure(a mem.Allocator, n int) error {
 		return err
 	}
 	if x.seed == 0 {
-		x.seed = rand.Uint64() | 1
+		x.seed = newSeed() | 1
 	}
 	old := x.slots
 	x.slots = slots

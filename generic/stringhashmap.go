@@ -180,3 +180,32 @@ func (m *StringHashMap[V]) Keys() iter.Seq[string] { return m.u.Keys() }
 
 // Values yields the values, on the terms of All.
 func (m *StringHashMap[V]) Values() iter.Seq[V] { return m.u.Values() }
+
+// GetAdapted is Get by something else than a string: it returns the value of the
+// key with the given hash, in the sense of the map's [Context], for which equal
+// returns true. It panics if the map has no Context.
+func (m *StringHashMap[V]) GetAdapted(hash uint64, equal func(string) bool) (v V, ok bool) {
+	return m.u.GetAdapted(hash, equal)
+}
+
+// GetPtrAdapted is GetPtr on the terms of GetAdapted.
+func (m *StringHashMap[V]) GetPtrAdapted(hash uint64, equal func(string) bool) *V {
+	return m.u.GetPtrAdapted(hash, equal)
+}
+
+// GetKeyAdapted is GetKey on the terms of GetAdapted.
+func (m *StringHashMap[V]) GetKeyAdapted(hash uint64, equal func(string) bool) (key string, ok bool) {
+	return m.u.GetKeyAdapted(hash, equal)
+}
+
+// GetOrPutAdapted is GetOrPut on the terms of GetAdapted. Only if the map does
+// not hold the key, it calls key for it, which must have the hash and must not
+// touch the map, and takes a copy. An error of key is returned as it is.
+func (m *StringHashMap[V]) GetOrPutAdapted(hash uint64, equal func(string) bool, key func() (string, error)) (Slot[string, V], error) {
+	return m.u.GetOrPutAdapted(m.a, hash, equal, key)
+}
+
+// FetchRemoveAdapted is FetchRemove on the terms of GetAdapted.
+func (m *StringHashMap[V]) FetchRemoveAdapted(hash uint64, equal func(string) bool) (v V, ok bool) {
+	return m.u.FetchRemoveAdapted(m.a, hash, equal)
+}

@@ -12,82 +12,10 @@ import (
 	"github.com/allod-dev/allod/generic"
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/mem"
-	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
 // stringKey makes keys of one length: which of them Clone copies first is chance.
 func stringKey(i int) string { return fmt.Sprintf("key %03d", i) }
-
-// Every operation that fails leaves the map as it was, and succeeds when it is
-// tried again.
-func TestStringHashMapFailures(t *testing.T) {
-	type M = *generic.StringHashMap[int]
-	type snapshot struct {
-		entries map[string]int
-		cap     int
-	}
-	points := 0
-	for name, op := range map[string]func(m M) error{
-		"Put":           func(m M) error { _, err := m.Put("new", 1); return err },
-		"Put empty":     func(m M) error { _, err := m.Put("", 1); return err },
-		"FetchPut":      func(m M) error { _, _, err := m.FetchPut("new", 1); return err },
-		"GetOrPut":      func(m M) error { _, err := m.GetOrPut("new"); return err },
-		"GetOrPutValue": func(m M) error { _, err := m.GetOrPutValue("new", 1); return err },
-		"EnsureTotal":   func(m M) error { return m.EnsureTotalCapacity(100) },
-		"EnsureUnused":  func(m M) error { return m.EnsureUnusedCapacity(100) },
-		"ShrinkAndFree": func(m M) error { m.Remove(stringKey(0)); m.ShrinkAndFree(); return nil },
-		"Clone": func(m M) error {
-			c, err := m.Clone()
-			if err == nil {
-				c.Close()
-			}
-			return err
-		},
-	} {
-		for _, n := range []int{0, 7, 12, 13, -25} {
-			// With a directory, a Put can do without memory where there is room
-			// in another part.
-			o := allocatortest.FailureOptions{MaySwallow: name == "ShrinkAndFree" || n < 0}
-			restore := func() {}
-			if n < 0 {
-				n = -n
-				restore = generic.SmallParts(1)
-			}
-			points += failures(t, o, false, allocatortest.Operation[M]{
-				Setup: func(a mem.Allocator) (M, error) {
-					m := generic.NewStringHashMap[int](a)
-					for i := range n {
-						if _, err := m.Put(stringKey(i), i); err != nil {
-							return nil, err
-						}
-					}
-					return m, nil
-				},
-				Run: func(m M) error {
-					err := op(m)
-					if err != nil { // what is there is found, memory or not
-						for i := range n {
-							if s, err := m.GetOrPut(stringKey(i)); err != nil || !s.Found {
-								t.Errorf("GetOrPut(%q): %v, %v", stringKey(i), s.Found, err)
-							}
-						}
-					}
-					return err
-				},
-				Snapshot: func(m M) any {
-					s := snapshot{map[string]int{}, m.Cap()}
-					for k, v := range m.All() {
-						s.entries[strings.Clone(k)] = v
-					}
-					return s
-				},
-				Teardown: func(m M) { m.Close() },
-			})
-			restore()
-		}
-	}
-	t.Logf("%d failures injected", points)
-}
 
 func TestStringHashMapOverflow(t *testing.T) {
 	a := newChecked(t, mem.PlainOnly)

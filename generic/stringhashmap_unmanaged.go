@@ -120,6 +120,11 @@ func (m *StringHashMapUnmanaged[V]) entry(a mem.Allocator, k string, method stri
 	if s != nil {
 		return s, true, nil
 	}
+	return m.addEntry(a, k, h, method)
+}
+
+// addEntry adds a copy of k, which is new and has the hash h if there is memory.
+func (m *StringHashMapUnmanaged[V]) addEntry(a mem.Allocator, k string, h uint64, method string) (*slot[ownedKey, V], bool, error) {
 	m.t.from.check(a, method)
 	if uint64(len(k)) > math.MaxUint32 {
 		return nil, false, mem.ErrTooLarge
@@ -145,9 +150,70 @@ func (m *StringHashMapUnmanaged[V]) entry(a mem.Allocator, k string, method stri
 		return nil, false, err
 	}
 	kept = true
-	s = m.t.add(h)
+	s := m.t.add(h)
 	s.key = ownedOf(key, h)
 	return s, false, nil
+}
+
+// lookupAdapted returns the slot of the key whose hash by the context is hash
+// and for which equal returns true, or nil, and the hash in the map.
+func (m *StringHashMapUnmanaged[V]) lookupAdapted(hash uint64, equal func(string) bool, method string) (*slot[ownedKey, V], uint64) {
+	h := m.t.adapted(hash, method) & math.MaxUint32
+	return m.t.lookupFunc(h, func(x ownedKey) bool { return equal(x.string()) }), h
+}
+
+// GetAdapted is Get by something else than a string: it returns the value of the
+// key with the given hash, in the sense of the map's [Context], for which equal
+// returns true. It panics if the map has no Context.
+func (m *StringHashMapUnmanaged[V]) GetAdapted(hash uint64, equal func(string) bool) (v V, ok bool) {
+	if s, _ := m.lookupAdapted(hash, equal, "generic: StringHashMap.GetAdapted"); s != nil {
+		return s.val, true
+	}
+	return v, false
+}
+
+// GetPtrAdapted is GetPtr on the terms of GetAdapted.
+func (m *StringHashMapUnmanaged[V]) GetPtrAdapted(hash uint64, equal func(string) bool) *V {
+	if s, _ := m.lookupAdapted(hash, equal, "generic: StringHashMap.GetPtrAdapted"); s != nil {
+		return &s.val
+	}
+	return nil
+}
+
+// GetKeyAdapted is GetKey on the terms of GetAdapted.
+func (m *StringHashMapUnmanaged[V]) GetKeyAdapted(hash uint64, equal func(string) bool) (key string, ok bool) {
+	if s, _ := m.lookupAdapted(hash, equal, "generic: StringHashMap.GetKeyAdapted"); s != nil {
+		return s.key.string(), true
+	}
+	return "", false
+}
+
+// GetOrPutAdapted is GetOrPut on the terms of GetAdapted. Only if the map does
+// not hold the key, it calls key for it, which must have the hash and must not
+// touch the map, and takes a copy. An error of key is returned as it is.
+func (m *StringHashMapUnmanaged[V]) GetOrPutAdapted(a mem.Allocator, hash uint64, equal func(string) bool, key func() (string, error)) (Slot[string, V], error) {
+	const method = "generic: StringHashMap.GetOrPutAdapted"
+	s, h := m.lookupAdapted(hash, equal, method)
+	if s == nil {
+		k, err := key()
+		if err != nil {
+			return Slot[string, V]{}, err
+		}
+		if s, _, err = m.addEntry(a, k, h, method); err != nil {
+			return Slot[string, V]{}, err
+		}
+		s.val = *new(V)
+		m.check()
+		return Slot[string, V]{s.key.string(), &s.val, false}, nil
+	}
+	return Slot[string, V]{s.key.string(), &s.val, true}, nil
+}
+
+// FetchRemoveAdapted is FetchRemove on the terms of GetAdapted.
+func (m *StringHashMapUnmanaged[V]) FetchRemoveAdapted(a mem.Allocator, hash uint64, equal func(string) bool) (v V, ok bool) {
+	const method = "generic: StringHashMap.FetchRemoveAdapted"
+	s, h := m.lookupAdapted(hash, equal, method)
+	return m.removeEntry(a, s, h, method)
 }
 
 // Put sets the value of k to v, and returns the map's copy of k.
@@ -244,8 +310,12 @@ func (m *StringHashMapUnmanaged[V]) Remove(a mem.Allocator, k string) bool {
 
 // FetchRemove is Remove that returns the value.
 func (m *StringHashMapUnmanaged[V]) FetchRemove(a mem.Allocator, k string) (v V, ok bool) {
-	const method = "generic: StringHashMap.Remove"
 	s, h := m.lookup(k)
+	return m.removeEntry(a, s, h, "generic: StringHashMap.Remove")
+}
+
+// removeEntry removes the entry in s, unless that is nil, and returns its value.
+func (m *StringHashMapUnmanaged[V]) removeEntry(a mem.Allocator, s *slot[ownedKey, V], h uint64, method string) (v V, ok bool) {
 	if s == nil {
 		return v, false
 	}

@@ -115,3 +115,35 @@ func (s *StringHashSet) All() iter.Seq[string] { return s.u.All() }
 // yielded; it is freed when the body of the loop is done. Those that a loop does
 // not get to stay.
 func (s *StringHashSet) Drain() iter.Seq[string] { return s.u.Drain(s.a) }
+
+// LockPointers declares that strings of the set are in use: until UnlockPointers
+// was called as often, every operation that would end the life of one panics, and
+// changes nothing. Adding strings is none as long as the set does not have to
+// grow.
+func (s *StringHashSet) LockPointers() { s.u.LockPointers() }
+
+// UnlockPointers takes one LockPointers back.
+func (s *StringHashSet) UnlockPointers() { s.u.UnlockPointers() }
+
+// Rehash puts every string where it is found soonest. It takes no memory. There
+// is no need to call it now and then: removals leave nothing behind.
+func (s *StringHashSet) Rehash() { s.u.Rehash() }
+
+// GetAdapted is Get by something else than a string: it returns the string with
+// the given hash, in the sense of the set's [Context], for which equal returns
+// true. It panics if the set has no Context.
+func (s *StringHashSet) GetAdapted(hash uint64, equal func(string) bool) (string, bool) {
+	return s.u.GetAdapted(hash, equal)
+}
+
+// AddAdapted is Add on the terms of GetAdapted. Only if the set does not hold the
+// string, it calls key for it, which must have the hash and must not touch the
+// set, and takes a copy. An error of key is returned as it is.
+func (s *StringHashSet) AddAdapted(hash uint64, equal func(string) bool, key func() (string, error)) (own string, added bool, err error) {
+	return s.u.AddAdapted(s.a, hash, equal, key)
+}
+
+// RemoveAdapted is Remove on the terms of GetAdapted.
+func (s *StringHashSet) RemoveAdapted(hash uint64, equal func(string) bool) bool {
+	return s.u.RemoveAdapted(s.a, hash, equal)
+}

@@ -98,6 +98,40 @@ func (s *StringHashSetUnmanaged) ToManaged(a mem.Allocator) *StringHashSet {
 // without memory.
 func (s *StringHashSetUnmanaged) Close(a mem.Allocator) { s.m.Close(a) }
 
+// LockPointers declares that strings of the set are in use: until UnlockPointers
+// was called as often, every operation that would end the life of one panics, and
+// changes nothing. Adding strings is none as long as the set does not have to
+// grow.
+func (s *StringHashSetUnmanaged) LockPointers() { s.m.LockPointers() }
+
+// UnlockPointers takes one LockPointers back.
+func (s *StringHashSetUnmanaged) UnlockPointers() { s.m.UnlockPointers() }
+
+// Rehash puts every string where it is found soonest. It takes no memory. There
+// is no need to call it now and then: removals leave nothing behind.
+func (s *StringHashSetUnmanaged) Rehash() { s.m.Rehash() }
+
+// GetAdapted is Get by something else than a string: it returns the string with
+// the given hash, in the sense of the set's [Context], for which equal returns
+// true. It panics if the set has no Context.
+func (s *StringHashSetUnmanaged) GetAdapted(hash uint64, equal func(string) bool) (string, bool) {
+	return s.m.GetKeyAdapted(hash, equal)
+}
+
+// AddAdapted is Add on the terms of GetAdapted. Only if the set does not hold the
+// string, it calls key for it, which must have the hash and must not touch the
+// set, and takes a copy. An error of key is returned as it is.
+func (s *StringHashSetUnmanaged) AddAdapted(a mem.Allocator, hash uint64, equal func(string) bool, key func() (string, error)) (own string, added bool, err error) {
+	e, err := s.m.GetOrPutAdapted(a, hash, equal, key)
+	return e.Key, err == nil && !e.Found, err
+}
+
+// RemoveAdapted is Remove on the terms of GetAdapted.
+func (s *StringHashSetUnmanaged) RemoveAdapted(a mem.Allocator, hash uint64, equal func(string) bool) bool {
+	_, ok := s.m.FetchRemoveAdapted(a, hash, equal)
+	return ok
+}
+
 // All yields the strings, in no particular order. During the iteration, strings
 // may be removed, the one just yielded too, which ends its life; those that are
 // removed before they are yielded are not yielded. It panics if the set grows or

@@ -1,10 +1,13 @@
 package docs_test
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 
 	"github.com/allod-dev/allod/generic"
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/heap/heaphttp"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -91,4 +94,38 @@ func cache() error {
 	count, ok := m.Get("allod")
 	fmt.Println(count, ok)
 	return nil
+}
+
+func Example_names() {
+	index := heap.Named(heap.Default(), "cache/index")
+	defer index.Close()
+	b := mem.Must(mem.Alloc[byte](index, 1000))
+	defer mem.Free(index, b)
+
+	requests := heap.NewArena(heap.Named(heap.Page{}, "requests"))
+	defer requests.Close()
+	defer heap.Watch(requests, "arena of requests")()
+	mem.Must(mem.Alloc[byte](requests, 1000))
+	requests.Reset()
+
+	queue := heap.Named(heap.NewProfile(heap.Page{}), "queue")
+	defer queue.Close()
+
+	for _, s := range heap.DefaultRegistry.Stats() {
+		fmt.Println(s.Name, s.Bytes, s.Footprint.Live)
+	}
+	// Output:
+	// arena of requests 0 1000
+	// cache 1000 0
+	// cache/index 1000 0
+	// queue 0 0
+	// requests 65536 0
+}
+
+func Example_page() {
+	ctx := context.Background()
+	mux := http.NewServeMux()
+	heaphttp.Register(mux) // at /debug/allod/
+	go heaphttp.DefaultMonitor.Record(ctx)
+	go http.ListenAndServe("localhost:6060", mux)
 }

@@ -19,9 +19,9 @@
 //
 // Around it: a limit, a count, a log, a fault to test with are the wrappers of
 // level 3; who looks for a bug takes [Debug], and who wonders where memory went a
-// [Profile]. A [Budget] shares the memory limit
-// of a process between the Go heap and all of this.
-// While testing, take the allocator of testing/allocatortest.
+// [Profile], or the page that package heaphttp serves of all that is [Named]. A
+// [Budget] shares the memory limit of a process between the Go heap and all of
+// this. While testing, take the allocator of testing/allocatortest.
 //
 // # What they have in common
 //

@@ -325,7 +325,7 @@ func TestKeyboard(t *testing.T) {
 	v.do(chromedp.KeyEvent(kb.Enter))
 	v.until(`document.activeElement.getAttribute("aria-pressed") === "true" && document.querySelectorAll("#leaks tbody tr").length === 1`)
 	v.mu.Lock()
-	if asked := strings.Join(v.asked, "\n"); !strings.Contains(asked, "leaks?allocator=cache%2Findex") {
+	if asked := strings.Join(v.asked, "\n"); !strings.Contains(asked, "leaks?by=live&allocator=cache%2Findex") {
 		t.Errorf("nobody asked for its stacks:\n%s", asked)
 	}
 	v.mu.Unlock()
@@ -334,6 +334,24 @@ func TestKeyboard(t *testing.T) {
 	v.until(`document.querySelector("tr.chosen").cells[1].innerText === "1.12 MiB"`)
 	if got := focused(); got != "cache/index" {
 		t.Errorf("the focus went to %q", got)
+	}
+	v.clean()
+}
+
+// The stacks are sorted by what is asked for.
+func TestSort(t *testing.T) {
+	v := open(t, 1100, 900)
+	mem.Must(v.index.Alloc(4000, mem.Layout{})) // which has a stack of its own
+	sorted := func() string {
+		return value[string](v, `document.querySelector("#leaks [aria-sort]").innerText.trim()`)
+	}
+	if got := sorted(); !strings.HasPrefix(got, "Live") {
+		t.Errorf("at first by %q", got)
+	}
+	v.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#by-grown").click()`))
+	v.until(`document.querySelector("#leaks tbody tr td:nth-child(3)").innerText === "+3.91 KiB"`)
+	if got := sorted(); !strings.HasPrefix(got, "Grown") {
+		t.Errorf("then by %q", got)
 	}
 	v.clean()
 }

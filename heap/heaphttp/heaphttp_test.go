@@ -304,12 +304,27 @@ func TestLeaks(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 	a.Free(x, mem.Layout{})
-	for _, bad := range []string{"n=0", "n=-1", "n=1001", "n=x", "n=" + fmt.Sprint(uint64(math.MaxUint64))} {
+	for _, bad := range []string{"by=size", "n=0", "n=-1", "n=1001", "n=x", "n=" + fmt.Sprint(uint64(math.MaxUint64))} {
 		get(t, m, "/leaks?"+bad, http.StatusBadRequest)
 	}
 	for _, unknown := range []string{"cach", "cache/", "cache/index/x", "no"} {
 		get(t, m, "/leaks?allocator="+unknown, http.StatusNotFound)
 	}
+}
+
+// What is large and does not grow is no leak.
+func TestLeaksGrown(t *testing.T) {
+	m, index, _ := profiled()
+	large := mem.Must(index.Alloc(10_000, mem.Layout{}))
+	get(t, m, "/leaks", http.StatusOK)
+	small := mem.Must(index.Alloc(2000, mem.Layout{}))
+	for order, want := range map[string]int64{"": 10_000, "live": 10_000, "grown": 2000} {
+		if l := decode[heaphttp.Leaks](t, m, "/leaks?allocator=cache&by="+order); len(l.Sites) != 2 || l.Sites[0].Bytes != want {
+			t.Errorf("by %q: %+v", order, l)
+		}
+	}
+	index.Free(large, mem.Layout{})
+	index.Free(small, mem.Layout{})
 }
 
 // A Profile that no name stands on is told of, and one that stands on a Debug

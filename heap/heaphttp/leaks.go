@@ -11,14 +11,15 @@ import (
 
 // Leaks is what is served at leaks: the stacks whose blocks have the most live
 // bytes, which are those to look at when memory grows. With ?allocator=name there
-// are only those of the name and what is below it, and with ?n=10 that many.
+// are only those of the name and what is below it, with ?n=10 that many, and with
+// ?by=grown those that have grown most since somebody first looked.
 type Leaks struct {
 	Time time.Time `json:"time"` // when that is
 	// Since is when somebody first looked: Grown counts from there.
 	Since time.Time `json:"since"`
 	// Sources are the names of the Profiles and Debugs that know stacks.
 	Sources []string `json:"sources"`
-	// Sites are the stacks, most live bytes first.
+	// Sites are the stacks, most live bytes first, or most grown.
 	Sites []Site `json:"sites"`
 	// MoreSites and MoreBytes are the stacks that are left out, and their live
 	// bytes.
@@ -56,23 +57,32 @@ const (
 
 // Leaks returns the n stacks of an allocator, and what is below it, that hold the
 // most bytes, or of all allocators if name is empty.
-func (m *Monitor) Leaks(name string, n int) Leaks {
+func (m *Monitor) Leaks(name string, n int) Leaks { return m.leaks(name, n, false) }
+
+// leaks is Leaks, or those that have grown most.
+func (m *Monitor) leaks(name string, n int, byGrown bool) Leaks {
 	l := Leaks{Time: time.Now(), Sources: []string{}, Sites: []Site{}}
 	before := m.atFirst(l.Time)
 	type live struct {
-		of   *source
-		site heap.ProfileSite
+		of    *source
+		site  heap.ProfileSite
+		grown int64
 	}
 	var all []live
 	for _, s := range m.profiles(name) {
 		l.Sources = append(l.Sources, s.name)
 		for _, site := range s.sites() {
 			if site.Bytes > 0 || site.Blocks > 0 {
-				all = append(all, live{&s, site})
+				all = append(all, live{&s, site, site.Bytes - before[keyOf(&s, &site)]})
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b live) int { return cmp.Compare(b.site.Bytes, a.site.Bytes) })
+	slices.SortStableFunc(all, func(a, b live) int {
+		if byGrown && a.grown != b.grown {
+			return cmp.Compare(b.grown, a.grown)
+		}
+		return cmp.Compare(b.site.Bytes, a.site.Bytes)
+	})
 	for i, s := range all {
 		if i >= n {
 			l.MoreSites++
@@ -82,7 +92,7 @@ func (m *Monitor) Leaks(name string, n int) Leaks {
 		l.Sites = append(l.Sites, Site{
 			Allocator: s.of.name, Blocks: s.site.Blocks, Bytes: s.site.Bytes,
 			TotalBlocks: s.site.TotalBlocks, TotalBytes: s.site.TotalBytes,
-			Grown: s.site.Bytes - before[keyOf(s.of, &s.site)], Stack: frames(s.site.Stack.Program()),
+			Grown: s.grown, Stack: frames(s.site.Stack.Program()),
 		})
 	}
 	m.mu.Lock()
@@ -119,9 +129,14 @@ func (m *Monitor) serveLeaks(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	by := r.FormValue("by")
+	if by != "" && by != "live" && by != "grown" {
+		refuse(w, http.StatusBadRequest, "by is live or grown")
+		return
+	}
 	name := r.FormValue("allocator")
 	if !m.knows(w, name) {
 		return
 	}
-	serveJSON(w, m.Leaks(name, n))
+	serveJSON(w, m.leaks(name, n, by == "grown"))
 }

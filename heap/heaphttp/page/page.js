@@ -43,6 +43,7 @@ function rows(body, items, key, make, change) {
     if (!row) had.set(key(item), row = make(item));
     change(row, item);
     if (row === at) at = at.nextElementSibling;
+    else if (row.isConnected && body.moveBefore) body.moveBefore(row, at); // and keep the focus
     else body.insertBefore(row, at);
   }
 }
@@ -87,6 +88,7 @@ let leaks = null;
 const history = { time: [], off_heap: [], go_total: [], bytes: new Map() };
 const mostPoints = 600;
 let chosen = ""; // the name that was picked, or none
+let by = "live"; // what the stacks are sorted by
 const folded = new Set(); // names whose children are hidden
 
 function remember(h) {
@@ -381,13 +383,18 @@ function drawLeaks() {
   $("leaks").hidden = sites.length === 0;
   let text = "";
   if (leaks.sources.length) {
-    text = "Stacks with the most live bytes" + (chosen ? " of " + chosen : "") + ", as " +
+    text = "Stacks " + (by === "live" ? "with the most live bytes" : "that have grown most") + (chosen ? " of " + chosen : "") + ", as " +
       "sampled by a Profile or known to a Debug. Grown counts from " + clock(Date.parse(leaks.since)) + ".";
     if (leaks.more_sites) text += " " + count(leaks.more_sites) + " more have " + bytes(leaks.more_bytes) + ".";
     if (!sites.length) text += " Nothing is live.";
   }
   put($("leaks-of"), text);
-  $("leaks-json").href = "leaks" + (chosen ? "?allocator=" + encodeURIComponent(chosen) : "");
+  $("leaks-json").href = leaksOf(chosen);
+  for (const order of ["live", "grown"]) {
+    const head = $("by-" + order).parentElement;
+    if (order === by) head.setAttribute("aria-sort", "descending");
+    else head.removeAttribute("aria-sort");
+  }
   const key = (s) => s.allocator + "\n" + s.stack.map((f) => f.function + f.line).join("\n");
   rows($("leaks").tBodies[0], sites, key, (s) => {
     const where = el("th", { scope: "row" });
@@ -514,14 +521,16 @@ function say(text, bad) {
   s.classList.toggle("bad", Boolean(bad));
 }
 
+const leaksOf = (name) => "leaks?by=" + by + (name ? "&allocator=" + encodeURIComponent(name) : "");
+
 async function askLeaks() {
-  const name = chosen;
+  const what = leaksOf(chosen);
   try {
-    const l = await ask("leaks" + (name ? "?allocator=" + encodeURIComponent(name) : ""));
-    if (name !== chosen) return;
+    const l = await ask(what);
+    if (what !== leaksOf(chosen)) return; // meanwhile something else was picked
     leaks = l;
   } catch (e) {
-    if (name !== chosen) return;
+    if (what !== leaksOf(chosen)) return;
     leaks = { sources: [], sites: [], more_sites: 0, more_bytes: 0, since: new Date() }; // of this name nothing is known
   }
   drawLeaks();
@@ -559,6 +568,7 @@ $("pause").addEventListener("click", () => {
   $("pause").setAttribute("aria-pressed", String(paused));
   say(paused ? "Paused" : "Live");
 });
+for (const order of ["live", "grown"]) $("by-" + order).addEventListener("click", () => { by = order; askLeaks(); });
 document.addEventListener("visibilitychange", () => { if (!document.hidden && !paused && stats) look(); });
 new ResizeObserver(() => { if (stats) drawTime(); }).observe($("chart"));
 put($("pprof"), new URL("heap", location.href).href);

@@ -25,7 +25,7 @@ func newHonest(limit int) *honest {
 	return &honest{live: make(map[uintptr]int), free: make(map[int][][]byte), limit: limit}
 }
 
-const honestChunk = 1 << 20
+const honestChunk = 64 << 10
 
 func (h *honest) Alloc(size int, l mem.Layout) ([]byte, error) {
 	mem.CheckSize("honest.Alloc", size)

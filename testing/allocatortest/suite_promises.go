@@ -248,9 +248,12 @@ func testReuse(p *probe) {
 		if size > p.largest()/4 {
 			break
 		}
-		rounds := 64
-		if size >= 4096 {
-			rounds = max(rounds, 4<<20/3/size) // more than is held back for a while
+		rounds, collect := 64, 16
+		switch {
+		case size >= 64<<10:
+			rounds, collect = 32, 8
+		case size >= 4096:
+			rounds = max(rounds, p.heldBack()/3/size)
 		}
 		if p.MaxSize > 0 {
 			p.renew()
@@ -260,7 +263,7 @@ func testReuse(p *probe) {
 		const page = 4096
 		seen := make(map[uintptr]bool)
 		for i := range rounds {
-			if size >= page && i%16 == 15 {
+			if size >= page && i%collect == collect-1 {
 				runtime.GC() // what comes from the Go heap is free only now
 			}
 			var held [3]*block
@@ -287,6 +290,16 @@ func testReuse(p *probe) {
 				rounds, size, len(seen))
 		}
 	}
+}
+
+// heldBack is how many bytes to free so that less than half of them are held back
+// for a while: more if there is a heap.Debug in between, over what may choose
+// among many places.
+func (p *probe) heldBack() int {
+	if given(debugFlag) != "" {
+		return 16 << 20
+	}
+	return 4 << 20
 }
 
 // testGarbage counts what the methods allocate in the Go heap.

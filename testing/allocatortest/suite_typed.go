@@ -438,6 +438,7 @@ func testCollecting(p *probe) {
 	p.needScanned()
 	var over atomic.Bool
 	var cycles atomic.Int64
+	cycle := make(chan struct{}, 1) // one ended
 	var wg sync.WaitGroup
 	wg.Add(1)
 	go func() {
@@ -445,6 +446,10 @@ func testCollecting(p *probe) {
 		for !over.Load() {
 			runtime.GC()
 			cycles.Add(1)
+			select {
+			case cycle <- struct{}{}:
+			default:
+			}
 		}
 	}()
 	defer wg.Wait()
@@ -456,7 +461,7 @@ func testCollecting(p *probe) {
 	var all []*planted
 	for i := range rounds {
 		for cycles.Load() < int64(i/8) {
-			runtime.Gosched()
+			<-cycle
 		}
 		s := shapes[i%len(shapes)]
 		n := 1 + i*7%40

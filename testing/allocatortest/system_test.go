@@ -94,16 +94,16 @@ func TestSystem(t *testing.T) {
 		{"Pages", func() error {
 			return churn(heap.NewPages(heap.PageOptions{HugePages: true, Lock: true, Populate: true, Name: "test"}))
 		}, true},
-		{"Arena", closing(func() *heap.Arena { return heap.NewArena(heap.Page{}) }), false},
-		{"ConcurrentArena", closing(func() *heap.ConcurrentArena { return heap.NewConcurrentArena(heap.Page{}) }), false},
-		{"Debug", closing(func() *heap.Debug { return heap.NewDebug(heap.Page{}, sane) }), false},
+		{"Arena", closing(func() *heap.Arena { return heap.NewArena(heap.Page{}) }), race.Enabled},
+		{"ConcurrentArena", closing(func() *heap.ConcurrentArena { return heap.NewConcurrentArena(heap.Page{}) }), race.Enabled},
+		{"Debug", closing(func() *heap.Debug { return heap.NewDebug(heap.Page{}, sane) }), race.Enabled},
 		{"Guarded", closing(func() *heap.Debug {
 			return heap.NewDebug(heap.Page{}, heap.DebugOptions{StackDepth: -1, Guard: heap.GuardEnd})
 		}), false},
 		{"SMP", closing(func() *heap.SMP { return heap.NewSMP(heap.SMPOptions{}) }), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if tt.slow && (testing.Short() || race.Enabled) {
+			if tt.slow && (testing.Short() || race.Enabled) { // nothing here runs at the same time
 				t.Skip("slow")
 			}
 			if n := allocatortest.CheckSystemFailures(t, tt.fn); n == 0 && vm.HasOS && bits.UintSize == 64 {

@@ -272,21 +272,25 @@ func (t Trace) fewer(bad func(Trace) bool) Trace {
 	return t
 }
 
-// smaller halves sizes, and tells whether it could.
+// smaller makes sizes as small as can be, or else halves them, and tells whether
+// it could.
 func (t Trace) smaller(bad func(Trace) bool) (Trace, bool) {
 	any := false
 	for i := range t {
-		for t[i].Method != "Free" && t[i].Size > 1 {
+		least := 1
+		if l := t[i].Layout; l.Kind != mem.Plain {
+			least = max(l.Type.Size(), 1)
+		}
+		to := least
+		for t[i].Method != "Free" && t[i].Size > least {
 			less := slices.Clone(t)
-			half := &less[i].Size
-			*half /= 2
-			if each := t[i].Layout.Type.Size(); each > 0 && t[i].Layout.Kind != mem.Plain {
-				*half = *half / each * each
-			}
-			if *half == 0 || !bad(less) {
+			less[i].Size = to
+			if bad(less) {
+				t, any = less, true
+			} else if to != least || t[i].Size/2/least <= 1 {
 				break
 			}
-			t, any = less, true
+			to = max(t[i].Size/2/least*least, least)
 		}
 	}
 	return t, any

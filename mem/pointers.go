@@ -51,17 +51,17 @@ func Refuse(l Layout) error {
 }
 
 // kindOf returns the kind of a block of ts, which hold pointers, in memory of a,
-// and whom to ask for it: what a promise is asked, its child is asked.
+// and whom to ask for it: instead of a promise, its child.
 func kindOf(a Allocator, t Type) (Allocator, Kind, error) {
-	if p, ok := a.(*promise); ok && !t.id.Opaque() {
-		return p.Allocator, Local, nil
-	}
 	switch a.Pointers() {
 	case Scanned:
 		return a, Managed, nil
 	case Promised:
 		if t.id.Opaque() {
 			return a, Plain, pointerError(t.Reflect(), true)
+		}
+		if p, ok := a.(*promise); ok {
+			a = p.Allocator
 		}
 		return a, Local, nil
 	}
@@ -70,9 +70,6 @@ func kindOf(a Allocator, t Type) (Allocator, Kind, error) {
 
 // liveKindOf is kindOf for blocks that a served.
 func liveKindOf(a Allocator) (Allocator, Kind) {
-	if p, ok := a.(*promise); ok {
-		return p.Allocator, Local
-	}
 	if a.Pointers() == Scanned {
 		return a, Managed
 	}

@@ -29,9 +29,13 @@ func Create[T any](a Allocator) (*T, error) {
 	}
 	l := Layout{Align: AlignOf[T](), Zero: true, Type: TypeFor[T]()}
 	if l.Type.HasPointers() {
-		var err error
-		if a, l.Kind, err = kindOf(a, l.Type); err != nil {
-			return nil, err
+		if p, ok := a.(*promise); ok && l.Type.id.Clear() {
+			a, l.Kind = p.Allocator, Local // kindOf for what is commonest
+		} else {
+			var err error
+			if a, l.Kind, err = kindOf(a, l.Type); err != nil {
+				return nil, err
+			}
 		}
 	}
 	b, err := a.Alloc(int(unsafe.Sizeof(v)), l)
@@ -53,9 +57,13 @@ func New[T any](a Allocator, v T) (*T, error) {
 	}
 	l := Layout{Align: AlignOf[T](), Type: TypeFor[T]()}
 	if l.Type.HasPointers() {
-		var err error
-		if a, l.Kind, err = kindOf(a, l.Type); err != nil {
-			return nil, err
+		if p, ok := a.(*promise); ok && l.Type.id.Clear() {
+			a, l.Kind = p.Allocator, Local // kindOf for what is commonest
+		} else {
+			var err error
+			if a, l.Kind, err = kindOf(a, l.Type); err != nil {
+				return nil, err
+			}
 		}
 	}
 	b, err := a.Alloc(int(unsafe.Sizeof(v)), l)
@@ -81,7 +89,11 @@ func Destroy[T any](a Allocator, p *T) {
 	}
 	l := Layout{Align: AlignOf[T](), Zero: true, Type: TypeFor[T]()}
 	if l.Type.HasPointers() {
-		a, l.Kind = liveKindOf(a)
+		if p, ok := a.(*promise); ok {
+			a, l.Kind = p.Allocator, Local
+		} else {
+			a, l.Kind = liveKindOf(a)
+		}
 	}
 	a.Free(bytesAt(p), l)
 }

@@ -71,12 +71,11 @@ func Plain[T any]() bool { return trusted && descriptorOf[T]().ptrBytes == 0 }
 
 // HasBools tells whether a T holds a bool.
 func HasBools[T any]() bool {
-	id := For[T]()
 	// The commonest types are known without a look at anything else.
-	if trusted && boolless>>(id.d.kind&kindMask)&1 != 0 {
+	if trusted && boolless>>(descriptorOf[T]().kind&kindMask)&1 != 0 {
 		return false
 	}
-	return id.hasBools()
+	return hasBools[T]()
 }
 
 // boolless has a bit set for each kind whose values have nothing but themselves
@@ -87,25 +86,30 @@ const boolless = (1<<(reflect.Complex128+1) - 1<<reflect.Int) | 1<<reflect.Point
 // small enough to be inlined.
 //
 //go:noinline
-func (id ID) hasBools() bool {
-	if without.bools.has(id.d) {
+func hasBools[T any]() bool {
+	id := For[T]()
+	if without.bools.at(id.d).Load() == id.d {
 		return false
 	}
-	bools := FactsOf(id.Reflect()).Bools
+	bools := FactsOf(reflect.TypeFor[T]()).Bools
 	if !bools {
-		without.bools.add(id.d)
+		without.bools.at(id.d).Store(id.d)
 	}
 	return bools
 }
 
-// Opaque tells whether values of the type hold a map, chan, func or interface.
-func (id ID) Opaque() bool { return !without.opaque.has(id.d) && id.opaque() }
+// Clear tells whether it is known already that Opaque is false. It is always
+// inlined.
+func (id ID) Clear() bool { return without.opaque.at(id.d).Load() == id.d }
 
-//go:noinline
-func (id ID) opaque() bool {
+// Opaque tells whether values of the type hold a map, chan, func or interface.
+func (id ID) Opaque() bool {
+	if id.Clear() {
+		return false
+	}
 	opaque := id.d != nil && FactsOf(id.Reflect()).Opaque
 	if !opaque {
-		without.opaque.add(id.d)
+		without.opaque.at(id.d).Store(id.d)
 	}
 	return opaque
 }
@@ -116,16 +120,12 @@ var without struct{ bools, opaque set }
 
 // A set has some of the types that were added to it. It forgets those that are
 // in the way of others.
-type set [1 << setBits]atomic.Pointer[descriptor]
+type set [128]atomic.Pointer[descriptor]
 
-const setBits = 7
-
-func (s *set) has(d *descriptor) bool { return s[setIndex(d)].Load() == d }
-func (s *set) add(d *descriptor)      { s[setIndex(d)].Store(d) }
-
-// setIndex spreads descriptors, which are some dozens of bytes apart, evenly.
-func setIndex(d *descriptor) uint32 {
-	return uint32(uintptr(unsafe.Pointer(d))>>5) * 0x9E3779B1 >> (32 - setBits)
+// at returns where d is, if it is there. Descriptors are some dozens of bytes
+// apart.
+func (s *set) at(d *descriptor) *atomic.Pointer[descriptor] {
+	return &s[uintptr(unsafe.Pointer(d))>>5%uintptr(len(s))]
 }
 
 // Of returns the ID of t.

@@ -48,6 +48,9 @@ func Of(t reflect.Type) ID {
 // none.
 func (id ID) HasPointers() bool { return id.d != nil && id.d.pointers }
 
+// Clear tells whether it is known already that Opaque is false.
+func (id ID) Clear() bool { return !id.Opaque() }
+
 // Opaque tells whether values of the type hold a map, chan, func or interface.
 func (id ID) Opaque() bool { return id.d != nil && id.d.opaque }
 

@@ -22,7 +22,7 @@ func SMPPasses(n uintptr) (passed uintptr) {
 			e.count -= smpTurn
 			passed++
 		}
-		if e.turn(s.sampler(), 0) {
+		if e.turn(s.sampler(), 1) {
 			return passed
 		}
 		passed++

@@ -16,20 +16,21 @@ func (s *SMP) check() {
 	}
 	s.lock()
 	defer s.unlock()
-	idle := 0
+	idle, used := 0, 0
 	for i, seg := range s.segments {
 		invariant.Check(seg.index == i && smpSegments.find(address(seg.mem)) == seg, "heap: SMP: segment %d is not in the table", i)
-		idle += bits.OnesCount64(seg.dirty &^ seg.used)
-		run := 0
-		for n := 1; n <= smpSegPages && smpRunsOf(^seg.used&smpAllPages, n) != 0; n++ {
-			run = n
+		for at := range seg.used {
+			invariant.Check(seg.used[at]&^seg.dirty[at] == 0, "heap: SMP: segment %d: used pages are not dirty", i)
+			idle += bits.OnesCount64(seg.dirty[at] &^ seg.used[at])
+			used += bits.OnesCount64(seg.used[at])
 		}
-		invariant.Check(int(s.runs[i]) == run, "heap: SMP: segment %d: longest run is %d, noted %d", i, run, s.runs[i])
+		run := seg.used.longest()
+		invariant.Check(int(s.room[i]) >= run, "heap: SMP: segment %d: longest run is %d, noted %d", i, run, s.room[i])
 		for k := 0; 1<<k <= run; k++ {
 			invariant.Check(s.low[k] <= i, "heap: SMP: segment %d has a run of %d, but low is %d", i, run, s.low[k])
 		}
 	}
-	invariant.Check(idle == s.idle, "heap: SMP: %d idle pages, counted %d", s.idle, idle)
+	invariant.Check(idle == s.idle && used == s.used, "heap: SMP: %d idle and %d used pages, counted %d and %d", s.idle, s.used, idle, used)
 }
 
 // checkAll re-derives everything, in any build. Nobody else may call s meanwhile.
@@ -42,15 +43,14 @@ func (s *SMP) checkAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, seg := range s.segments {
-		used := uint64(0)
+		used := smpPages{}
 		for i := range seg.slabs {
 			sl := &seg.slabs[i]
 			if sl.pages == 0 {
 				continue
 			}
-			mask := smpMask(i, int(sl.pages))
-			invariant.Check(used&mask == 0, "heap: SMP: runs overlap at page %d", i)
-			used |= mask
+			invariant.Check(used.count(i, int(sl.pages)) == 0, "heap: SMP: runs overlap at page %d", i)
+			used.set(i, int(sl.pages))
 			if seg.page[i].Load()&0xFF != smpLarge {
 				cached -= sl.check()
 			}
@@ -60,35 +60,33 @@ func (s *SMP) checkAll() {
 	invariant.Check(cached == 0, "heap: SMP: %d slots in caches are in no slab", cached)
 }
 
-// check compares the bits of a slab with the bytes, and its state with both. It
-// returns how many slots are in neither: those in caches.
+// check compares the bytes of a slab with its count, and both with its bin. It
+// returns how many slots are neither live nor free: those in caches.
 //
 //go:norace
 func (sl *smpSlab) check() (cached int) {
 	k := &smpClassTable[sl.class&127]
-	words := sl.words()
+	invariant.Check(uintptr(sl.slots) == uintptr(sl.pages)*smpPageSize/k.size, "heap: SMP: %d slots of %d bytes in %d pages", sl.slots, k.size, sl.pages)
 	free := 0
-	for i := range uintptr(len(words)) * smpGroup {
-		bit := words[i/smpGroup].Load()>>(i%smpGroup)&1 != 0
-		live := sl.seg.state[uintptr(sl.first)*smpPageSlots+i]&smpLive != 0
-		invariant.Check(!(bit && live), "heap: SMP: slot %d of %d bytes is live and free", i, k.size)
-		invariant.Check(i < k.slots || !bit && !live, "heap: SMP: slot %d of %d is past the end", i, k.slots)
-		if bit {
+	for i, state := range sl.bytes() {
+		switch {
+		case state&smpOpen != 0:
 			free++
-		} else if i < k.slots && !live {
+			invariant.Check(state&smpLive == 0, "heap: SMP: slot %d of %d bytes is live and free", i, k.size)
+			invariant.Check(i >= int(sl.low), "heap: SMP: slot %d is free, but the first noted is %d", i, sl.low)
+		case state&smpLive == 0:
 			cached++
 		}
 	}
-	state, shelf := sl.state.Load(), sl.shelf.Load()
-	invariant.Check((state == smpListed) == (shelf != nil), "heap: SMP: slab in state %d is on shelf %p", state, shelf)
-	invariant.Check(state == smpOwned || (state == smpListed) == (free > 0), "heap: SMP: slab in state %d has %d free slots", state, free)
-	if shelf != nil {
-		found := false
-		for at := shelf.lists[sl.class].first; at != nil; at = at.next {
-			found = found || at == sl
-		}
-		invariant.Check(found && shelf.has(sl.class), "heap: SMP: a listed slab is not in the list")
+	invariant.Check(free == int(sl.free), "heap: SMP: %d free slots, noted %d", free, sl.free)
+	b := sl.bin.Load()
+	invariant.Check(b != nil, "heap: SMP: a slab is in no bin")
+	found := false
+	for at := b.first; at != nil; at = at.next {
+		found = found || at == sl
 	}
+	invariant.Check(found == (free > 0), "heap: SMP: a slab with %d free slots: listed is %t", free, found)
+	invariant.Check(b.some.Load() == (b.first != nil), "heap: SMP: a bin has slabs: %t", b.first != nil)
 	return cached
 }
 
@@ -110,12 +108,10 @@ func (s *SMP) checkCaches() (n int) {
 //
 //go:norace
 func (c *smpCache) check() (n int) {
-	for i := range c {
+	for i := 1; i < len(c); i++ { // but the spare one
 		e := &c[i]
 		invariant.Check(e.count.slots() <= e.keep && (e.keep == 0) == (e.mag == nil), "heap: SMP: %d of %d slots in a magazine", e.count.slots(), e.keep)
-		invariant.Check(e.held == 0 || e.slab != nil, "heap: SMP: slots of no slab are held")
-		invariant.Check(e.slab == nil || e.slab.state.Load() == smpOwned, "heap: SMP: a cache has a slab that it does not own")
-		n += int(e.count.slots()) + bits.OnesCount64(e.held)
+		n += int(e.count.slots())
 	}
 	return n
 }

@@ -1,6 +1,7 @@
 package heap
 
 import (
+	"math"
 	"math/bits"
 
 	"github.com/allod-dev/allod/mem"
@@ -18,48 +19,77 @@ import (
 // Four steps were rejected, which waste twice as much; and slots of 8 bytes,
 // which would double the bitmaps of all for the sake of a few.
 
+// Classes are numbered from 1. What is in no class has the number 0.
+
 const (
-	smpClasses  = 79
+	smpClasses  = 80
 	smpMaxSmall = 32 << 10 // size of a slot of the last class
 )
 
 // An smpClass is what is the same for all slabs of a class.
 type smpClass struct {
 	size  uintptr // of a slot
-	recip uint64  // offset*recip >> smpRecipShift is offset/size, in a slab
-	slots uintptr // in a slab
-	pages int     // of a slab
+	below uintptr // size of a slot of the class below
+	span  uintptr // size - below: n-1-below < span where the class is that of n bytes
+	recip uint64  // 2^64/size, rounded up
 	keep  uint32  // slots in a magazine, at most
+	align int     // pages of which the first of a slab is a multiple
+	pages [smpSlabSizes]uint16
 }
 
-// The quotient is exact for offsets below 2^25: recip is too large by less than
-// size, which is at most 2^15, and that has to stay below 2^40 after it is
-// multiplied by the offset.
-const smpRecipShift = 40
+// A product of an offset in a slab and recip has offset/size in its upper word,
+// and offset is a multiple of size exactly if the lower word is less than recip:
+// recip is too large by less than 1, so that the lower word is too large by less
+// than offset, which is less than recip by far.
+
+// How many pages a slab has grows with how many slabs there are: little memory
+// is set aside for classes of which little is used, and a visit to a slab of
+// one that is much used pays off.
+const (
+	smpSlabSizes = 5        // each twice the one before
+	smpSlabStep  = 4        // slabs of a size, before they become larger
+	smpFewSlots  = 8        // in the smallest slabs
+	smpFewLarge  = 4        // the same, of slots of more than smpLargeSlot
+	smpLargeSlot = 4 << 10  // bytes
+	smpSlabBytes = 64 << 10 // of the largest slabs, unless that is too few slots
+)
 
 // smpClassTable has room for every uint8 below 128, so that indexing with seven
 // bits needs no check.
 var smpClassTable = func() (t [128]smpClass) {
-	for i := range smpClasses {
-		size := uintptr(16 + 8*i)
-		if i >= 15 {
-			size = uintptr(9+(i-15)%8) << (4 + (i-15)/8)
+	below := uintptr(0)
+	for class := 1; class < smpClasses; class++ {
+		size := uintptr(8 + 8*class)
+		if i := class - 16; i >= 0 {
+			size = uintptr(9+i%8) << (4 + i/8)
 		}
-		// A visit to a slab pays off if there are many slots in it.
-		pages := 1
-		for pages < smpMaxSlab && uintptr(pages)*smpPageSize < smpGroup*size {
-			pages *= 2
+		k := &t[class]
+		k.size, k.below, k.span = size, below, size-below
+		below = size
+		k.recip = math.MaxUint64/uint64(size) + 1
+		k.keep = uint32(min(smpMagSlots, max(2, smpMagBytes/size)))
+		// Slots that are a multiple of more than a page serve alignments of that.
+		k.align = max(1, int(size&-size)/smpPageSize)
+		slots := uintptr(smpFewSlots)
+		if size > smpLargeSlot {
+			slots = smpFewLarge
 		}
-		t[i] = smpClass{
-			size:  size,
-			recip: (1<<smpRecipShift + uint64(size) - 1) / uint64(size),
-			slots: uintptr(pages) * smpPageSize / size,
-			pages: pages,
-			keep:  uint32(min(smpMagSlots, max(4, smpMagBytes/size))),
+		pages := (slots*size + smpPageSize - 1) / smpPageSize
+		for j := range k.pages {
+			k.pages[j] = uint16(pages)
+			if 2*pages*smpPageSize <= smpSlabBytes {
+				pages *= 2
+			}
 		}
 	}
 	return t
 }()
+
+// slabPages returns how many pages the next slab of a class has, of which there
+// are n already.
+func (k *smpClass) slabPages(n int) int {
+	return int(k.pages[min(bits.Len(uint(n/smpSlabStep)), smpSlabSizes-1)])
+}
 
 // smpRound returns the size of a slot that would do for size > 0 bytes: size, or
 // more where that makes every slot aligned.
@@ -82,7 +112,7 @@ func smpClassBy(n uintptr) uintptr {
 	// between 64 and 128.
 	n = max(n-1, 8)
 	log2 := uintptr(bits.Len64(uint64(n|64))) - 4
-	return (log2-3)<<3 + n>>(log2&31) - 1
+	return (log2-3)<<3 + n>>(log2&31)
 }
 
 const (

@@ -10,7 +10,7 @@ import (
 
 // SMPCache is an [SMP] seen by one goroutine, with a cache of its own: small
 // blocks are served from it, and freed into it, without any synchronisation.
-// Want one in a loop that allocates all the time. It keeps up to 64 KiB for each
+// Want one in a loop that allocates all the time. It keeps up to 32 KiB for each
 // size that it has seen.
 //
 // Blocks are those of the SMP. They may be freed there, or through any other of
@@ -97,16 +97,11 @@ func (c *SMPCache) Alloc(size int, l mem.Layout) ([]byte, error) {
 	}
 	h.enter("heap: SMPCache.Alloc")
 	class := smpClassOf(n)
-	e := &h.cache[class&127]
-	var b []byte
-	if n := e.count - smpTurn - 1; n&smpNone == 0 {
-		e.count = n
-		b = e.mag[n&(smpMagSlots-1)].open(size)
-	} else if b = e.takeHeld(class, size); b == nil {
-		h.busy = false
+	b := h.cache.take(class, size)
+	h.busy = false
+	if b == nil {
 		return c.slow(class, size, l, 3)
 	}
-	h.busy = false
 	if l.Zero || l.Kind != mem.Plain {
 		clear(b)
 	}
@@ -163,19 +158,8 @@ func (c *SMPCache) slow(class uintptr, size int, l mem.Layout, skip int) ([]byte
 		race.Enable()
 		return s.allocHardened("heap: SMPCache.Alloc", class, size, l, skip)
 	}
-	e := &h.cache[class&127]
-	chosen := e.turn(s.sampler(), class)
-	b := e.serve(class, size)
-	var err error
-	for b == nil && err == nil {
-		var sl *smpSlab
-		if sl, err = s.findSlab(uint8(class)); err == nil {
-			if old := e.adopt(sl); old != nil {
-				s.disown(old)
-			}
-			b = e.serve(class, size)
-		}
-	}
+	chosen := h.cache[class&127].turn(s.sampler(), class)
+	b, err := h.allocSlow(class, size)
 	race.Enable()
 	if err != nil {
 		return nil, err
@@ -190,6 +174,34 @@ func (c *SMPCache) slow(class uintptr, size int, l mem.Layout, skip int) ([]byte
 	return b, nil
 }
 
+// allocSlow takes a slot where the cache has none.
+//
+//go:norace
+func (h *smpHandle) allocSlow(class uintptr, size int) ([]byte, error) {
+	s, e := h.smp, &h.cache[class&127]
+	if b := e.serve(size); b != nil {
+		return b, nil
+	}
+	if mag := e.larger(class); mag != nil {
+		e.replace(mag)
+	}
+	t := s.caches.Load()
+	if t == nil {
+		t = s.provide()
+	}
+	at := t.index()
+	bin := &t.shelves[at][class]
+	bin.mu.Lock()
+	defer bin.mu.Unlock()
+	if bin.first == nil {
+		if err := s.stock(t, at, class); err != nil {
+			return nil, err
+		}
+	}
+	bin.fill(e)
+	return e.serve(size), nil
+}
+
 // Free implements [mem.Allocator].
 //
 //go:norace
@@ -197,17 +209,14 @@ func (c *SMPCache) Free(b []byte, l mem.Layout) {
 	h := c.state
 	race.Disable()
 	class, slot := h.smp.find(b, l.Align)
-	if slot.state == 0 || h.closed {
+	if class == 0 || h.closed {
 		race.Enable()
 		h.smp.Free(b, l)
 		return
 	}
 	h.enter("heap: SMPCache.Free")
 	slot.shut(b)
-	if e := &h.cache[class&127]; e.count.slots() < e.keep {
-		e.mag[e.count&(smpMagSlots-1)] = slot
-		e.count++
-	} else {
+	if !h.cache[class&127].put(slot) {
 		h.putSlow(class, slot)
 	}
 	h.busy = false
@@ -223,12 +232,14 @@ func (h *smpHandle) putSlow(class uintptr, slot smpSlot) {
 		return
 	}
 	e := &h.cache[class&127]
-	if e.mag == nil {
-		e.mag, e.keep = new(smpMagazine), smpClassTable[class&127].keep
+	if mag := e.larger(class); mag != nil {
+		e.replace(mag)
+		e.put(slot)
+		return
 	}
-	var out smpMagazine
+	var out [smpMagSlots / 2]smpSlot
 	n := e.spill(&out)
-	h.cache.put(class, slot)
+	e.put(slot)
 	h.smp.giveSlots(out[:n])
 }
 

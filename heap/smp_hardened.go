@@ -2,7 +2,6 @@ package heap
 
 import (
 	"fmt"
-	"math/bits"
 	"math/rand/v2"
 	"sync"
 
@@ -20,7 +19,6 @@ import (
 // smpHardened is what a hardened SMP has beside the rest.
 type smpHardened struct {
 	mu    sync.Mutex
-	slabs [smpClasses]*smpSlab // the one in use, owned
 	dice  *rand.PCG
 	queue [smpQuarantine]smpSlot // a ring of freed slots
 	next  int                    // the oldest
@@ -29,7 +27,6 @@ type smpHardened struct {
 const (
 	smpQuarantine = 1024 // slots
 	smpPoison     = 0xDE // in every byte of a freed slot
-	smpPoisoned   = 2    // in the byte of a slot: dead, and filled
 )
 
 func newSMPHardened() *smpHardened {
@@ -59,9 +56,7 @@ func (s *SMP) allocHardened(op string, class uintptr, size int, l mem.Layout, sk
 	whole := bytesAtWord(&slot.addr, int(smpClassTable[class&127].size))
 	race.Alloc(whole)
 	if used {
-		if i := smpUnlike(whole, smpPoison); i >= 0 {
-			misuse(WriteAfterFree, op, whole, fmt.Sprintf("byte %d of a freed slot is %#x", i, whole[i]))
-		}
+		smpInspect(op, whole)
 	}
 	b := slot.open(size)
 	if p := s.sampler(); p != nil && p.chosen(int(smpClassTable[class&127].size)) {
@@ -78,43 +73,36 @@ func (s *SMP) allocHardened(op string, class uintptr, size int, l mem.Layout, sk
 //
 //go:norace
 func (s *SMP) drawSlot(class uintptr) (slot smpSlot, used bool, err error) {
-	h := s.hard
-	h.lock()
-	defer h.unlock()
-	for {
-		sl := h.slabs[class]
-		if sl != nil {
-			if i, ok := sl.draw(h.dice.Uint64()); ok {
-				slot = sl.slot(i)
-				return slot, *byteAt(&slot.state) == smpPoisoned, nil
-			}
-			h.slabs[class] = nil
-			s.disown(sl)
-		}
-		if h.slabs[class], err = s.findSlab(uint8(class)); err != nil {
+	race.Disable()
+	defer race.Enable()
+	t := s.caches.Load()
+	for t == nil { // a Trim
+		t = s.provide()
+	}
+	s.hard.mu.Lock()
+	dice := s.hard.dice.Uint64()
+	s.hard.mu.Unlock()
+	b := &t.shelves[0][class]
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.first == nil {
+		if err := s.stock(t, 0, class); err != nil {
 			return smpSlot{}, false, err
 		}
 	}
-}
-
-// draw takes one of the slab's free slots.
-//
-//go:norace
-func (sl *smpSlab) draw(dice uint64) (slot uintptr, ok bool) {
-	words := sl.words()
-	turn := int(dice >> 32 % smpGroup)
-	for i := range words {
-		at := (i + int(dice>>40)%len(words)) % len(words)
-		w := words[at].Load()
-		for w != 0 {
-			bit := (bits.TrailingZeros64(bits.RotateLeft64(w, -turn)) + turn) % smpGroup
-			if words[at].CompareAndSwap(w, w&^(1<<bit)) {
-				return uintptr(at*smpGroup + bit), true
-			}
-			w = words[at].Load()
-		}
+	sl := b.first
+	state := sl.bytes()
+	i := int(dice % uint64(len(state)))
+	for state[i]&smpOpen == 0 {
+		i = (i + 1) % len(state)
 	}
-	return 0, false
+	used = state[i]&smpPoisoned != 0
+	state[i] = smpCached
+	sl.free--
+	if sl.free == 0 {
+		b.unlink(sl)
+	}
+	return sl.slot(uintptr(i)), used, nil
 }
 
 // putHardened fills a slot, whose block has just died, and puts it at the end of
@@ -138,7 +126,7 @@ func (s *SMP) putHardened(class uintptr, slot smpSlot) {
 	}
 }
 
-// flushHardened ends the quarantine of all slots, and lets go of the slabs.
+// flushHardened ends the quarantine of all slots.
 //
 //go:norace
 func (s *SMP) flushHardened() {
@@ -153,14 +141,32 @@ func (s *SMP) flushHardened() {
 			s.giveSlots([]smpSlot{slot})
 		}
 	}
-	for class := range h.slabs {
-		h.lock()
-		sl := h.slabs[class]
-		h.slabs[class] = nil
-		h.unlock()
-		if sl != nil {
-			s.disown(sl)
+}
+
+// inspect looks at the freed slots of a slab that goes. The synchronisation of
+// the race detector is disabled.
+//
+//go:norace
+func (s *SMP) inspect(sl *smpSlab) {
+	size := int(smpClassTable[sl.class&127].size)
+	for i, state := range sl.bytes() {
+		if state&smpPoisoned == 0 {
+			continue
 		}
+		slot := sl.slot(uintptr(i))
+		whole := bytesAtWord(&slot.addr, size)
+		race.Enable()
+		race.Alloc(whole)
+		smpInspect("heap: SMP", whole)
+		race.Free(whole)
+		race.Disable()
+	}
+}
+
+// smpInspect reports a write to a freed slot.
+func smpInspect(op string, whole []byte) {
+	if i := smpUnlike(whole, smpPoison); i >= 0 {
+		misuse(WriteAfterFree, op, whole, fmt.Sprintf("byte %d of a freed slot is %#x", i, whole[i]))
 	}
 }
 

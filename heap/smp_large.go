@@ -1,7 +1,6 @@
 package heap
 
 import (
-	"math/bits"
 	"sync"
 
 	"github.com/allod-dev/allod/internal/race"
@@ -26,18 +25,19 @@ func (t *smpTally) sub(size int) { t.blocks, t.bytes = t.blocks-1, t.bytes-goodP
 //
 //go:norace
 func (s *SMP) allocLarge(size int, l mem.Layout) ([]byte, error) {
-	if size > smpMaxLarge || l.Align.Bytes() > smpPageSize {
+	if size > smpMaxLarge || l.Align.Bytes() > smpMaxAlign {
 		return s.huge.alloc(s, size, l)
 	}
 	n := smpPagesOf(size)
+	var dirty smpPages
 	s.lock()
-	seg, first, dirty, err := s.takeRun(n)
+	seg, first, err := s.takeRun(n, max(1, l.Align.Bytes()/smpPageSize), &dirty)
 	if err != nil {
 		s.unlock()
 		return nil, err
 	}
 	sl := &seg.slabs[first]
-	sl.pages, sl.size = uint8(n), size
+	sl.pages, sl.size = uint16(n), size
 	s.large.add(size)
 	seg.page[first].Store(smpLarge)
 	s.unlock()
@@ -45,7 +45,7 @@ func (s *SMP) allocLarge(size int, l mem.Layout) ([]byte, error) {
 	b := slotBytes(seg.base, uintptr(first)*smpPageSize, size)
 	race.Alloc(b)
 	if l.Zero || l.Kind != mem.Plain {
-		clearPages(b, dirty>>first)
+		dirty.zero(b, first)
 	}
 	return b, nil
 }
@@ -53,16 +53,14 @@ func (s *SMP) allocLarge(size int, l mem.Layout) ([]byte, error) {
 // smpPagesOf returns how many pages size bytes take.
 func smpPagesOf(size int) int { return (size + smpPageSize - 1) / smpPageSize }
 
-// clearPages clears the pages of b whose bits are set in dirty.
-func clearPages(b []byte, dirty uint64) {
-	for dirty != 0 {
-		from := bits.TrailingZeros64(dirty)
-		to := from + bits.TrailingZeros64(^(dirty >> from))
-		if from*smpPageSize >= len(b) {
-			return
-		}
-		clear(b[from*smpPageSize : min(len(b), to*smpPageSize)])
-		dirty &^= 1<<to - 1
+// zero clears what lies in b in the pages of the set. The first byte of b is that
+// of a page.
+func (p *smpPages) zero(b []byte, first int) {
+	end := first + smpPagesOf(len(b))
+	for at := p.next(first, true); at < end; {
+		to := p.next(at, false)
+		clear(b[(at-first)*smpPageSize : min(len(b), (to-first)*smpPageSize)])
+		at = p.next(to, true)
 	}
 }
 
@@ -101,9 +99,11 @@ func (s *SMP) freeLarge(op string, p smpPlace, b []byte, l mem.Layout) {
 		p.seg.release(int(p.first), n)
 		s.lock()
 	}
-	s.giveRun(p.seg, int(p.first), n)
+	excess := s.freeRun(p.seg, int(p.first), n)
 	s.unlock()
-	s.decay()
+	if excess > 0 {
+		s.giveBack(excess)
+	}
 }
 
 // blameLarge reports what is wrong with b, which was taken for a large block.
@@ -130,20 +130,19 @@ func (s *SMP) resizeLarge(op string, p smpPlace, b []byte, l mem.Layout, size in
 		return b, false
 	}
 	first, have := int(p.first), int(sl.pages)
-	if !fits || first+n > smpSegPages || n > have && p.seg.used&smpMask(first+have, n-have) != 0 {
+	if !fits || first+n > smpSegPages || n > have && p.seg.used.count(first+have, n-have) != 0 {
 		s.unlock()
 		return b, false
 	}
-	// What lies behind the end of the block in its last page is not known.
-	dirty := uint64(1)<<have - 1
+	dirty := p.seg.dirty
+	excess := 0
 	switch {
 	case n > have:
-		more := smpMask(first+have, n-have)
-		dirty |= p.seg.dirty & more >> first
-		s.idle -= bits.OnesCount64(p.seg.dirty & more)
-		p.seg.used |= more
-		p.seg.dirty |= more
-		s.noteRuns(p.seg)
+		s.idle -= dirty.count(first+have, n-have)
+		s.rest.lowest = min(s.rest.lowest, s.idle)
+		s.used += n - have
+		p.seg.used.set(first+have, n-have)
+		p.seg.dirty.set(first+have, n-have)
 	case n < have:
 		if race.Enabled {
 			s.unlock()
@@ -151,23 +150,25 @@ func (s *SMP) resizeLarge(op string, p smpPlace, b []byte, l mem.Layout, size in
 			p.seg.release(first+n, have-n)
 			s.lock()
 		}
-		s.giveRun(p.seg, first+n, have-n)
+		excess = s.freeRun(p.seg, first+n, have-n)
 	}
-	sl.pages, sl.size = uint8(n), size
+	sl.pages, sl.size = uint16(n), size
 	s.large.sub(len(b))
 	s.large.add(size)
 	s.unlock()
+	if excess > 0 {
+		s.giveBack(excess)
+	}
 	if n > have {
 		p.seg.acquire(first+have, n-have)
 	}
 	r := wider(b, size)
 	if size > len(b) && (l.Zero || l.Kind != mem.Plain) {
-		from := len(b)
-		if page := have * smpPageSize; size > page {
-			clear(r[from:page])
-			clearPages(r, dirty&^(1<<have-1))
-		} else {
-			clear(r[from:])
+		// What lies behind the end of the block in its last page is not known.
+		end := min(size, have*smpPageSize)
+		clear(r[len(b):end])
+		if size > end {
+			dirty.zero(r[end:size], first+have)
 		}
 	}
 	return r[:size:size], true
@@ -184,6 +185,7 @@ type smpHuge struct {
 	kept  []smpKept // oldest first
 	bytes int       // of kept
 	live  smpTally
+	peak  int // the most bytes that were live at once
 	clock int // operations, for decay
 }
 
@@ -247,6 +249,7 @@ func (h *smpHuge) count(old, size int) {
 	}
 	if size > 0 {
 		h.live.add(size)
+		h.peak = max(h.peak, h.live.bytes)
 	}
 	h.unlock()
 }
@@ -269,6 +272,7 @@ func (h *smpHuge) take(n int, align mem.Alignment) []byte {
 	}
 	b := h.remove(best)
 	h.live.add(n)
+	h.peak = max(h.peak, h.live.bytes)
 	h.unlock()
 	race.Alloc(b)
 	if len(b) > n {
@@ -299,10 +303,15 @@ func (h *smpHuge) remove(i int) []byte {
 }
 
 // put keeps a range, and drops what there is no room for any more, or no need.
+// retain is the option.
 //
 //go:norace
-func (h *smpHuge) put(b []byte, most int) {
+func (h *smpHuge) put(b []byte, retain int) {
 	h.lock()
+	most := retain
+	if most == 0 { // a program wants again what it had, but not more
+		most = min(h.peak, smpRetainHuge)
+	}
 	h.live.sub(len(b))
 	h.clock++
 	keep := len(b) <= most
@@ -368,7 +377,7 @@ func (s *SMP) freeHuge(op string, b []byte) {
 	n, _ := vm.Whole(len(b))
 	whole := wider(b, n)
 	race.Free(whole)
-	s.huge.put(whole, s.retain(smpRetainHuge))
+	s.huge.put(whole, s.opts.Retain)
 }
 
 // resizeHuge resizes a block that lies in no segment, if it is one of s.
@@ -378,7 +387,7 @@ func (s *SMP) resizeHuge(op string, b []byte, l mem.Layout, size int, move bool)
 		return b, false
 	}
 	p := s.huge.from(s)
-	if size <= smpMaxLarge && l.Align.Bytes() <= smpPageSize {
+	if size <= smpMaxLarge && l.Align.Bytes() <= smpMaxAlign {
 		p.mine(op, b, len(b)) // or else that is reported
 		return b, false       // Free would look for it in a segment
 	}

@@ -1,8 +1,6 @@
 package heap
 
 import (
-	"math/bits"
-
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/internal/vm"
@@ -48,7 +46,7 @@ func (s *SMP) unmap() {
 	race.Enable()
 	s.lock()
 	segments := s.segments
-	s.segments, s.runs, s.idle, s.large = nil, nil, 0, smpTally{}
+	s.segments, s.room, s.idle, s.used, s.large = nil, nil, 0, 0, smpTally{}
 	s.low = [len(s.low)]int{}
 	s.unlock()
 	for _, seg := range segments {
@@ -80,9 +78,8 @@ func (h *smpHuge) freeAll() {
 	}
 }
 
-// SMPStats says what an [SMP] holds. The numbers of slots are of one moment for
-// each word of bits, and of a time that passes for all of them: while others
-// allocate, they may be off by what changed meanwhile.
+// SMPStats says what an [SMP] holds. The numbers of slots are taken while time
+// passes: while others allocate, they may be off by what changed meanwhile.
 type SMPStats struct {
 	// Blocks is the number of live blocks, and Live the bytes in their slots
 	// and pages: at least what was asked for.
@@ -93,7 +90,7 @@ type SMPStats struct {
 	Cached int
 
 	// Committed is the bytes that may have memory behind them: those in slabs
-	// and large blocks, in whole pages of 64 KiB, and those in free pages that were
+	// and large blocks, in whole pages of 8 KiB, and those in free pages that were
 	// not given back.
 	Committed int
 
@@ -125,8 +122,6 @@ func (s *SMP) Stats() SMPStats {
 	var per [smpClasses]SMPClassStats
 	st := SMPStats{}
 	s.countSlabs(&per, &st)
-	st.Blocks += s.large.blocks
-	st.Live += s.large.bytes
 	s.huge.addTo(&st)
 	for i := range per {
 		c := &per[i]
@@ -134,7 +129,6 @@ func (s *SMP) Stats() SMPStats {
 			continue
 		}
 		c.Size = int(smpClassTable[i].size)
-		c.Cached = max(0, c.Cached-c.Live)
 		st.Blocks += c.Live
 		st.Live += c.Live * c.Size
 		st.Cached += c.Cached * c.Size
@@ -143,8 +137,7 @@ func (s *SMP) Stats() SMPStats {
 	return st
 }
 
-// countSlabs counts the slots that are live, those that are not free, and the
-// pages.
+// countSlabs counts the slots that are live, those in caches, and the pages.
 //
 //go:norace
 func (s *SMP) countSlabs(per *[smpClasses]SMPClassStats, st *SMPStats) {
@@ -152,17 +145,19 @@ func (s *SMP) countSlabs(per *[smpClasses]SMPClassStats, st *SMPStats) {
 	defer s.mu.Unlock()
 	st.Reserved = len(s.segments) * smpSegSize
 	st.Returned = s.returned
+	st.Blocks, st.Live = s.large.blocks, s.large.bytes
 	for _, seg := range s.segments {
-		st.Committed += bits.OnesCount64(seg.dirty) * smpPageSize
+		st.Committed += seg.dirty.count(0, smpSegPages) * smpPageSize
 		for i := range seg.slabs {
-			if page := seg.page[i].Load(); page&0xFF-smpSlabs < smpClasses && int(page>>8) == i {
+			page := seg.page[i].Load()
+			if class := page & 127; class-1 < smpClasses-1 && int(page>>8) == i {
 				sl := &seg.slabs[i]
-				c := &per[sl.class]
+				c := &per[class]
 				c.Slabs++
-				c.Slots += int(smpClassTable[sl.class].slots)
 				live, free := sl.count()
+				c.Slots += int(sl.slots)
 				c.Live += live
-				c.Cached += int(smpClassTable[sl.class].slots) - free // and live
+				c.Cached += int(sl.slots) - free - live
 			}
 		}
 	}

@@ -134,13 +134,13 @@ func TestSMPDoubleFree(t *testing.T) {
 func TestSMPNeverServed(t *testing.T) {
 	s := newSMP(t, heap.SMPOptions{})
 	b := must(s.Alloc(48, mem.Layout{}))
-	for _, i := range []int{1, 2, 63, 64, 1000, 1364} {
+	for _, i := range []int{1, 2, 63, 64, 100, 169} {
 		slot := pageLonger(b, (i+1)*48)[i*48:]
 		allocatortest.ExpectMisuse(t, heap.DoubleFree, func() { s.Free(slot[:48:48], mem.Layout{}) })
 	}
 	// What is left of the pages after the last slot is none.
-	tail := pageLonger(b, 64<<10)[1365*48:]
-	if len(tail) != 16 {
+	tail := pageLonger(b, 8<<10)[170*48:]
+	if len(tail) != 32 {
 		t.Fatal(len(tail))
 	}
 	allocatortest.ExpectMisuse(t, heap.InteriorFree, func() { s.Free(tail, mem.Layout{}) })

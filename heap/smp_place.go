@@ -11,14 +11,17 @@ import (
 // An smpPlace is what the address of a block tells. It is a copy of one moment.
 type smpPlace struct {
 	seg    *smpSegment // nil: in no segment
-	kind   uint8       // smpFree, smpSlabs or smpLarge
-	class  uint8       // in slabs
+	kind   uint8       // smpFree, smpLarge or smpSmall
+	class  uint8       // if it is small
 	first  uintptr     // page of the run
 	offset uintptr     // in the run
 	slot   uintptr
+	inSlot bool // there is a slot, rather than what is left at the end of the slab
 	free   bool // the slot is
 	sample bool // the block is in the sample; not known of those in no segment
 }
+
+const smpSmall = 1 // what an smpPlace calls a page of a slab
 
 // place looks b up by its address.
 //
@@ -39,11 +42,12 @@ func (s *SMP) place(b []byte) (p smpPlace) {
 		p.kind, p.first = smpLarge, at>>smpPageShift
 		p.offset = at & (smpPageSize - 1)
 	default:
-		p.kind, p.class, p.first = smpSlabs, uint8(page)-smpSlabs, uintptr(page>>8)
+		p.kind, p.class, p.first = smpSmall, uint8(page), uintptr(page>>8)
 		k := &smpClassTable[p.class&127]
 		p.offset = at - p.first*smpPageSize
 		p.slot = p.offset / k.size
-		if p.slot < k.slots {
+		if p.slot < uintptr(p.seg.slabs[p.first&(smpSegPages-1)].slots) {
+			p.inSlot = true
 			state := *p.state()
 			p.free, p.sample = state&smpLive == 0, state == smpSampled
 		}
@@ -56,7 +60,7 @@ func (s *SMP) place(b []byte) (p smpPlace) {
 //go:norace
 func (p *smpPlace) starts() bool {
 	k := &smpClassTable[p.class&127]
-	return p.slot < k.slots && p.slot*k.size == p.offset
+	return p.inSlot && p.slot*k.size == p.offset
 }
 
 // live tells whether b, at p, can be a small block of that layout.
@@ -64,7 +68,7 @@ func (p *smpPlace) starts() bool {
 //go:norace
 func (p *smpPlace) live(b []byte, l mem.Layout) bool {
 	n := smpRound(len(b), l.Align)
-	return p.kind == smpSlabs && p.starts() && !p.free && n-1 < smpMaxSmall && smpClassOf(n) == uintptr(p.class)
+	return p.kind == smpSmall && p.starts() && !p.free && n-1 < smpMaxSmall && smpClassOf(n) == uintptr(p.class)
 }
 
 // blame reports what is wrong with b, which is at p and no small block of that
@@ -161,7 +165,7 @@ func (s *SMP) Owns(b []byte) bool {
 //go:norace
 func (s *SMP) UsableSize(b []byte) int {
 	p := s.place(b)
-	if p.kind == smpSlabs {
+	if p.kind == smpSmall {
 		return int(smpClassTable[p.class&127].size)
 	}
 	return goodPageSize(len(b))

@@ -45,7 +45,7 @@ func (s *SMP) provideSampler() *smpSampler {
 		return p
 	}
 	p := &smpSampler{sampler: newSampler(s.opts.ProfileRate, 0)}
-	for i := range smpClasses {
+	for i := 1; i < smpClasses; i++ {
 		p.stands[i] = 1 / p.probability(int(smpClassTable[i].size))
 	}
 	s.sample.CompareAndSwap(nil, p)
@@ -59,7 +59,7 @@ func (p *smpSampler) arm(c *smpCache) {
 	if p == nil {
 		return
 	}
-	for i := range smpClasses {
+	for i := 1; i < smpClasses; i++ {
 		c[i].pass(p.pass(smpClassTable[i].size))
 	}
 }

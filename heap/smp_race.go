@@ -31,16 +31,16 @@ func (g *smpSegment) release(first, n int) {
 }
 
 // acquired orders the caller after those who freed the slots of a slab.
-func (g *smpSegment) acquired(first int, k *smpClass) {
-	for i := range k.slots {
-		race.Acquire(g.at(uintptr(first)*smpPageSize + i*k.size))
+func (sl *smpSlab) acquired() {
+	for i := range uintptr(sl.slots) {
+		race.Acquire(sl.seg.at(uintptr(sl.first)*smpPageSize + i*smpClassTable[sl.class&127].size))
 	}
 }
 
 // released orders the caller before those who will get the slots of a slab.
-func (g *smpSegment) released(first int, k *smpClass) {
-	for i := range k.slots {
-		race.Release(g.at(uintptr(first)*smpPageSize + i*k.size))
+func (sl *smpSlab) released() {
+	for i := range uintptr(sl.slots) {
+		race.Release(sl.seg.at(uintptr(sl.first)*smpPageSize + i*smpClassTable[sl.class&127].size))
 	}
 }
 

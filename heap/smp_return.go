@@ -2,7 +2,6 @@ package heap
 
 import (
 	"math"
-	"math/bits"
 
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/internal/vm"
@@ -12,33 +11,39 @@ import (
 //
 // Pages that are free stay as they are for a while: to give one back and to want
 // it again costs more than all else that SMP does with it. There is no clock and
-// no goroutine that watches: time is measured in pages freed. Each period, half
-// of the pages goes that were free for all of it, which is the smallest number of
-// free pages that there ever was in the period. A program that frees as many as
-// it takes, in whatever pattern, keeps what the pattern needs, and one that only
+// no goroutine that watches: time is measured in pages freed. In a period as many
+// are freed as there are pages with memory behind them. Each period, half of the
+// pages goes that were free for all of it, which is the smallest number of free
+// pages that there ever was in the period. A program that frees as many as it
+// takes, in whatever pattern, keeps what the pattern needs, and one that only
 // frees is left with little.
 
 // smpDecay says how far the period is.
 type smpDecay struct {
-	freed  int // runs in this period
-	lowest int // pages that were free all the time
+	freed  int // pages in this period
+	lowest int // pages that were idle all the time
 }
 
 const (
-	smpPeriod = 256 // runs freed
+	smpPeriod = 2 << 20 / smpPageSize // pages freed, at least
 
-	// What is kept unless told otherwise.
-	smpRetainPages = 4 << 20  // bytes of free pages
-	smpRetainHuge  = 64 << 20 // bytes of free blocks with mappings of their own
+	// What is kept unless told otherwise, at most: bytes of free pages, and of
+	// free blocks with mappings of their own.
+	smpRetainPages = 4 << 20
+	smpRetainHuge  = 64 << 20
+
+	// Of that, small programs keep less: an eighth of the pages in use, but this.
+	smpRetainLeast = 512 << 10
 )
 
-// retain returns how many bytes are kept, of a kind of which preset are unless
-// told otherwise.
-func (s *SMP) retain(preset int) int {
+// retainPages returns how many free pages are kept. The lock is held.
+//
+//go:norace
+func (s *SMP) retainPages() int {
 	if s.opts.Retain > 0 {
-		return s.opts.Retain
+		return s.opts.Retain / smpPageSize
 	}
-	return preset
+	return min(max(smpRetainLeast/smpPageSize, s.used/8), smpRetainPages/smpPageSize)
 }
 
 func (s *SMP) lock() {
@@ -51,23 +56,19 @@ func (s *SMP) unlock() {
 	race.Enable()
 }
 
-// decay is called after every run of pages that was freed.
+// freeRun takes n pages back, and returns how many should go to the system: what
+// giveBack is for, without the lock. The lock is held.
 //
 //go:norace
-func (s *SMP) decay() {
-	s.lock()
+func (s *SMP) freeRun(seg *smpSegment, first, n int) (excess int) {
+	s.giveRun(seg, first, n)
 	d := &s.rest
-	d.lowest = min(d.lowest, s.idle)
-	d.freed++
-	excess := 0
-	if d.freed >= smpPeriod {
-		excess = min((d.lowest+1)/2, s.idle-s.retain(smpRetainPages)/smpPageSize)
+	d.freed += n
+	if d.freed >= max(smpPeriod, s.used+s.idle) {
+		excess = min((d.lowest+1)/2, s.idle-s.retainPages())
 		d.freed, d.lowest = 0, s.idle
 	}
-	s.unlock()
-	if excess > 0 {
-		s.giveBack(excess)
-	}
+	return excess
 }
 
 // giveBack is called while the race detector heeds synchronisation, as it has to
@@ -86,21 +87,55 @@ func (s *SMP) giveBack(n int) (given int) {
 			continue // closed meanwhile
 		}
 		seg := s.segments[i]
-		for given < n {
-			idle := seg.dirty &^ seg.used
-			if idle == 0 {
+		for end := smpSegPages; given < n; {
+			first, run := seg.idleBefore(end)
+			if run == 0 {
 				break
 			}
-			top := bits.Len64(idle)
-			run := min(bits.LeadingZeros64(^(idle << (64 - top))), n-given)
-			first := top - run
+			if more := run - (n - given); more > 0 {
+				more = more / smpSystemPages() * smpSystemPages()
+				first, run = first+more, run-more
+			}
 			if !s.decommit(seg, first, run) {
 				return given
 			}
 			given += run
+			end = first
 		}
 	}
 	return given
+}
+
+// smpSystemPages returns how many pages the system takes at once, at least.
+func smpSystemPages() int { return max(1, vm.PageSize()/smpPageSize) }
+
+// idleBefore returns the last run of free pages before end that may have memory
+// behind them, in whole pages of the system.
+//
+//go:norace
+func (g *smpSegment) idleBefore(end int) (first, n int) {
+	var not smpPages
+	for i := range not {
+		not[i] = ^(g.dirty[i] &^ g.used[i])
+	}
+	least := smpSystemPages()
+	for end > 0 {
+		// The last page that is idle; before looks for those in a set.
+		var idle smpPages
+		for i := range idle {
+			idle[i] = ^not[i]
+		}
+		if end = idle.before(end); end == 0 {
+			return 0, 0
+		}
+		first = not.before(end)
+		from, to := (first+least-1)/least*least, end/least*least
+		if to > from {
+			return from, to - from
+		}
+		end = first
+	}
+	return 0, 0
 }
 
 // decommit gives free pages of a segment to the system. The lock is held, but
@@ -108,18 +143,17 @@ func (s *SMP) giveBack(n int) (given int) {
 //
 //go:norace
 func (s *SMP) decommit(seg *smpSegment, first, n int) bool {
-	mask := smpMask(first, n)
-	seg.used |= mask
+	seg.used.set(first, n)
 	s.idle -= n
+	s.used += n
 	s.rest.lowest = min(s.rest.lowest, s.idle)
-	s.noteRuns(seg)
 	s.unlock()
 	seg.acquire(first, n) // where pages come from the Go heap, they are cleared
 	err := vm.Decommit(slotBytes(seg.base, uintptr(first)*smpPageSize, n*smpPageSize))
 	seg.release(first, n)
 	s.lock()
 	if err == nil {
-		seg.dirty &^= mask
+		seg.dirty.clear(first, n)
 		s.returned += n * smpPageSize
 	}
 	s.giveRun(seg, first, n)
@@ -150,36 +184,34 @@ func (s *SMP) sweepAll() {
 	s.drain()
 	if t := s.caches.Load(); t != nil {
 		for _, h := range t.shelves {
-			for class := range uint8(smpClasses) {
-				s.sweep(h, class)
+			for class := range h {
+				s.sweep(&h[class])
 			}
 		}
 	}
 }
 
-// sweep gives the empty slabs of one list back.
+// sweep gives the empty slabs of a bin back.
 //
 //go:norace
-func (s *SMP) sweep(h *smpShelf, class uint8) {
-	if !h.has(class) {
+func (s *SMP) sweep(b *smpBin) {
+	if !b.some.Load() {
 		return
 	}
-	var found [32]*smpSlab
-	for {
-		n := 0
-		h.mu.Lock()
-		for sl := h.lists[class].first; sl != nil && n < len(found); sl = sl.next {
-			if sl.empty() {
-				found[n] = sl
-				n++
-			}
+	var gone *smpSlab
+	b.mu.Lock()
+	for sl := b.first; sl != nil; {
+		next := sl.next
+		if sl.free == uint32(sl.slots) {
+			b.retire(sl)
+			sl.next, gone = gone, sl
 		}
-		h.mu.Unlock()
-		for _, sl := range found[:n] {
-			s.discard(sl, true)
-		}
-		if n < len(found) {
-			return
-		}
+		sl = next
+	}
+	b.mu.Unlock()
+	for gone != nil {
+		sl := gone
+		gone = sl.next
+		s.dropSlab(sl)
 	}
 }

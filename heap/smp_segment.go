@@ -8,58 +8,52 @@ import (
 )
 
 // SMP's memory comes in segments: ranges of address space of smpSegSize bytes,
-// aligned to their size. A segment is cut into pages of 64 KiB, larger than the
-// system's; a slab, or a large block, is a run of pages. All that is known about
-// a segment lies outside of it, in Go's memory, where no program that writes
-// past the end of a block gets at it.
+// aligned to their size. A segment is cut into pages of 8 KiB; a slab, or a large
+// block, is a run of pages. All that is known about a segment lies outside of
+// it, in Go's memory, where no program that writes past the end of a block gets
+// at it.
 
 const (
-	smpPageShift = 16
+	smpPageShift = 13
 	smpPageSize  = 1 << smpPageShift
 	smpSegSize   = 1 << smpSegShift
 	smpSegPages  = smpSegSize / smpPageSize
-	smpMaxSlab   = smpSegPages / 4  // pages of a slab, at most
 	smpMaxLarge  = smpSegSize / 2   // bytes of a large block, at most
-	smpGroup     = 64               // slots whose bits are one word
+	smpMaxAlign  = 64 << 10         // of a block in a segment
 	smpPageSlots = smpPageSize / 16 // of the smallest class
-	smpPageWords = smpPageSlots / smpGroup
 )
 
 // smpAddrBits is how many bits of an address may be set. Systems hand out no more
 // to those who do not ask for it.
 const smpAddrBits = 32 + 16*(^uint(0)>>63)
 
-// What a page holds, in the lowest byte of its entry; see smpSegment.page.
+// What a page holds, in the lowest byte of its entry: a class of slots, or one of
+// these. See smpSegment.page.
 const (
-	smpFree  = 0    // nothing, or not the first page of a large block
-	smpSlabs = 1    // this and what follows: a slab of class 0, 1, ...
-	smpLarge = 0xFF // the first page of a large block
+	smpFree  = 0   // nothing, or not the first page of a large block
+	smpLarge = 127 // the first page of a large block
 
 	smpLargeSampled = smpLarge | 1<<8 // and the block is in the sample
 )
 
-// An smpSegment describes a segment. What is hot comes first; the bits, which
+// An smpSegment describes a segment. What is hot comes first; the bytes, which
 // hold no pointers, come last, where the collector does not look.
 type smpSegment struct {
 	owner *SMP
-	// page says for every page what it holds and, in the second byte, which page
-	// is the first of that. It is one word, so that those who read it without a
-	// lock see one or the other state.
+	// page says for every page what it holds and, above the lowest byte, which
+	// page is the first of that. It is one word, so that those who read it without
+	// a lock see one or the other state.
 	page [smpSegPages]atomic.Uint32
 
 	base  *byte
 	mem   []byte               // at base; as vm.Map returned it
 	index int                  // in owner.segments
-	used  uint64               // bit per page; under owner.mu, like all that follows
-	dirty uint64               // bit per page: may hold something else than zeroes
+	used  smpPages             // under owner.mu, like all that follows
+	dirty smpPages             // that may hold something else than zeroes; all used ones
 	slabs [smpSegPages]smpSlab // of the first page of each run
 
-	// words holds a bit for each slot of each slab, set if the slot is free and
-	// not in a cache. The words of a slab are those of its first page.
-	words [smpSegPages * smpPageWords]atomic.Uint64
-
-	// state says for each slot whether its block is live. Only those who have
-	// the slot look there: who holds the block, or the cache that has it.
+	// state says for each slot of each slab what is the matter with it. Those of a
+	// slab begin with its first page's.
 	state [smpSegPages * smpPageSlots]uint8
 }
 
@@ -124,10 +118,10 @@ func (s *SMP) addSegment() (*smpSegment, error) {
 	}
 	seg := &smpSegment{owner: s, base: &b[0], mem: b, index: len(s.segments)}
 	for i := range seg.slabs {
-		seg.slabs[i].seg, seg.slabs[i].first = seg, uint8(i)
+		seg.slabs[i].seg, seg.slabs[i].first = seg, uint16(i)
 	}
 	s.growSegments()
-	s.segments[seg.index], s.runs[seg.index] = seg, smpSegPages
+	s.segments[seg.index], s.room[seg.index] = seg, smpSegPages
 	smpSegments.set(address(b), seg)
 	return seg, nil
 }
@@ -139,85 +133,78 @@ func (s *SMP) addSegment() (*smpSegment, error) {
 func (s *SMP) growSegments() {
 	n := len(s.segments)
 	if n == cap(s.segments) {
-		segments, runs := make([]*smpSegment, n, max(4, 2*n)), make([]uint8, n, max(4, 2*n))
+		segments, room := make([]*smpSegment, n, max(4, 2*n)), make([]uint16, n, max(4, 2*n))
 		for i := range n {
-			segments[i], runs[i] = s.segments[i], s.runs[i]
+			segments[i], room[i] = s.segments[i], s.room[i]
 		}
-		s.segments, s.runs = segments, runs
+		s.segments, s.room = segments, room
 	}
-	s.segments, s.runs = s.segments[:n+1], s.runs[:n+1]
+	s.segments, s.room = s.segments[:n+1], s.room[:n+1]
 }
 
-// takeRun finds n free pages in a row, and returns them as used; the bits of
-// those that are not zero are set in dirty. The lock is held.
+// takeRun finds n free pages in a row, the first of them a multiple of align, and
+// returns them as used. If dirty is not nil, the pages that may hold something
+// else than zeroes are set there. The lock is held.
 //
 //go:norace
-func (s *SMP) takeRun(n int) (seg *smpSegment, first int, dirty uint64, err error) {
+func (s *SMP) takeRun(n, align int, dirty *smpPages) (seg *smpSegment, first int, err error) {
 	// No segment before low has a run of at least as many pages.
 	low := &s.low[bits.Len(uint(n))-1]
-	for i := *low; i < len(s.runs); i++ {
-		if int(s.runs[i]) >= n {
+	first = -1
+	for i := *low; i < len(s.room) && first < 0; i++ {
+		if int(s.room[i]) >= n {
 			seg = s.segments[i]
-			break
+			first = seg.findRun(n, align)
+			if first < 0 {
+				s.room[i] = uint16(seg.used.longest())
+			}
 		}
-		if n&(n-1) == 0 {
+		if first < 0 && n&(n-1) == 0 && align == 1 {
 			*low = i + 1
 		}
 	}
-	if seg == nil {
+	if first < 0 {
 		if seg, err = s.addSegment(); err != nil {
-			return nil, 0, 0, err
+			return nil, 0, err
 		}
+		first = 0
 	}
-	free := smpRunsOf(^seg.used&smpAllPages, n)
-	first = bits.TrailingZeros64(free)
-	if both := smpRunsOf(seg.dirty&^seg.used, n); both != 0 {
-		first = bits.TrailingZeros64(both) // there is memory behind these
+	if dirty != nil {
+		*dirty = seg.dirty
 	}
-	mask := smpMask(first, n)
-	dirty = seg.dirty & mask
-	s.idle -= bits.OnesCount64(dirty)
-	seg.used |= mask
-	seg.dirty |= mask
-	s.noteRuns(seg)
-	return seg, first, dirty, nil
+	s.idle -= seg.dirty.count(first, n)
+	s.rest.lowest = min(s.rest.lowest, s.idle)
+	s.used += n
+	seg.used.set(first, n)
+	seg.dirty.set(first, n)
+	return seg, first, nil
+}
+
+// findRun returns the first of n free pages in a row, a multiple of align; -1 if
+// there are none. It prefers those that have memory behind them.
+//
+//go:norace
+func (g *smpSegment) findRun(n, align int) int {
+	idle := smpPages{}
+	for i := range idle {
+		idle[i] = ^(g.dirty[i] &^ g.used[i])
+	}
+	if first := idle.findFree(n, align); first >= 0 {
+		return first
+	}
+	return g.used.findFree(n, align)
 }
 
 // giveRun takes n pages back. The lock is held.
 //
 //go:norace
 func (s *SMP) giveRun(seg *smpSegment, first, n int) {
-	seg.used &^= smpMask(first, n)
+	seg.used.clear(first, n)
 	s.idle += n
-	s.noteRuns(seg)
-	run := s.runs[seg.index]
-	for k := 0; k < bits.Len8(run); k++ {
+	s.used -= n
+	run := seg.used.next(first+n, true) - seg.used.before(first)
+	s.room[seg.index] = max(s.room[seg.index], uint16(run))
+	for k := 0; k < bits.Len(uint(run)); k++ {
 		s.low[k] = min(s.low[k], seg.index)
 	}
-}
-
-// noteRuns brings s.runs up to date.
-//
-//go:norace
-func (s *SMP) noteRuns(seg *smpSegment) {
-	n := uint8(0)
-	for free := ^seg.used & smpAllPages; free != 0; free &= free << 1 {
-		n++
-	}
-	s.runs[seg.index] = n
-}
-
-const smpAllPages = 1<<smpSegPages - 1
-
-// smpMask returns the bits of n pages.
-func smpMask(first, n int) uint64 { return (1<<n - 1) << first }
-
-// smpRunsOf returns the bits of free at which n or more bits in a row are set.
-func smpRunsOf(free uint64, n int) uint64 {
-	for have := 1; have < n; {
-		step := min(have, n-have)
-		free &= free >> step
-		have += step
-	}
-	return free
 }

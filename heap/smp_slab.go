@@ -11,48 +11,48 @@ import (
 
 // The life of a slab.
 //
-// A slab is owned by one cache, which takes free slots from it, a word of bits
-// at a time; or it is full, as far as anybody knows; or it is listed on a shelf,
-// for caches that need slots of its class; or it is gone, its pages free. The
-// bits themselves belong to nobody: whoever frees a block sets its bit, with one
-// atomic operation, wherever the slab is.
+// A slab belongs to a bin: there is one for each class and processor. If it has
+// free slots it is in the bin's list, and caches get slots there; if it has none,
+// nobody knows it but its blocks. Where all its slots are free, it goes, and its
+// pages serve others.
 //
-// Those who free learn from the word that they change whether there is more to
-// do: the first free slot in a word may be the first in a full slab, which then
-// is listed; the last one may be the last in a listed slab, which then is empty
-// and goes. Both are questions about the state of the slab, asked after the bit
-// was set. Whoever changes the state looks at the bits after that. As atomic
-// operations have one order for all, one of the two sees the other.
+// Slots come and go in batches, under the lock of the bin, so that one lock
+// pays for many slots, and neither bytes nor counts are atomic. What a processor
+// frees mostly belongs to its own bins, whose locks nobody else wants.
 
+// What the byte of a slot says. Only those who have the slot look at it or change
+// it: the holder of the block, the cache, or whoever has the lock of the bin.
 const (
-	smpGone   = iota
-	smpOwned  // by a cache
-	smpFull   // on no shelf
-	smpListed // on a shelf, or about to be
+	smpCached = 0 // in a cache, or in no slab at all
+	smpLive   = 1
+	smpOpen   = 2 // free
+	// Of a hardened SMP: not live, and filled; may go together with smpOpen.
+	smpPoisoned = 4
+	smpSampled  = 8 | smpLive // live, and in the sample
 )
 
 // An smpSlab is what is known about a run of pages. What Free needs for every
-// block is not in it, but in the segment's pages and words, and in the class.
+// block is not in it, but in the segment's pages and bytes, and in the class.
 type smpSlab struct {
-	state atomic.Uint32
-	class uint8 // of a slab
-	first uint8 // page
-	pages uint8 // 0: there is none
+	bin   atomic.Pointer[smpBin] // changed under the lock of the old one
 	seg   *smpSegment
-	home  atomic.Pointer[smpShelf] // where it goes when it is listed
-	shelf atomic.Pointer[smpShelf] // where it is listed, changed under that one's lock
-
-	next, prev *smpSlab // under the lock of shelf
-	size       int      // of a large block
+	next  *smpSlab // under the lock of bin, like all that follows
+	prev  *smpSlab
+	free  uint32 // slots that are open; smpSlab.count reads it without a lock
+	slots uint16
+	low   uint16 // no slot before it is open
+	first uint16 // page
+	pages uint16 // 0: there is none
+	class uint8
+	size  int // of a large block
 }
 
-// words returns the bits of the slab's slots.
+// bytes returns the bytes of the slab's slots.
 //
 //go:norace
-func (sl *smpSlab) words() []atomic.Uint64 {
-	n := int(smpClassTable[sl.class&127].slots+smpGroup-1) / smpGroup
-	at := int(sl.first) * smpPageWords
-	return sl.seg.words[at : at+n : at+n]
+func (sl *smpSlab) bytes() []uint8 {
+	at, n := int(sl.first)*smpPageSlots, int(sl.slots)
+	return sl.seg.state[at : at+n : at+n]
 }
 
 // slot returns slot i of the slab.
@@ -65,239 +65,273 @@ func (sl *smpSlab) slot(i uintptr) smpSlot {
 	}
 }
 
-// smpBits returns the bits in word i of a slab that stand for slots.
-func smpBits(i, slots uintptr) uint64 {
-	if i == (slots-1)/smpGroup {
-		return ^uint64(0) >> (-slots % smpGroup)
-	}
-	return ^uint64(0)
-}
-
-// empty tells whether all slots are free.
+// slabOf returns the slab that a slot is in.
 //
 //go:norace
-func (sl *smpSlab) empty() bool {
-	slots := smpClassTable[sl.class&127].slots
-	words := sl.words()
-	for i := range words {
-		if words[i].Load() != smpBits(uintptr(i), slots) {
-			return false
-		}
-	}
-	return true
+func slabOf(slot smpSlot) *smpSlab {
+	seg := smpSegments.find(slot.addr)
+	page := seg.page[slot.addr>>smpPageShift&(smpSegPages-1)].Load()
+	return &seg.slabs[page>>8&(smpSegPages-1)]
 }
 
-// some tells whether a slot is free.
+// An smpBin holds the slabs of a class that belong to a processor. Slabs with
+// free slots are put at the end of the list and taken from the front: meanwhile
+// more of their blocks are freed, so that a visit pays off.
+type smpBin struct {
+	mu          sync.Mutex
+	first, last *smpSlab
+	some        atomic.Bool // the list is not empty; changed under mu
+	_           [64]byte    // the next bin is for another class, but maybe for another thread
+}
+
+// An smpShelf holds the bins of a processor.
+type smpShelf [smpClasses]smpBin
+
+// link puts a slab at the end of the list.
 //
 //go:norace
-func (sl *smpSlab) some() bool {
-	words := sl.words()
-	for i := range words {
-		if words[i].Load() != 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// An smpShelf holds the slabs that have free slots, one list for each class. There
-// is one for each processor; slabs that were used there are listed there. Slabs
-// are put at the end and taken from the front: meanwhile more of their blocks
-// are freed, so that a visit pays off.
-type smpShelf struct {
-	mu    sync.Mutex
-	lists [smpClasses]struct{ first, last *smpSlab }
-	// present has a bit set for every list that is not empty, for those who look
-	// from outside. It is changed under mu.
-	present [2]atomic.Uint64
-	_       [128]byte // others are for other processors
-}
-
-// has tells whether there may be a slab of the class.
-//
-//go:norace
-func (h *smpShelf) has(class uint8) bool {
-	return h.present[class>>6].Load()>>(class&63)&1 != 0
-}
-
-// take removes the first slab of the class, which its caller now owns; nil if
-// there is none.
-//
-//go:norace
-func (h *smpShelf) take(class uint8) *smpSlab {
-	if !h.has(class) {
-		return nil
-	}
-	h.mu.Lock()
-	sl := h.lists[class].first
-	if sl != nil {
-		h.unlink(sl)
-		sl.state.Store(smpOwned)
-	}
-	h.mu.Unlock()
-	return sl
-}
-
-// link puts a slab at the end of its list, under the lock.
-//
-//go:norace
-func (h *smpShelf) link(sl *smpSlab) {
-	list := &h.lists[sl.class]
-	sl.prev, sl.next = list.last, nil
-	if list.last != nil {
-		list.last.next = sl
+func (b *smpBin) link(sl *smpSlab) {
+	sl.prev, sl.next = b.last, nil
+	if b.last != nil {
+		b.last.next = sl
 	} else {
-		list.first = sl
-		p := &h.present[sl.class>>6]
-		p.Store(p.Load() | 1<<(sl.class&63))
+		b.first = sl
+		b.some.Store(true)
 	}
-	list.last = sl
+	b.last = sl
 }
 
-// unlink removes a slab from its list, under the lock.
+// unlink removes a slab from the list.
 //
 //go:norace
-func (h *smpShelf) unlink(sl *smpSlab) {
-	list := &h.lists[sl.class]
+func (b *smpBin) unlink(sl *smpSlab) {
 	if sl.prev != nil {
 		sl.prev.next = sl.next
 	} else {
-		list.first = sl.next
+		b.first = sl.next
 	}
 	if sl.next != nil {
 		sl.next.prev = sl.prev
 	} else {
-		list.last = sl.prev
+		b.last = sl.prev
 	}
-	if list.first == nil {
-		p := &h.present[sl.class>>6]
-		p.Store(p.Load() &^ (1 << (sl.class & 63)))
+	if b.first == nil {
+		b.some.Store(false)
 	}
 	sl.next, sl.prev = nil, nil
-	sl.shelf.Store(nil)
 }
 
-// list puts a full slab that has free slots on its shelf, unless somebody else
-// does.
+// fill moves free slots to an entry whose magazine is empty, until that is half
+// full or there are none left. Those at the lowest addresses will be served
+// first. The caller has the lock, and holds the cache.
 //
 //go:norace
-func (s *SMP) list(sl *smpSlab) {
-	h := sl.home.Load()
-	h.mu.Lock()
-	ok := sl.state.CompareAndSwap(smpFull, smpListed)
-	if ok {
-		h.link(sl)
-		sl.shelf.Store(h)
-	}
-	h.mu.Unlock()
-	if ok && sl.empty() {
-		s.discard(sl, false)
-	}
-}
-
-// disown ends the ownership of a slab.
-//
-//go:norace
-func (s *SMP) disown(sl *smpSlab) {
-	sl.state.Store(smpFull)
-	if sl.some() {
-		s.list(sl)
-	}
-}
-
-// noticed is called by those who set the first or the last bit in a word.
-//
-//go:norace
-func (s *SMP) noticed(sl *smpSlab, last bool) {
-	switch sl.state.Load() {
-	case smpFull:
-		s.list(sl)
-	case smpListed:
-		if last && sl.empty() {
-			s.discard(sl, false)
+func (b *smpBin) fill(e *smpEntry) {
+	want := uintptr(e.keep+1) / 2
+	at := want // of the magazine, what is at and behind is filled
+	for at > 0 && b.first != nil {
+		sl := b.first
+		at = sl.draw(e, at)
+		if sl.free == 0 {
+			b.unlink(sl)
 		}
 	}
+	if at > 0 {
+		for i := at; i < want; i++ {
+			*e.at(uint32(i - at)) = *e.at(uint32(i))
+		}
+	}
+	e.count += smpCount(want - at)
 }
 
-// discard gives the pages of a listed slab back if it is empty, and returns how
-// many. The only slab of its class on the shelf stays, unless all must go: it
-// would be wanted again soon.
+// draw takes free slots of the slab into the magazine, downwards from at, and
+// returns where it stopped: at 0, or where the slab has none left.
 //
 //go:norace
-func (s *SMP) discard(sl *smpSlab, all bool) int {
-	h := sl.shelf.Load()
-	if h == nil {
-		return 0 // whoever is about to list it, looks again
+func (sl *smpSlab) draw(e *smpEntry, at uintptr) uintptr {
+	size := smpClassTable[sl.class&127].size
+	zero := sl.slot(0)
+	state := sl.seg.state[int(sl.first)*smpPageSlots:]
+	i := uintptr(sl.low)
+	n := sl.free
+	for at > 0 && n > 0 {
+		// Of the bytes that say open, and of no other, the second bit is set:
+		// eight are looked at together.
+		w := binary.LittleEndian.Uint64(state[i:]) & smpAllOpen
+		for ; w != 0 && at > 0; w &= w - 1 {
+			k := i + uintptr(bits.TrailingZeros64(w))/8
+			state[k] = smpCached
+			at--
+			n--
+			*e.at(uint32(at)) = smpSlot{zero.addr + k*size, zero.state + k}
+		}
+		if w == 0 {
+			i += 8
+		}
 	}
-	h.mu.Lock()
-	if sl.shelf.Load() != h || !all && sl.next == nil && sl.prev == nil {
-		h.mu.Unlock()
-		return 0
-	}
-	h.unlink(sl)
-	sl.state.Store(smpGone)
-	h.mu.Unlock()
-	if !sl.claim() {
-		s.disown(sl)
-		return 0
-	}
-	pages := int(sl.pages)
-	s.dropSlab(sl)
-	return pages
+	sl.low = uint16(i)
+	sl.free = n
+	return at
 }
 
-// claim takes all slots of a slab, or none.
+const smpAllOpen = smpOpen * 0x0101010101010101
+
+// giveSlots makes slots free for all.
 //
 //go:norace
-func (sl *smpSlab) claim() bool {
-	slots := smpClassTable[sl.class&127].slots
-	words := sl.words()
-	for i := range words {
-		if !words[i].CompareAndSwap(smpBits(uintptr(i), slots), 0) {
-			for j := range i {
-				words[j].Store(smpBits(uintptr(j), slots))
+func (s *SMP) giveSlots(slots []smpSlot) {
+	var b *smpBin
+	var gone *smpSlab // a list of slabs that have only free slots
+	for len(slots) > 0 {
+		sl := slabOf(slots[0])
+		for at := sl.bin.Load(); at != b; at = sl.bin.Load() {
+			if b != nil {
+				b.mu.Unlock()
 			}
-			return false
+			b = at
+			b.mu.Lock()
 		}
+		n := 1 // often the next are in the same slab
+		start, end := sl.bounds()
+		for n < len(slots) && slots[n].addr-start < end-start {
+			n++
+		}
+		if b.give(sl, slots[:n]) {
+			sl.next, gone = gone, sl
+		}
+		slots = slots[n:]
 	}
+	if b != nil {
+		b.mu.Unlock()
+	}
+	for gone != nil {
+		sl := gone
+		gone = sl.next
+		s.dropSlab(sl)
+	}
+}
+
+// bounds returns where the slab is.
+//
+//go:norace
+func (sl *smpSlab) bounds() (start, end uintptr) {
+	start = pointerAddress(sl.seg.base) + uintptr(sl.first)*smpPageSize
+	return start, start + uintptr(sl.pages)*smpPageSize
+}
+
+// give makes slots free, and tells whether the slab is gone from the bin: all of
+// its slots are free, and its pages more useful elsewhere. A small slab that
+// would leave the list empty stays, as it would be wanted again soon. The lock is
+// held.
+//
+//go:norace
+func (b *smpBin) give(sl *smpSlab, slots []smpSlot) (gone bool) {
+	low := slots[0].state
+	for i := range slots {
+		*byteAt(&slots[i].state) |= smpOpen
+		low = min(low, slots[i].state)
+	}
+	low -= pointerAddress(&sl.seg.state[int(sl.first)*smpPageSlots])
+	sl.low = min(sl.low, uint16(low)&^7)
+	old := sl.free
+	sl.free = old + uint32(len(slots))
+	if old == 0 {
+		b.link(sl)
+	}
+	if sl.free < uint32(sl.slots) || b.first == b.last && sl.pages <= smpSparePages {
+		return false
+	}
+	b.retire(sl)
 	return true
 }
 
-// newSlab makes a slab, which its caller owns.
+const smpSparePages = 2 // of an empty slab that is kept, at most
+
+// retire takes a slab that has only free slots out of the bin. The lock is held.
 //
 //go:norace
-func (s *SMP) newSlab(class uint8) (*smpSlab, error) {
-	k := &smpClassTable[class]
+func (b *smpBin) retire(sl *smpSlab) {
+	b.unlink(sl)
+	sl.bin.Store(nil)
+}
+
+// stock gets a slab with free slots for a bin that has none. Slots that are free
+// for others are free for all: a program whose goroutines wander, or free what
+// others allocate, would grow without end. The lock is held.
+//
+//go:norace
+func (s *SMP) stock(t *smpCaches, at int, class uintptr) error {
+	b := &t.shelves[at][class]
+	for i := range len(t.shelves) - 1 {
+		other := &t.shelves[(at+1+i)%len(t.shelves)][class]
+		// To wait for the lock of one while holding another could be for ever.
+		if !other.some.Load() || !other.mu.TryLock() {
+			continue
+		}
+		sl := other.first
+		if sl != nil {
+			other.unlink(sl)
+			sl.bin.Store(b)
+		}
+		other.mu.Unlock()
+		if sl != nil {
+			b.link(sl)
+			return nil
+		}
+	}
+	sl, err := s.newSlab(class)
+	if err != nil {
+		return err
+	}
+	sl.bin.Store(b)
+	b.link(sl)
+	return nil
+}
+
+// newSlab makes a slab, which is in no bin. All its slots are free.
+//
+//go:norace
+func (s *SMP) newSlab(class uintptr) (*smpSlab, error) {
+	k := &smpClassTable[class&127]
+	pages := k.slabPages(int(s.slabs[class].Load()))
 	s.lock()
-	seg, first, _, err := s.takeRun(k.pages)
+	seg, first, err := s.takeRun(pages, k.align, nil)
 	s.unlock()
 	if err != nil {
 		return nil, err
 	}
+	sl := &seg.slabs[first]
+	sl.class, sl.pages, sl.low = uint8(class), uint16(pages), 0
+	sl.slots = uint16(uintptr(pages) * smpPageSize / k.size)
 	if race.Enabled {
 		race.Enable()
-		seg.acquire(first, k.pages)
-		seg.released(first, k)
+		seg.acquire(first, pages)
+		sl.released()
 		race.Disable()
 	}
-	sl := &seg.slabs[first]
-	sl.class, sl.pages = class, uint8(k.pages)
-	sl.state.Store(smpOwned)
-	words := sl.words()
-	for i := range words {
-		words[i].Store(smpBits(uintptr(i), k.slots))
+	// Eight slots at a time, as draw looks at them; behind the last there is none.
+	at, n := first*smpPageSlots, int(sl.slots)
+	state := seg.state[at : at+(n+7)&^7]
+	for i := 0; i < len(state); i += 8 {
+		binary.LittleEndian.PutUint64(state[i:], smpAllOpen)
 	}
-	for i := range k.pages {
-		seg.page[first+i].Store(uint32(class) + smpSlabs | uint32(first)<<8)
+	clear(state[n:])
+	sl.free = uint32(sl.slots)
+	for i := range pages {
+		seg.page[first+i].Store(uint32(class) | uint32(first)<<8)
 	}
 	s.slabs[class].Add(1)
 	return sl, nil
 }
 
-// dropSlab gives the pages of a slab back whose slots have been claimed.
+// dropSlab gives the pages of a slab back that is in no bin, and has only free
+// slots.
 //
 //go:norace
 func (s *SMP) dropSlab(sl *smpSlab) {
+	if s.hard != nil {
+		s.inspect(sl)
+	}
 	s.slabs[sl.class].Add(-1)
 	seg, first, pages := sl.seg, int(sl.first), int(sl.pages)
 	for i := range pages {
@@ -305,36 +339,31 @@ func (s *SMP) dropSlab(sl *smpSlab) {
 	}
 	if race.Enabled {
 		race.Enable()
-		seg.acquired(first, &smpClassTable[sl.class&127])
+		sl.acquired()
 		seg.release(first, pages)
 		race.Disable()
 	}
-	if s.hard != nil {
-		clear(seg.state[first*smpPageSlots : (first+pages)*smpPageSlots])
-	}
+	sl.next = nil
 	s.lock()
 	sl.pages = 0
-	s.giveRun(seg, first, pages)
+	excess := s.freeRun(seg, first, pages)
 	s.unlock()
-	race.Enable()
-	s.decay()
-	race.Disable()
+	if excess > 0 {
+		race.Enable()
+		s.giveBack(excess)
+		race.Disable()
+	}
 }
 
-// count counts the slots of live blocks, and the free ones in no cache.
+// count counts the slots of live blocks, and the free ones in no cache. It is
+// called without a lock: while others allocate, it is off by what they do.
 //
 //go:norace
 func (sl *smpSlab) count() (live, free int) {
-	words := sl.words()
-	for i := range words {
-		free += bits.OnesCount64(words[i].Load())
-	}
-	// Of the bytes that say live, and of no other, the lowest bit is set: eight
-	// are counted at once.
-	at := int(sl.first) * smpPageSlots
-	state := sl.seg.state[at : at+len(words)*smpGroup]
+	at, n := int(sl.first)*smpPageSlots, int(sl.slots)
+	state := sl.seg.state[at : at+(n+7)&^7]
 	for ; len(state) >= 8; state = state[8:] {
-		live += bits.OnesCount64(binary.NativeEndian.Uint64(state) & 0x0101010101010101)
+		live += bits.OnesCount64(binary.LittleEndian.Uint64(state) & 0x0101010101010101)
 	}
-	return live, free
+	return live, min(int(atomic.LoadUint32(&sl.free)), n-live)
 }

@@ -118,3 +118,15 @@ func shardOf(c *smpCache) *smpShard {
 	// Valid: caches that are entered lie at the start of a shard.
 	return (*smpShard)(unsafe.Pointer(c))
 }
+
+// at returns slot i of the magazine, i < e.keep.
+func (e *smpEntry) at(i uint32) *smpSlot {
+	// Valid: the magazine is e.keep slots of one allocation.
+	return (*smpSlot)(unsafe.Add(unsafe.Pointer(e.mag), uintptr(i)*unsafe.Sizeof(*e.mag)))
+}
+
+// slots returns the slots in the magazine.
+func (e *smpEntry) slots() []smpSlot {
+	// Valid: as for at.
+	return unsafe.Slice(e.mag, int(e.count.slots()))
+}

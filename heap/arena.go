@@ -57,11 +57,14 @@ func NewArena(child mem.Allocator) *Arena {
 }
 
 // Init makes a an empty Arena over child, as [NewArena] does. It panics if child
-// is nil or a holds memory.
+// is nil or stands on a, or if a holds memory.
 func (a *Arena) Init(child mem.Allocator) {
 	mustChild("heap: Arena.Init", child)
 	if len(a.state.chunks) != 0 {
 		panic("heap: Arena.Init: the arena holds memory; Close it first")
+	}
+	if standsOn(child, a) {
+		panic("heap: Arena.Init: the child takes its memory from the arena")
 	}
 	a.child, a.pointers, a.closed = child, child.Pointers(), false
 	a.state.kinds = mem.Plain

@@ -211,7 +211,13 @@ func TestArenaPanics(t *testing.T) {
 		"NewArena nil": func() { heap.NewArena(nil) },
 		"Init nil":     func() { new(heap.Arena).Init(nil) },
 		"Init in use":  func() { a.Init(heap.GC{}) },
-		"Promote nil":  func() { new(heap.ArenaState).Promote(nil) },
+		"Init cycle": func() {
+			x, y := new(heap.Arena), new(heap.Arena)
+			x.Init(heap.NewCounting(y))
+			y.Init(x)
+		},
+		"Init itself": func() { x := new(heap.Arena); x.Init(x) },
+		"Promote nil": func() { new(heap.ArenaState).Promote(nil) },
 	} {
 		func() {
 			defer func() {

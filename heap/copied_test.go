@@ -58,5 +58,10 @@ func TestCopied(t *testing.T) {
 	testCopied(t, heap.NewConcurrentArena(child))
 	testCopied(t, heap.NewBufferFirst(make([]byte, 64), child))
 	testCopied(t, heap.NewArena(child))
+	testCopied(t, heap.NewDebug(child, heap.DebugOptions{}))
+	testCopied(t, heap.NewPages(heap.PageOptions{}))
+	testCopied(t, heap.NewReserved(1<<20))
+	testCopied(t, heap.NewProfile(child))
+	testCopied(t, heap.NewSMP(heap.SMPOptions{}))
 	testCopied(t, heap.NewFixedBuffer(make([]byte, 64)))
 }

@@ -83,7 +83,7 @@ import (
 // Go heap. Stacks are kept once each, for as long as the process runs, up to 64
 // MiB of them; what comes later has none.
 type Debug struct {
-	_        noCopy
+	copies   noCopy
 	child    mem.Allocator
 	pointers mem.Pointers // the child's
 	o        DebugOptions // with the defaults put in
@@ -172,6 +172,9 @@ func (d *Debug) Alloc(size int, l mem.Layout) ([]byte, error) {
 	mem.CheckSize(op, size)
 	if d.child == nil {
 		return nil, zeroValue(op, "NewDebug")
+	}
+	if d.copies.check(op) {
+		return nil, errMisusedDebug // what it has of the table is out of date
 	}
 	d.tick()
 	b, err := d.alloc(op, size, l, d.here())
@@ -286,6 +289,9 @@ func (d *Debug) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
 		zeroValue(op, "NewDebug")
 		return b, false
 	}
+	if d.copies.check(op) {
+		return b, false
+	}
 	d.tick()
 	r, ok := d.resize(op, false, b, l, size, d.here())
 	if d.verbose != nil {
@@ -300,6 +306,9 @@ func (d *Debug) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
 	mem.CheckSize(op, size)
 	if d.child == nil {
 		zeroValue(op, "NewDebug")
+		return b, false
+	}
+	if d.copies.check(op) {
 		return b, false
 	}
 	d.tick()
@@ -418,6 +427,9 @@ func (d *Debug) Free(b []byte, l mem.Layout) {
 	const op = "heap: Debug.Free"
 	if d.child == nil {
 		zeroValue(op, "NewDebug")
+		return
+	}
+	if d.copies.check(op) {
 		return
 	}
 	if d.verbose != nil {

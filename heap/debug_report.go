@@ -64,6 +64,9 @@ func (d *Debug) found(op string, b []byte, l mem.Layout, k *debugBlock, f debugF
 		m.Hint = fmt.Sprintf("the block has %d bytes", k.size)
 	case AlignMismatch:
 		m.Hint = fmt.Sprintf("the block is aligned to %v, not %v", k.align, l.Align)
+		if !sameShape(l.Type, k.typ) {
+			m.Hint += fmt.Sprintf("; it holds %v, not %v", k.typ, l.Type)
+		}
 	case TypeMismatch:
 		m.Hint = fmt.Sprintf("the block holds %v, not %v", k.typ, l.Type)
 	}

@@ -12,14 +12,14 @@ import (
 	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
-// closing returns d, which must be closed without a leak at the end of the test.
-func closing(t *testing.T, d *heap.Debug) *heap.Debug {
+// closing returns a, which must be closed without a leak at the end of the test.
+func closing[A interface{ Close() error }](t *testing.T, a A) A {
 	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
+		if err := a.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return d
+	return a
 }
 
 // A Debug keeps the contract over every kind of child, with every kind of

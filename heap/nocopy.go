@@ -10,9 +10,12 @@ type noCopy struct{ self self }
 func (*noCopy) Lock()   {}
 func (*noCopy) Unlock() {}
 
-// check reports that the struct was copied after its first use.
-func (n *noCopy) check(op string) {
+// check reports that the struct was copied after its first use, and tells whether
+// it was.
+func (n *noCopy) check(op string) (copied bool) {
 	if invariant.Enabled && n.self.moved() {
 		report(&Misuse{Kind: Copied, Op: op, Hint: "use a pointer to the original"})
+		return true
 	}
+	return false
 }

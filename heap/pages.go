@@ -22,11 +22,11 @@ import (
 // Pages is safe for concurrent use. It must not be copied. There is no useful
 // zero value; call [NewPages].
 type Pages struct {
-	_     noCopy
-	id    uintptr // in the table of live blocks; 0 for Page
-	opts  PageOptions
-	limit int    // largest block
-	name  []byte // with NUL; nil without a name
+	copies noCopy
+	id     uintptr // in the table of live blocks; 0 for Page
+	opts   PageOptions
+	limit  int    // largest block
+	name   []byte // with NUL; nil without a name
 }
 
 var _ mem.Allocator = (*Pages)(nil)
@@ -93,7 +93,9 @@ func NewPages(opts PageOptions) *Pages {
 
 // Alloc implements [mem.Allocator]. The block is zero whether asked for or not.
 func (p *Pages) Alloc(size int, l mem.Layout) ([]byte, error) {
-	return p.alloc("heap: Pages.Alloc", size, l)
+	const op = "heap: Pages.Alloc"
+	p.copies.check(op)
+	return p.alloc(op, size, l)
 }
 
 // Resize implements [mem.Allocator]; see [Page.Resize].

@@ -34,9 +34,9 @@ import (
 // know nothing of the kind (js, wasip1, plan9), blocks are those of [Page], and
 // may not be able to grow in place at all.
 type Reserved struct {
-	_     noCopy
-	pages Pages // in whose name the blocks stand in the table of live ones
-	room  int
+	copies noCopy
+	pages  Pages // in whose name the blocks stand in the table of live ones
+	room   int
 
 	mu       sync.Mutex
 	rooms    addrmap.Map[int] // start of a block -> bytes of addresses it has
@@ -87,6 +87,7 @@ func (r *Reserved) AllocRoom(size, room int, l mem.Layout) ([]byte, error) {
 }
 
 func (r *Reserved) alloc(op string, size, room int, l mem.Layout) ([]byte, error) {
+	r.copies.check(op)
 	if r.room == 0 {
 		return nil, zeroValue(op, "NewReserved")
 	}

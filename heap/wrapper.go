@@ -16,6 +16,24 @@ import (
 // touch would otherwise order them in the race detector's eyes, and hide the
 // race of a program that is observed rather than changed.
 
+// standsOn tells whether a is b, or stands on it as far as can be told.
+func standsOn(a mem.Allocator, b *Arena) bool {
+	for a != nil {
+		switch x := a.(type) {
+		case *Arena:
+			if x == b {
+				return true
+			}
+			a = x.child
+		case mem.Unwrapper:
+			a = x.Unwrap()
+		default:
+			return false
+		}
+	}
+	return false
+}
+
 // mustChild panics unless child is an allocator that can be called.
 func mustChild(function string, child mem.Allocator) {
 	if child == nil {

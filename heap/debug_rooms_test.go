@@ -1,0 +1,148 @@
+package heap_test
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+	"unsafe"
+
+	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/invariant"
+	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/mem"
+)
+
+// roomsBelow are all that a Debug may stand on.
+var roomsBelow = map[string]func(t *testing.T) mem.Allocator{
+	"Page":        func(*testing.T) mem.Allocator { return heap.Page{} },
+	"Pages":       func(*testing.T) mem.Allocator { return heap.NewPages(heap.PageOptions{Populate: true}) },
+	"Reserved":    func(*testing.T) mem.Allocator { return heap.NewReserved(1 << 20) },
+	"GC":          func(*testing.T) mem.Allocator { return heap.GC{} },
+	"FixedBuffer": func(*testing.T) mem.Allocator { return heap.NewFixedBuffer(make([]byte, 1<<20)) },
+	"shared FixedBuffer": func(*testing.T) mem.Allocator {
+		return heap.NewFixedBuffer(make([]byte, 1<<20)).ThreadSafe()
+	},
+	"BufferFirst":     func(*testing.T) mem.Allocator { return heap.NewBufferFirst(make([]byte, 5000), heap.GC{}) },
+	"Arena":           func(t *testing.T) mem.Allocator { return closing(t, heap.NewArena(heap.GC{})) },
+	"ConcurrentArena": func(t *testing.T) mem.Allocator { return closing(t, heap.NewConcurrentArena(heap.GC{})) },
+	"SMP":             func(t *testing.T) mem.Allocator { return closing(t, heap.NewSMP(heap.SMPOptions{})) },
+	"hardened SMP":    func(t *testing.T) mem.Allocator { return closing(t, heap.NewSMP(heap.SMPOptions{Hardened: true})) },
+	"Hybrid":          func(*testing.T) mem.Allocator { return heap.NewHybrid(heap.Page{}) },
+	"NoGoPointers":    func(*testing.T) mem.Allocator { return mem.NoGoPointers(heap.GC{}) },
+	"Counting":        func(*testing.T) mem.Allocator { return heap.NewCounting(heap.GC{}) },
+	"Limit":           func(*testing.T) mem.Allocator { return heap.NewLimit(heap.GC{}, 1<<20) },
+	"Failing":         func(*testing.T) mem.Allocator { return heap.NewFailing(heap.GC{}, heap.FailingOptions{}) },
+	"ThreadSafe":      func(*testing.T) mem.Allocator { return heap.NewThreadSafe(heap.GC{}) },
+	"Validation":      func(*testing.T) mem.Allocator { return heap.NewValidation(heap.GC{}) },
+	"Profile":         func(*testing.T) mem.Allocator { return heap.NewProfile(heap.GC{}) },
+	"Logging": func(*testing.T) mem.Allocator {
+		return heap.NewLogging(heap.GC{}, heap.LoggingOptions{Logger: slog.New(slog.DiscardHandler)})
+	},
+	"Debug": func(t *testing.T) mem.Allocator { return closing(t, heap.NewDebug(heap.GC{}, heap.DebugOptions{})) },
+}
+
+// misdeeds are done to a block b of three; the others are on either side of it,
+// or would be.
+var misdeeds = []struct {
+	name string
+	kind heap.MisuseKind
+	free bool // b was freed
+	do   func(d *debugTest, b []byte)
+}{
+	{"write past the end", heap.Overflow, false, func(d *debugTest, b []byte) { *byteAt(b, len(b))++ }},
+	{"write before the start", heap.Underflow, false, func(d *debugTest, b []byte) { *byteAt(b, -1)++ }},
+	{"write after free", heap.WriteAfterFree, true, func(d *debugTest, b []byte) { b[0]++ }},
+	{"free twice", heap.DoubleFree, true, func(d *debugTest, b []byte) { debugFree(d, b, word8) }},
+	{"resize after free", heap.UseAfterFree, true, func(d *debugTest, b []byte) { d.Resize(b, word8, len(b)) }},
+	{"free of a part", heap.InteriorFree, false, func(d *debugTest, b []byte) { debugFree(d, byteSlice(b, 1), word8) }},
+	{"free as another size", heap.SizeMismatch, false, func(d *debugTest, b []byte) { debugFree(d, byteSlice(b, 0), word8) }},
+	{"free as another alignment", heap.AlignMismatch, false, func(d *debugTest, b []byte) { debugFree(d, b, word4) }},
+	{"free of the Go heap", heap.ForeignFree, false, func(d *debugTest, b []byte) { debugFree(d, append(b, 1), word8) }},
+}
+
+// byteSlice returns the bytes of b from at on, and one more.
+func byteSlice(b []byte, at int) []byte { return unsafe.Slice(byteAt(b, at), len(b)+1-at) }
+
+// Whatever is below, a Debug finds the same, and nothing in a program without
+// the mistake. What is below hears of none.
+func TestDebugOverEverything(t *testing.T) {
+	sizes := []int{1, 8, 4095, 4096}
+	if race.Enabled || invariant.Enabled || testing.Short() {
+		sizes = []int{1, 4096}
+	}
+	for name, make := range roomsBelow {
+		t.Run(name, func(t *testing.T) {
+			child := make(t)
+			said := reported(t, func() {
+				for _, m := range misdeeds {
+					for _, size := range sizes {
+						misdo(t, child, m.name, size, nil, 0, false)
+						misdo(t, child, m.name, size, m.do, m.kind, m.free)
+					}
+				}
+			})
+			for _, m := range said {
+				t.Errorf("below: %v", m)
+			}
+		})
+	}
+}
+
+func misdo(t *testing.T, child mem.Allocator, name string, size int, do func(*debugTest, []byte), kind heap.MisuseKind, freed bool) {
+	t.Helper()
+	d := newDebug(t, child, heap.DebugOptions{})
+	what := fmt.Sprintf("%s, %d bytes", name, size)
+	var blocks [3][]byte
+	for i := range blocks {
+		blocks[i] = debugAlloc(d, size, word8)
+		blocks[i][0], blocks[i][size-1] = 1, 2
+	}
+	b := blocks[1]
+	if freed {
+		debugFree(d, b, word8)
+	}
+	if do != nil {
+		do(d, b)
+		found := append(d.got, d.Check()...)
+		d.got = nil
+		if len(found) != 1 || found[0].Kind != kind || len(found[0].Here) == 0 || (len(found[0].Free) > 0) != freed ||
+			kind != heap.ForeignFree && begins(found[0].Alloc) == "" {
+			t.Errorf("%s: %v, want %v with its stacks", what, found, kind)
+		}
+	}
+	for i := range blocks {
+		if i != 1 || !freed {
+			debugFree(d, blocks[i], word8)
+		}
+	}
+	if err := d.Close(); err != nil {
+		t.Errorf("%s: %v", what, err)
+	}
+	d.none()
+}
+
+// Two buffers that overlap are one another's overwriting, and no silence.
+func TestDebugOverlappingBuffers(t *testing.T) {
+	for _, overlap := range []bool{false, true} {
+		room := make([]byte, 2000)
+		second := room[1000:]
+		if overlap {
+			second = room[400:1400]
+		}
+		x := newDebug(t, heap.NewFixedBuffer(room[:1000]), heap.DebugOptions{})
+		y := newDebug(t, heap.NewFixedBuffer(second), heap.DebugOptions{})
+		var blocks [2][][]byte
+		for range 6 {
+			blocks[0] = append(blocks[0], debugAlloc(x, 80, word8))
+			blocks[1] = append(blocks[1], debugAlloc(y, 80, word8))
+		}
+		if found := len(x.Check()) + len(y.Check()); (found > 0) != overlap {
+			t.Errorf("overlapping %t, %d reports", overlap, found)
+		}
+		for i := range blocks[0] {
+			x.Free(blocks[0][i], word8)
+			y.Free(blocks[1][i], word8)
+		}
+		x.got, y.got = nil, nil
+	}
+}

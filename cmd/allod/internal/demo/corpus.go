@@ -7,6 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/allod-dev/allod/cmd/allod/internal/exit"
+	"github.com/allod-dev/allod/cmd/allod/internal/say"
 )
 
 // A corpus is the list of documents to index, in an order that every process
@@ -20,7 +23,7 @@ type corpus struct {
 const maxFile = 1 << 30
 
 // errNoCorpus is wrapped by every reason why a folder cannot be indexed at all.
-var errNoCorpus = errors.New("nothing to index")
+var errNoCorpus = exit.UsageError(errors.New("nothing to index"))
 
 // openCorpus lists the regular files below root. Scale says how many documents
 // to make of them: 1 is every file once, 0.1 every tenth file, 2 every file
@@ -57,7 +60,7 @@ func openCorpus(root string, scale float64) (*corpus, error) {
 	n := int(float64(len(files))*scale + 0.5)
 	if n == 0 {
 		return nil, fmt.Errorf("%w: %s holds %s, of which a scale of %g leaves none",
-			errNoCorpus, root, plural(len(files), "file"), scale)
+			errNoCorpus, root, say.Plural(len(files), "file"), scale)
 	}
 	docs := make([]string, n)
 	for i := range docs {

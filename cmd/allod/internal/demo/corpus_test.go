@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/allod-dev/allod/cmd/allod/internal/exit"
+	"github.com/allod-dev/allod/cmd/allod/internal/say"
 )
 
 // A file that vanishes between listing and reading stands for any that cannot
@@ -32,8 +35,8 @@ func TestUnreadableFile(t *testing.T) {
 		if !errors.As(err, &at) || at.doc != 20 || at.path != lost || !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if ExitCode(err) != ExitCheckFailed {
-			t.Errorf("%s: exit code %d", name, ExitCode(err))
+		if exit.Code(err) != exit.Failed {
+			t.Errorf("%s: exit code %d", name, exit.Code(err))
 		}
 		if _, postings := ix.size(); postings != 20*200 {
 			t.Errorf("%s: %d postings, want those of 20 files", name, postings)
@@ -64,25 +67,25 @@ func TestOpenCorpus(t *testing.T) {
 	}
 	file := filepath.Join(c.root, c.docs[0])
 	for _, root := range []string{filepath.Join(c.root, "absent"), file, t.TempDir()} {
-		if _, err := openCorpus(root, 1); ExitCode(err) != ExitUsage {
-			t.Errorf("openCorpus(%s): %v has exit code %d", root, err, ExitCode(err))
+		if _, err := openCorpus(root, 1); exit.Code(err) != exit.Usage {
+			t.Errorf("openCorpus(%s): %v has exit code %d", root, err, exit.Code(err))
 		}
 	}
-	if _, err := openCorpus(c.root, 0.001); ExitCode(err) != ExitUsage {
+	if _, err := openCorpus(c.root, 0.001); exit.Code(err) != exit.Usage {
 		t.Errorf("scale 0.001: %v", err)
 	}
 }
 
 func TestWords(t *testing.T) {
 	for _, test := range []struct{ got, want string }{
-		{count(0), "0"}, {count(999), "999"}, {count(16872401), "16,872,401"},
-		{duration(2351 * time.Millisecond), "2.35 s"}, {duration(57449 * time.Microsecond), "57.4 ms"},
-		{duration(210 * time.Nanosecond), "0.21 µs"}, {duration(0), "0.00 µs"},
-		{size(0), "0"}, {size(1), "1 byte"}, {size(30), "30 bytes"}, {size(1000), "1.00 kB"},
-		{size(661_000_000), "661 MB"}, {size(12_300), "12.3 kB"}, {size(3_450_000_000), "3.45 GB"},
-		{flagSize(64 << 20), "64MiB"}, {flagSize(1000), "1000B"}, {flagSize(40 << 10), "40KiB"},
-		{flagSize(round(22369621)), "21MiB"}, {flagSize(round(21800)), "21KiB"}, {flagSize(round(999)), "999B"},
-		{plural(0, "file"), "0 files"}, {plural(1, "file"), "1 file"}, {plural(11500, "file"), "11,500 files"},
+		{say.Count(0), "0"}, {say.Count(999), "999"}, {say.Count(16872401), "16,872,401"},
+		{say.Duration(2351 * time.Millisecond), "2.35 s"}, {say.Duration(57449 * time.Microsecond), "57.4 ms"},
+		{say.Duration(210 * time.Nanosecond), "0.21 µs"}, {say.Duration(0), "0.00 µs"},
+		{say.Size(0), "0"}, {say.Size(1), "1 byte"}, {say.Size(30), "30 bytes"}, {say.Size(1000), "1.00 kB"},
+		{say.Size(661_000_000), "661 MB"}, {say.Size(12_300), "12.3 kB"}, {say.Size(3_450_000_000), "3.45 GB"},
+		{say.FlagSize(64 << 20), "64MiB"}, {say.FlagSize(1000), "1000B"}, {say.FlagSize(40 << 10), "40KiB"},
+		{say.FlagSize(round(22369621)), "21MiB"}, {say.FlagSize(round(21800)), "21KiB"}, {say.FlagSize(round(999)), "999B"},
+		{say.Plural(0, "file"), "0 files"}, {say.Plural(1, "file"), "1 file"}, {say.Plural(11500, "file"), "11,500 files"},
 		{(&Report{Bytes: 120e6}).about(7 * time.Second), "about a minute"},
 		{(&Report{Bytes: 12e6}).about(time.Second), "some seconds"},
 		{(&Report{Bytes: 30e6}).about(7 * time.Second), "less than a minute"},
@@ -91,20 +94,20 @@ func TestWords(t *testing.T) {
 		{compare(10, 25, "shorter", "longer"), "2.5 times longer"},
 		{compare(10, 10, "shorter", "longer"), "about the same"},
 		{compare(10, 0, "shorter", "longer"), "too little to compare"},
-		{wrap("one two  three", 7), "one two\nthree"}, {wrap("µµµ µµµ", 7), "µµµ µµµ"}, {wrap("", 7), ""},
+		{say.Wrap("one two  three", 7), "one two\nthree"}, {say.Wrap("µµµ µµµ", 7), "µµµ µµµ"}, {say.Wrap("", 7), ""},
 	} {
 		if test.got != test.want {
 			t.Errorf("got %q, want %q", test.got, test.want)
 		}
 	}
 	for s, want := range map[string]int64{"1": 1, "64MiB": 64 << 20, "1.5GB": 1.5e9, "10k": 10 << 10, "21KiB": 21 << 10, "7B": 7, "2g": 2 << 30} {
-		if got, err := ParseSize(s); got != want || err != nil {
-			t.Errorf("ParseSize(%q) = %d, %v, want %d", s, got, err, want)
+		if got, err := say.ParseSize(s); got != want || err != nil {
+			t.Errorf("say.ParseSize(%q) = %d, %v, want %d", s, got, err, want)
 		}
 	}
 	for _, s := range []string{"", "MiB", "-1", "0", "1 potato", "NaN", "1e300"} {
-		if got, err := ParseSize(s); err == nil {
-			t.Errorf("ParseSize(%q) = %d", s, got)
+		if got, err := say.ParseSize(s); err == nil {
+			t.Errorf("say.ParseSize(%q) = %d", s, got)
 		}
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/allod-dev/allod/cmd/allod/internal/exit"
+	"github.com/allod-dev/allod/cmd/allod/internal/say"
 	"github.com/allod-dev/allod/heap"
 )
 
@@ -24,7 +26,7 @@ func TestMain(m *testing.M) {
 		if len(os.Args) == 3 && os.Args[1] == name {
 			if err := run(os.Args[2], os.Stdout); err != nil {
 				fmt.Fprintln(os.Stderr, err)
-				os.Exit(ExitCode(err))
+				os.Exit(exit.Code(err))
 			}
 			os.Exit(0)
 		}
@@ -97,7 +99,7 @@ func TestVariants(t *testing.T) {
 	err := r.limited(func(limit int64) (*LimitResult, error) {
 		l, err := buildWithin(c, limit, quiet)
 		if err == nil {
-			l.ExitCode = ExitCode(l.failure())
+			l.ExitCode = exit.Code(l.failure())
 		}
 		return l, err
 	})
@@ -119,7 +121,7 @@ func TestVariants(t *testing.T) {
 	}
 	for _, want := range []string{"p99.9", "full collection", "slowest 1 in 1,000", "exit code is 3",
 		"the same answers (" + r.plain().Answers + "), and the arenas gave every byte back"} {
-		if !strings.Contains(wrap(out.String(), 1e6), want) {
+		if !strings.Contains(say.Wrap(out.String(), 1e6), want) {
 			t.Errorf("the report does not say %q:\n%s", want, &out)
 		}
 	}

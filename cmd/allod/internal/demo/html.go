@@ -8,6 +8,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/allod-dev/allod/cmd/allod/internal/say"
 )
 
 //go:embed page.html
@@ -20,10 +22,10 @@ var page = template.Must(template.New("page").Parse(pageText))
 func (r *Report) writeHTML(w io.Writer) error {
 	return page.Execute(w, map[string]any{
 		"Report":    r,
-		"Bytes":     size(r.Bytes),
-		"Documents": plural(r.Documents, "file"),
-		"Words":     plural(r.plain().Words, "word"),
-		"Postings":  plural(r.plain().Postings, "posting"),
+		"Bytes":     say.Size(r.Bytes),
+		"Documents": say.Plural(r.Documents, "file"),
+		"Words":     say.Plural(r.plain().Words, "word"),
+		"Postings":  say.Plural(r.plain().Postings, "posting"),
 		"Sentences": r.sentences(),
 		"Legend":    r.legend(),
 		"Bars":      r.barCharts(),
@@ -81,22 +83,22 @@ func (r *Report) barCharts() []barChart {
 	}{
 		{"The slowest 1 in 1,000 requests", "Latency under load, 99.9th percentile. Shorter is better.",
 			func(v *Result) float64 { return float64(v.Latency(0.999)) },
-			func(v *Result) string { return duration(v.Latency(0.999)) }},
+			func(v *Result) string { return say.Duration(v.Latency(0.999)) }},
 		{"Full collection, index live", "Time of runtime.GC(), the shortest of nine. Shorter is better.",
 			func(v *Result) float64 { return float64(v.FullGC) },
-			func(v *Result) string { return duration(v.FullGC) }},
+			func(v *Result) string { return say.Duration(v.FullGC) }},
 		{"CPU time spent collecting", "While building and serving, not on idle processors. Shorter is better.",
 			func(v *Result) float64 { return v.GCCPU },
-			func(v *Result) string { return duration(seconds(v.GCCPU)) }},
+			func(v *Result) string { return say.Duration(seconds(v.GCCPU)) }},
 		{"Peak memory", "Resident set size of the process. Shorter is better.",
 			func(v *Result) float64 { return float64(v.PeakRSS) },
-			func(v *Result) string { return size(v.PeakRSS) }},
+			func(v *Result) string { return say.Size(v.PeakRSS) }},
 		{"Building the index", "Reading, tokenising, indexing. Shorter is better.",
 			func(v *Result) float64 { return float64(v.Build) },
-			func(v *Result) string { return duration(v.Build) }},
+			func(v *Result) string { return say.Duration(v.Build) }},
 		{"Queries per second", "As fast as the processors go. Longer is better.",
 			func(v *Result) float64 { return v.PerSecond },
-			func(v *Result) string { return count(int(v.PerSecond)) }},
+			func(v *Result) string { return say.Count(int(v.PerSecond)) }},
 	}
 	var out []barChart
 	for i, c := range charts {
@@ -175,7 +177,7 @@ func (r *Report) curve() curveChart {
 		for _, p := range v.Latencies {
 			l.EndX, l.EndY = x(p.Q), y(p.Latency)
 			points = append(points, fmt.Sprintf("%.1f,%.1f", l.EndX, l.EndY))
-			words = append(words, fmt.Sprintf("%g %%: %s", 100*p.Q, duration(p.Latency)))
+			words = append(words, fmt.Sprintf("%g %%: %s", 100*p.Q, say.Duration(p.Latency)))
 		}
 		l.Points, l.Words = strings.Join(points, " "), strings.Join(words, "; ")
 		c.Lines = append(c.Lines, l)

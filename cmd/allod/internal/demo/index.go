@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/allod-dev/allod/cmd/allod/internal/say"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -99,7 +100,7 @@ type buildError struct {
 
 func (e *buildError) Error() string {
 	if e.path == "" {
-		return fmt.Sprintf("sorting the dictionary, after all %s: %v", plural(e.doc, "file"), e.err)
+		return fmt.Sprintf("sorting the dictionary, after all %s: %v", say.Plural(e.doc, "file"), e.err)
 	}
 	return fmt.Sprintf("file %d, %s: %v", e.doc+1, e.path, e.err)
 }

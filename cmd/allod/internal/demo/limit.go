@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/allod-dev/allod/cmd/allod/internal/exit"
+	"github.com/allod-dev/allod/cmd/allod/internal/say"
 	"github.com/allod-dev/allod/heap"
 )
 
@@ -84,26 +86,26 @@ func (r *LimitResult) failure() error {
 	if r.Error == "" && r.Lost == 0 {
 		return nil
 	}
-	code := ExitOutOfMemory
+	code := exit.OutOfMemory
 	if !r.Intact || r.Lost != 0 {
-		code = ExitCheckFailed
+		code = exit.Failed
 	}
-	return &exitError{code, errors.New(r.String())}
+	return exit.Error(code, errors.New(r.String()))
 }
 
 // where says at what memory ran out.
 func (r *LimitResult) where() string {
 	if r.File == "" {
-		return "at sorting the dictionary, after all " + plural(r.Documents, "file")
+		return "at sorting the dictionary, after all " + say.Plural(r.Documents, "file")
 	}
-	return fmt.Sprintf("at file %s of %s", count(r.Indexed+1), count(r.Documents))
+	return fmt.Sprintf("at file %s of %s", say.Count(r.Indexed+1), say.Count(r.Documents))
 }
 
 // String says in a few lines what happened.
 func (r *LimitResult) String() string {
 	var b strings.Builder
 	if r.Error == "" {
-		fmt.Fprintf(&b, "the index fits into %s\n", flagSize(r.Limit))
+		fmt.Fprintf(&b, "the index fits into %s\n", say.FlagSize(r.Limit))
 	} else {
 		fmt.Fprintf(&b, "out of memory %s\n", r.where())
 		if r.File != "" {
@@ -113,13 +115,13 @@ func (r *LimitResult) String() string {
 	}
 	state := "" // an index that fits was not put to a test
 	if r.Error != "" {
-		state = pick(r.Intact, "intact: ", "DAMAGED: ")
+		state = say.Pick(r.Intact, "intact: ", "DAMAGED: ")
 	}
 	fmt.Fprintf(&b, "  index   %s%s, %s, %s", state,
-		plural(r.Indexed, "file"), plural(r.Words, "word"), plural(r.Postings, "posting"))
+		say.Plural(r.Indexed, "file"), say.Plural(r.Words, "word"), say.Plural(r.Postings, "posting"))
 	if r.Queries > 0 {
-		fmt.Fprintf(&b, "; %s queries answered as before the failure", count(r.Queries))
+		fmt.Fprintf(&b, "; %s queries answered as before the failure", say.Count(r.Queries))
 	}
-	fmt.Fprintf(&b, "\n  lost    %s after closing it", plural(r.Lost, "byte"))
+	fmt.Fprintf(&b, "\n  lost    %s after closing it", say.Plural(r.Lost, "byte"))
 	return b.String()
 }

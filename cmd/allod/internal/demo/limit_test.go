@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/allod-dev/allod/cmd/allod/internal/exit"
 )
 
 // However little memory there is, running out leaves the index of the documents
@@ -17,7 +19,7 @@ func TestLimit(t *testing.T) {
 		if err != nil {
 			t.Fatalf("limit %d: %v", limit, err)
 		}
-		if r.Error == "" || !r.Intact || r.Lost != 0 || ExitCode(r.failure()) != ExitOutOfMemory {
+		if r.Error == "" || !r.Intact || r.Lost != 0 || exit.Code(r.failure()) != exit.OutOfMemory {
 			t.Errorf("limit %d: %+v", limit, r)
 		}
 		if r.Indexed > 0 && r.Queries == 0 {
@@ -71,8 +73,8 @@ func TestLimitSweep(t *testing.T) {
 		} else {
 			atFile++
 		}
-		if ExitCode(r.failure()) != ExitOutOfMemory || !strings.Contains(r.String(), want) {
-			t.Errorf("limit %d: exit code %d, want %q in\n%s", limit, ExitCode(r.failure()), want, r)
+		if exit.Code(r.failure()) != exit.OutOfMemory || !strings.Contains(r.String(), want) {
+			t.Errorf("limit %d: exit code %d, want %q in\n%s", limit, exit.Code(r.failure()), want, r)
 		}
 	}
 	if atFile == 0 || atDictionary == 0 {

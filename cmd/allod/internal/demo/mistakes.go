@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/allod-dev/allod/cmd/allod/internal/say"
 	"github.com/allod-dev/allod/examples/forgotten"
 	"github.com/allod-dev/allod/examples/tooearly"
 	"github.com/allod-dev/allod/heap"
@@ -94,16 +95,16 @@ func (m *Mistake) explain(err error) {
 		g := leak.Groups[0]
 		m.Found = true
 		m.Sentence = fmt.Sprintf("One Free forgotten: a heap.Debug, as it is closed, tells of %s that leaked, of %s, allocated at %s.",
-			plural(leak.Blocks, "block"), plural(leak.Bytes, "byte"), m.place(g.Stack))
+			say.Plural(leak.Blocks, "block"), say.Plural(leak.Bytes, "byte"), m.place(g.Stack))
 		m.Report = fmt.Sprintf("leaked %s of %s\nallocated by\n%s",
-			plural(leak.Blocks, "block"), plural(leak.Bytes, "byte"), m.stack(g.Stack))
+			say.Plural(leak.Blocks, "block"), say.Plural(leak.Bytes, "byte"), m.stack(g.Stack))
 	case errors.As(err, &fault):
 		m.Found = true
 		m.Sentence = fmt.Sprintf("One Free too early: in a guarded heap.Debug the block cannot be used any more, and heap.Catch "+
 			"returns who tried: it was read at %s, freed at %s, and allocated at %s.",
 			m.place(fault.Here), m.place(fault.Free), m.place(fault.Alloc))
 		m.Report = fmt.Sprintf("%v at byte %d of a block of %s\nread by\n%sfreed by\n%sallocated by\n%s",
-			fault.Kind, fault.Addr-fault.Block, plural(fault.Size, "byte"),
+			fault.Kind, fault.Addr-fault.Block, say.Plural(fault.Size, "byte"),
 			m.stack(fault.Here), m.stack(fault.Free), m.stack(fault.Alloc))
 	default:
 		m.Sentence = fmt.Sprintf("What examples/%s does wrong is not found on %s/%s.", m.Name, runtime.GOOS, runtime.GOARCH)
@@ -160,7 +161,7 @@ func (m *Mistake) Listing() string {
 
 // write writes the sentence, the program and the report, below one another.
 func (m *Mistake) write(w io.Writer, columns int) error {
-	_, err := fmt.Fprintf(w, "\n%s\n\n%s", wrap(m.Sentence, columns), m.Listing())
+	_, err := fmt.Fprintf(w, "\n%s\n\n%s", say.Wrap(m.Sentence, columns), m.Listing())
 	if err == nil && m.Report != "" {
 		_, err = fmt.Fprintf(w, "\n%s", strings.ReplaceAll(indented(m.Report), "\t", "    "))
 	}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/allod-dev/allod/cmd/allod/internal/exit"
 )
 
 // Both programs are found out, at the lines that they are about.
@@ -72,7 +74,7 @@ func TestMistakesShown(t *testing.T) {
 		}
 	}
 	var html bytes.Buffer
-	l := &LimitResult{Limit: 1, Error: "no", Intact: true, ExitCode: ExitOutOfMemory}
+	l := &LimitResult{Limit: 1, Error: "no", Intact: true, ExitCode: exit.OutOfMemory}
 	result := &Result{Answers: "1", OffHeap: 9, Latencies: []Quantile{{Q: 0.5, Latency: 1000}, {Q: 0.999, Latency: 2000}}}
 	full := &Report{Variants: []*Result{result, result}, Limited: l}
 	full.Mistakes = r.Mistakes

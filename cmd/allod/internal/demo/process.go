@@ -9,6 +9,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+
+	"github.com/allod-dev/allod/cmd/allod/internal/exit"
+	"github.com/allod-dev/allod/cmd/allod/internal/say"
 )
 
 // HiddenCommand is the name under which this program starts itself for one
@@ -26,7 +29,7 @@ func RunVariant(arg string, w io.Writer) error {
 	r, err := runVariant(s, func(e event) { out.Encode(e) })
 	last := event{Result: r}
 	if err != nil {
-		last = event{Error: err.Error(), Code: ExitCode(err)}
+		last = event{Error: err.Error(), Code: exit.Code(err)}
 	}
 	return out.Encode(last)
 }
@@ -67,7 +70,7 @@ func inProcess(ctx context.Context, s spec, progress func(float64)) (*Result, er
 	}
 	switch {
 	case last.Error != "":
-		return nil, &exitError{last.Code, errors.New(last.Error)}
+		return nil, exit.Error(last.Code, errors.New(last.Error))
 	case last.Result == nil:
 		return nil, fmt.Errorf("%s: ended without a result", s.Variant)
 	}
@@ -77,7 +80,7 @@ func inProcess(ctx context.Context, s spec, progress func(float64)) (*Result, er
 // limitInProcess runs this program with --limit, as a user would, and returns
 // what it said and its exit code.
 func limitInProcess(ctx context.Context, o Options, limit int64) (*LimitResult, error) {
-	cmd, err := ourselves(ctx, "demo", "--json", "--limit="+flagSize(limit),
+	cmd, err := ourselves(ctx, "demo", "--json", "--limit="+say.FlagSize(limit),
 		fmt.Sprintf("--scale=%g", o.Scale), "--", o.Root)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,9 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/allod-dev/allod/cmd/allod/internal/exit"
+	"github.com/allod-dev/allod/cmd/allod/internal/say"
 )
 
 // A Report is all that the demo found.
@@ -50,7 +53,7 @@ func round(n int64) int64 {
 // little that is cannot be known: an arena has room to spare.
 func (r *Report) limited(run func(limit int64) (*LimitResult, error)) (err error) {
 	for limit := r.limit(); limit > 0; limit = round(limit / 2) {
-		if r.Limited, err = run(limit); err != nil || r.Limited.ExitCode != ExitOK {
+		if r.Limited, err = run(limit); err != nil || r.Limited.ExitCode != exit.OK {
 			return err
 		}
 	}
@@ -74,8 +77,8 @@ func (r *Report) check() {
 		fail(v.Lost == 0, "%s lost %d bytes", v.Title, v.Lost)
 	}
 	l := r.Limited
-	fail(l.ExitCode == ExitOutOfMemory, "with a limit of %s the exit code was %d, not %d",
-		size(l.Limit), l.ExitCode, ExitOutOfMemory)
+	fail(l.ExitCode == exit.OutOfMemory, "with a limit of %s the exit code was %d, not %d",
+		say.Size(l.Limit), l.ExitCode, exit.OutOfMemory)
 	fail(l.Intact, "running out of memory damaged the index")
 	for _, m := range r.Mistakes {
 		fail(m.Found || !m.Able, "the mistake of examples/%s was not found", m.Name)
@@ -87,7 +90,7 @@ func (r *Report) check() {
 func (r *Report) introduction(load time.Duration) string {
 	return fmt.Sprintf("A full-text index over %s: %s, %s, built %d ways, each in a process "+
 		"of its own and with the same memory. This takes %s.",
-		r.Root, plural(r.Documents, "file"), size(r.Bytes), len(variants), r.about(load))
+		r.Root, say.Plural(r.Documents, "file"), say.Size(r.Bytes), len(variants), r.about(load))
 }
 
 // about says how long the demo takes: the load, and building and loading the
@@ -112,18 +115,18 @@ type row struct {
 }
 
 var rows = []row{
-	{"build", "build", func(r *Result) string { return duration(r.Build) }},
-	{"queries per second", "queries per second", func(r *Result) string { return count(int(r.PerSecond)) }},
-	{"latency under load, p50", "latency under load, p50", func(r *Result) string { return duration(r.Latency(0.5)) }},
-	{"  p99", "latency under load, p99", func(r *Result) string { return duration(r.Latency(0.99)) }},
-	{"  p99.9", "latency under load, p99.9", func(r *Result) string { return duration(r.Latency(0.999)) }},
-	{"peak memory (RSS)", "peak memory (RSS)", func(r *Result) string { return size(r.PeakRSS) }},
-	{"  of it off the Go heap", "memory off the Go heap", func(r *Result) string { return size(r.OffHeap) }},
-	{"live Go heap objects", "live Go heap objects", func(r *Result) string { return count(r.Objects) }},
-	{"collections", "collections", func(r *Result) string { return count(r.Cycles) }},
-	{"  CPU time", "CPU time of all collections", func(r *Result) string { return duration(seconds(r.GCCPU)) }},
-	{"full collection", "full collection with the index live", func(r *Result) string { return duration(r.FullGC) }},
-	{"teardown", "teardown", func(r *Result) string { return duration(r.Teardown) }},
+	{"build", "build", func(r *Result) string { return say.Duration(r.Build) }},
+	{"queries per second", "queries per second", func(r *Result) string { return say.Count(int(r.PerSecond)) }},
+	{"latency under load, p50", "latency under load, p50", func(r *Result) string { return say.Duration(r.Latency(0.5)) }},
+	{"  p99", "latency under load, p99", func(r *Result) string { return say.Duration(r.Latency(0.99)) }},
+	{"  p99.9", "latency under load, p99.9", func(r *Result) string { return say.Duration(r.Latency(0.999)) }},
+	{"peak memory (RSS)", "peak memory (RSS)", func(r *Result) string { return say.Size(r.PeakRSS) }},
+	{"  of it off the Go heap", "memory off the Go heap", func(r *Result) string { return say.Size(r.OffHeap) }},
+	{"live Go heap objects", "live Go heap objects", func(r *Result) string { return say.Count(r.Objects) }},
+	{"collections", "collections", func(r *Result) string { return say.Count(r.Cycles) }},
+	{"  CPU time", "CPU time of all collections", func(r *Result) string { return say.Duration(seconds(r.GCCPU)) }},
+	{"full collection", "full collection with the index live", func(r *Result) string { return say.Duration(r.FullGC) }},
+	{"teardown", "teardown", func(r *Result) string { return say.Duration(r.Teardown) }},
 }
 
 // write writes the table and what it says, for a terminal of so many columns.
@@ -150,7 +153,7 @@ func (r *Report) write(w io.Writer, columns int) error {
 		return err
 	}
 	for _, p := range append(r.legend(), r.sentences()...) {
-		if _, err := fmt.Fprintf(w, "\n%s\n", wrap(p, min(columns, maxColumns))); err != nil {
+		if _, err := fmt.Fprintf(w, "\n%s\n", say.Wrap(p, min(columns, maxColumns))); err != nil {
 			return err
 		}
 	}
@@ -173,10 +176,10 @@ func (r *Report) legend() []string {
 			"over heap.Page; + scratch also tokenises files and answers queries in arenas that are "+
 			"reset. All get the memory that plain Go took, %s: GOGC=400 through GOMEMLIMIT, the "+
 			"arenas through a limit that is lowered by what they take, at which alone they collect.",
-			size(p.PeakRSS)),
+			say.Size(p.PeakRSS)),
 		fmt.Sprintf("Load: %s requests arrive per second at random, a quarter of what plain Go can "+
 			"serve; each is JSON in, a phrase or a prefix, JSON out, %s of Go heap in plain Go. "+
-			"Latency counts from arrival.", count(int(p.Rate)), size(int64(p.PerRequest))),
+			"Latency counts from arrival.", say.Count(int(p.Rate)), say.Size(int64(p.PerRequest))),
 		"Teardown is giving the index back to the system: plain Go has to collect, and returns all " +
 			"that is free (debug.FreeOSMemory); an arena returns its memory as it is closed. CPU time " +
 			"of collections is without what they did on processors that were idle.",
@@ -207,20 +210,20 @@ func (r *Report) sentences() []string {
 	slow, fast := p.Latency(0.999), b.Latency(0.999)
 	s := []string{
 		fmt.Sprintf("The slowest 1 in 1,000 requests took %s or more in plain Go, and %s with the "+
-			"index off the Go heap: %s.", duration(slow), duration(fast),
+			"index off the Go heap: %s.", say.Duration(slow), say.Duration(fast),
 			compare(float64(slow), float64(fast), "shorter", "longer")),
 		fmt.Sprintf("A full collection with the index live took %s, as the collector has to visit "+
 			"%s objects; off the Go heap they are %s, and it took %s: %s.",
-			duration(p.FullGC), count(p.Objects), count(b.Objects), duration(b.FullGC),
+			say.Duration(p.FullGC), say.Count(p.Objects), say.Count(b.Objects), say.Duration(b.FullGC),
 			compare(float64(p.FullGC), float64(b.FullGC), "shorter", "longer")),
 		fmt.Sprintf("In all, collecting took %s of CPU time in plain Go and %s off the Go heap.",
-			duration(seconds(p.GCCPU)), duration(seconds(b.GCCPU))),
+			say.Duration(seconds(p.GCCPU)), say.Duration(seconds(b.GCCPU))),
 	}
 	if l := r.Limited; l.Error != "" {
 		s = append(s, fmt.Sprintf("Memory can run out, and that is an error like any other: with "+
 			"--limit %s the build stops %s (%s%s), the index of the files before is "+
-			"%s, %s are lost, and the exit code is %d.", flagSize(l.Limit), l.where(),
-			pick(l.File == "", "", l.File+": "), l.Error, pick(l.Intact, "intact", "DAMAGED"), plural(l.Lost, "byte"), l.ExitCode))
+			"%s, %s are lost, and the exit code is %d.", say.FlagSize(l.Limit), l.where(),
+			say.Pick(l.File == "", "", l.File+": "), l.Error, say.Pick(l.Intact, "intact", "DAMAGED"), say.Plural(l.Lost, "byte"), l.ExitCode))
 	}
 	if len(r.Failed) == 0 {
 		s = append(s, fmt.Sprintf("All variants gave the same answers (%s), and the "+
@@ -249,7 +252,7 @@ func ratio(x float64) string {
 	if x < 10 {
 		return fmt.Sprintf("%.1f", x)
 	}
-	return count(int(x + 0.5))
+	return say.Count(int(x + 0.5))
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -11,11 +11,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/allod-dev/allod/cmd/allod/internal/exit"
+	"github.com/allod-dev/allod/cmd/allod/internal/outfile"
 )
 
 func TestChecksFail(t *testing.T) {
 	ok := func() *Report {
-		l := &LimitResult{Limit: 1, Error: "no", Intact: true, ExitCode: ExitOutOfMemory}
+		l := &LimitResult{Limit: 1, Error: "no", Intact: true, ExitCode: exit.OutOfMemory}
 		return &Report{Variants: []*Result{{Answers: "1", OffHeap: 9}, {Answers: "1", OffHeap: 9}}, Limited: l}
 	}
 	r := ok()
@@ -66,27 +69,27 @@ func TestPageFile(t *testing.T) {
 	}
 	holds("old")
 
-	p, err := createPage(name)
+	p, err := outfile.Create(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.WriteString("new"); err != nil {
 		t.Error(err)
 	}
-	if err := p.keep(); err != nil {
+	if err := p.Keep(); err != nil {
 		t.Error(err)
 	}
-	p.discard()
+	p.Discard()
 	holds("new")
 
-	p, err = createPage(os.DevNull) // replaced by nothing
+	p, err = outfile.Create(os.DevNull) // replaced by nothing
 	if err != nil {
 		t.Fatal(err)
 	}
 	if p.Name() != os.DevNull {
 		t.Errorf("writing to %s", p.Name())
 	}
-	if err := p.keep(); err != nil {
+	if err := p.Keep(); err != nil {
 		t.Error(err)
 	}
 }

@@ -12,6 +12,11 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/allod-dev/allod/cmd/allod/internal/exit"
+	"github.com/allod-dev/allod/cmd/allod/internal/outfile"
+	"github.com/allod-dev/allod/cmd/allod/internal/say"
+	"github.com/allod-dev/allod/cmd/allod/internal/shown"
 )
 
 // Options say what the demo runs on and where its results go.
@@ -29,31 +34,31 @@ type Options struct {
 func Run(ctx context.Context, o Options, stdout io.Writer, stderr *os.File) error {
 	root, err := filepath.Abs(o.Root)
 	if err != nil {
-		return UsageError(err)
+		return exit.UsageError(err)
 	}
 	o.Root = root
 	c, err := openCorpus(o.Root, o.Scale)
 	if err != nil {
 		return err
 	}
-	bar := newBar(stderr)
-	defer bar.finish()
+	bar := shown.NewBar(stderr)
+	defer bar.Finish()
 	if o.Limit > 0 {
 		return runLimited(c, o, bar, stdout)
 	}
 
-	var page *pageFile
+	var page *outfile.File
 	if o.HTML != "" { // before the work: a wrong name should not cost a minute
-		if page, err = createPage(o.HTML); err != nil {
-			return UsageError(err)
+		if page, err = outfile.Create(o.HTML); err != nil {
+			return exit.UsageError(err)
 		}
-		defer page.discard()
+		defer page.Discard()
 	}
 	report, err := measure(ctx, c, o, bar, stdout)
 	if err != nil {
 		return err
 	}
-	bar.finish()
+	bar.Finish()
 	if o.JSON {
 		err = writeJSON(stdout, report)
 	} else {
@@ -61,37 +66,37 @@ func Run(ctx context.Context, o Options, stdout io.Writer, stderr *os.File) erro
 	}
 	if page != nil {
 		if err = errors.Join(err, report.writeHTML(page)); err == nil {
-			err = page.keep()
+			err = page.Keep()
 		}
 		if err == nil && !o.JSON {
 			fmt.Fprintf(stdout, "\nThe charts are in %s.\n", o.HTML)
 		}
 	}
 	if err == nil && len(report.Failed) > 0 {
-		err = &exitError{ExitCheckFailed, errors.New(plural(len(report.Failed), "check") + " failed")}
+		err = exit.Error(exit.Failed, errors.New(say.Plural(len(report.Failed), "check")+" failed"))
 	}
 	return err
 }
 
 // measure runs every variant, and the limited build, each in a process of its
 // own.
-func measure(ctx context.Context, c *corpus, o Options, bar *bar, stdout io.Writer) (*Report, error) {
+func measure(ctx context.Context, c *corpus, o Options, bar *shown.Bar, stdout io.Writer) (*Report, error) {
 	r := &Report{
 		Root: o.Root, Scale: o.Scale, Documents: len(c.docs),
 		Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, Processors: runtime.GOMAXPROCS(0),
 	}
 	var err error
-	if r.Bytes, err = c.warm(bar.stage("reading")); err != nil {
+	if r.Bytes, err = c.warm(bar.Stage("reading")); err != nil {
 		return nil, err
 	}
 	if !o.JSON {
-		bar.clear()
-		fmt.Fprintf(stdout, "%s\n\n", wrap(r.introduction(o.Load), min(width(stdout), maxColumns)))
+		bar.Clear()
+		fmt.Fprintf(stdout, "%s\n\n", say.Wrap(r.introduction(o.Load), min(width(stdout), maxColumns)))
 	}
 	s := spec{Root: o.Root, Scale: o.Scale, Load: o.Load}
 	for _, v := range variants {
 		s.Variant = v.name
-		result, err := inProcess(ctx, s, bar.share(v.title))
+		result, err := inProcess(ctx, s, bar.Share(v.title))
 		if err != nil {
 			return nil, err
 		}
@@ -100,7 +105,7 @@ func measure(ctx context.Context, c *corpus, o Options, bar *bar, stdout io.Writ
 			s.Budget, s.Requests, s.Rate = result.PeakRSS, result.Requests, result.Rate
 		}
 	}
-	bar.share("with a limit")(0)
+	bar.Share("with a limit")(0)
 	err = r.limited(func(limit int64) (*LimitResult, error) { return limitInProcess(ctx, o, limit) })
 	if err != nil {
 		return nil, err
@@ -113,16 +118,16 @@ func measure(ctx context.Context, c *corpus, o Options, bar *bar, stdout io.Writ
 }
 
 // runLimited is the demo with --limit.
-func runLimited(c *corpus, o Options, bar *bar, stdout io.Writer) error {
-	r, err := buildWithin(c, o.Limit, bar.stage("indexing"))
-	bar.finish()
+func runLimited(c *corpus, o Options, bar *shown.Bar, stdout io.Writer) error {
+	r, err := buildWithin(c, o.Limit, bar.Stage("indexing"))
+	bar.Finish()
 	if err != nil {
 		return err
 	}
-	r.ExitCode = ExitCode(r.failure())
+	r.ExitCode = exit.Code(r.failure())
 	if o.JSON {
 		err = writeJSON(stdout, r)
-	} else if r.ExitCode == ExitOK {
+	} else if r.ExitCode == exit.OK {
 		_, err = fmt.Fprintln(stdout, r)
 	}
 	return errors.Join(err, r.failure())

@@ -1,4 +1,5 @@
-package demo
+// Package outfile writes files that are there as a whole or not at all.
+package outfile
 
 import (
 	"fmt"
@@ -6,14 +7,15 @@ import (
 	"path/filepath"
 )
 
-// A pageFile takes the name it was created under only once it is complete: until
+// A File takes the name it was created under only once it is complete: until
 // then the file that has the name stays.
-type pageFile struct {
+type File struct {
 	*os.File
 	target string
 }
 
-func createPage(name string) (*pageFile, error) {
+// Create begins a file of that name.
+func Create(name string) (*File, error) {
 	if target, err := filepath.EvalSymlinks(name); err == nil {
 		name = target // not the link is to be replaced
 	}
@@ -25,19 +27,19 @@ func createPage(name string) (*pageFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &pageFile{f, name}, nil
+	return &File{f, name}, nil
 }
 
-// keep gives p its name.
-func (p *pageFile) keep() error {
+// Keep gives p its name.
+func (p *File) Keep() error {
 	if err := p.Close(); err != nil || p.Name() == p.target {
 		return err
 	}
 	return os.Rename(p.Name(), p.target)
 }
 
-// discard removes p unless it was kept.
-func (p *pageFile) discard() {
+// Discard removes p unless it was kept.
+func (p *File) Discard() {
 	p.Close()
 	if p.Name() != p.target {
 		os.Remove(p.Name())

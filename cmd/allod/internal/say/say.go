@@ -1,4 +1,5 @@
-package demo
+// Package say writes figures as people read them.
+package say
 
 import (
 	"fmt"
@@ -9,12 +10,12 @@ import (
 	"unicode/utf8"
 )
 
-// count writes n with commas: 16,872,401.
-func count[N int | int64 | uint64](n N) string {
-	digits := strconv.FormatUint(uint64(n), 10)
+// Count writes n with commas: 16,872,401.
+func Count[N int | int64 | uint64](n N) string {
+	text := strconv.FormatUint(uint64(n), 10)
 	var b strings.Builder
-	for i, d := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 {
+	for i, d := range text {
+		if i > 0 && (len(text)-i)%3 == 0 {
 			b.WriteByte(',')
 		}
 		b.WriteRune(d)
@@ -22,39 +23,39 @@ func count[N int | int64 | uint64](n N) string {
 	return b.String()
 }
 
-// plural writes n of what: 1 file, 11,500 files.
-func plural[N int | int64](n N, what string) string {
-	return count(n) + " " + what + pick(n == 1, "", "s")
+// Plural writes n of what: 1 file, 11,500 files.
+func Plural[N int | int64](n N, what string) string {
+	return Count(n) + " " + what + Pick(n == 1, "", "s")
 }
 
-// duration writes d with three digits: 57.4 ms.
-func duration(d time.Duration) string {
+// Duration writes d with three digits: 57.4 ms.
+func Duration(d time.Duration) string {
 	switch {
 	case d >= time.Second:
-		return digits(d.Seconds()) + " s"
+		return Digits(d.Seconds()) + " s"
 	case d >= time.Millisecond:
-		return digits(d.Seconds()*1e3) + " ms"
+		return Digits(d.Seconds()*1e3) + " ms"
 	}
-	return digits(d.Seconds()*1e6) + " µs"
+	return Digits(d.Seconds()*1e6) + " µs"
 }
 
-// size writes n bytes with three digits: 339 MB.
-func size(n int64) string {
+// Size writes n bytes with three digits: 339 MB.
+func Size(n int64) string {
 	switch {
 	case n == 0:
 		return "0"
 	case n < 1000:
-		return plural(n, "byte")
+		return Plural(n, "byte")
 	case n >= 1e9:
-		return digits(float64(n)/1e9) + " GB"
+		return Digits(float64(n)/1e9) + " GB"
 	case n >= 1e6:
-		return digits(float64(n)/1e6) + " MB"
+		return Digits(float64(n)/1e6) + " MB"
 	}
-	return digits(float64(n)/1e3) + " kB"
+	return Digits(float64(n)/1e3) + " kB"
 }
 
-// flagSize writes n as the flag --limit takes it: 64MiB.
-func flagSize(n int64) string {
+// FlagSize writes n as ParseSize reads it: 64MiB.
+func FlagSize(n int64) string {
 	if n%(1<<20) == 0 {
 		return strconv.FormatInt(n>>20, 10) + "MiB"
 	}
@@ -78,8 +79,8 @@ func ParseSize(s string) (int64, error) {
 	return int64(n * unit), nil
 }
 
-// digits writes x with at least three significant digits.
-func digits(x float64) string {
+// Digits writes x with at least three significant digits.
+func Digits(x float64) string {
 	switch {
 	case x >= 99.95:
 		return strconv.FormatFloat(x, 'f', 0, 64)
@@ -89,15 +90,16 @@ func digits(x float64) string {
 	return strconv.FormatFloat(x, 'f', 2, 64)
 }
 
-func pick(cond bool, yes, no string) string {
+// Pick returns yes or no.
+func Pick(cond bool, yes, no string) string {
 	if cond {
 		return yes
 	}
 	return no
 }
 
-// wrap breaks s between words into lines of at most so many columns.
-func wrap(s string, columns int) string {
+// Wrap breaks s between words into lines of at most so many columns.
+func Wrap(s string, columns int) string {
 	var b strings.Builder
 	at := 0
 	for word := range strings.FieldsSeq(s) {

@@ -40,12 +40,9 @@ func run(args []string) int {
 	if program := (*replay.ProgramError)(nil); errors.As(err, &program) {
 		code = program.Code
 	}
-	switch {
-	case ctx.Err() != nil: // whatever else came of it
+	if errors.Is(err, context.Canceled) { // whatever else came of it
 		fmt.Fprintf(os.Stderr, "%s: interrupted\n", cmd.CommandPath())
 		return exit.Interrupted
-	case cmd == root: // which does nothing itself: no such command, no such flag
-		code = exit.Usage
 	}
 	fmt.Fprintf(os.Stderr, "%s: %v\n", cmd.CommandPath(), err)
 	if code == exit.Usage {
@@ -65,16 +62,18 @@ changes, measures allocators on this machine, and looks into programs.`,
 		Example: `  allod demo                          what leaving the Go heap changes
   allod bench                         allocators on this machine, side by side
   allod top localhost:6060            what a program holds, live`,
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(root *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fmt.Errorf("there is no command %q", args[0])
+				return noCommand(root, args[0])
 			}
 			return nil
 		},
+		RunE:              func(root *cobra.Command, _ []string) error { return root.Help() },
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
+	root.Annotations = map[string]string{statusNote: status(statusOK, "1    a check failed, or whatever is none of the others", statusUsage, statusMemory, statusCtrlC)}
 	root.AddCommand(demoCommand(), benchCommand(), recordCommand(), replayCommand(), topCommand(),
 		versionCommand(), completionCommand(), variantCommand(), mistakeCommand())
 	writeManuals(root)

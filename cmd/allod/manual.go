@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -56,7 +57,7 @@ func writeManuals(root *cobra.Command) {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
-				return exit.UsageError(fmt.Errorf("there is no command %q", strings.Join(args, " ")))
+				return noCommand(root, strings.Join(args, " "))
 			}
 			manual(cmd.OutOrStdout(), about)
 			return nil
@@ -65,39 +66,66 @@ func writeManuals(root *cobra.Command) {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit.UsageError(err) })
 }
 
+// noCommand says that root has no such command, and what may have been meant.
+func noCommand(root *cobra.Command, name string) error {
+	text := fmt.Sprintf("there is no command %q", name)
+	root.SuggestionsMinimumDistance = 2
+	if like := root.SuggestionsFor(name); len(like) > 0 {
+		text += "; is it " + strings.Join(like, ", or ") + "?"
+	}
+	return exit.UsageError(errors.New(text))
+}
+
 // manual writes the page of cmd.
 func manual(w io.Writer, cmd *cobra.Command) {
+	before := ""
 	section := func(title, text string) {
 		if text = strings.TrimRight(text, "\n"); text != "" {
-			fmt.Fprintf(w, "%s\n%s\n\n", title, indent(text))
+			fmt.Fprintf(w, "%s%s\n%s\n", before, title, indent(text))
+			before = "\n"
 		}
 	}
+	cmd.InitDefaultHelpFlag()
 	section("NAME", cmd.CommandPath()+" - "+cmd.Short)
 	section("SYNOPSIS", synopsis(cmd))
-	section("DESCRIPTION", cmd.Long)
+	section("DESCRIPTION", prose(cmd.Long))
 	section("COMMANDS", commands(cmd))
-	cmd.InitDefaultHelpFlag()
 	section("OPTIONS", options(cmd.Flags()))
 	section("EXIT STATUS", cmd.Annotations[statusNote])
 	section("ENVIRONMENT", cmd.Annotations[environ])
-	section("EXAMPLES", cmd.Example)
-	section("SEE ALSO", cmd.Annotations[seeAlso])
+	section("EXAMPLES", strings.TrimPrefix(strings.ReplaceAll(cmd.Example, "\n  ", "\n"), "  "))
+	section("SEE ALSO", prose(cmd.Annotations[seeAlso]))
 }
 
-// indent puts what is not empty a tab's width in. Examples are already.
+// manualIndent is how far what stands below a title is in.
+const manualIndent = 2
+
+// indent puts what is not empty in.
 func indent(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
 		if line != "\n" {
-			b.WriteString("  ")
+			b.WriteString(strings.Repeat(" ", manualIndent))
 		}
-		b.WriteString(strings.TrimPrefix(line, "  "))
+		b.WriteString(strings.ReplaceAll(line, "\t", "    ")) // a tab is too much
 	}
 	return b.String()
 }
 
+// prose breaks paragraphs into lines anew. Those that are indented stay as they
+// are: they are code, or lists.
+func prose(text string) string {
+	paragraphs := strings.Split(text, "\n\n")
+	for i, p := range paragraphs {
+		if !strings.HasPrefix(p, " ") && !strings.HasPrefix(p, "\t") {
+			paragraphs[i] = say.Wrap(p, manualColumns-manualIndent)
+		}
+	}
+	return strings.Join(paragraphs, "\n\n")
+}
+
 func synopsis(cmd *cobra.Command) string {
-	if cmd.HasAvailableSubCommands() && !cmd.Runnable() {
+	if cmd.HasAvailableSubCommands() {
 		return cmd.CommandPath() + " command [option ...] [argument ...]"
 	}
 	name, arguments, _ := strings.Cut(cmd.UseLine(), cmd.CommandPath())

@@ -3,86 +3,117 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
+	"os"
 
 	"github.com/spf13/cobra"
 
-	"github.com/allod-dev/allod/cmd/allod/internal/demo"
+	"github.com/allod-dev/allod/cmd/allod/internal/exit"
 	"github.com/allod-dev/allod/cmd/allod/internal/replay"
+	"github.com/allod-dev/allod/cmd/allod/internal/workload"
+	"github.com/allod-dev/allod/testing/alloctrace"
 )
 
 func replayCommand() *cobra.Command {
 	var o replay.Options
 	cmd := &cobra.Command{
 		Use:   "replay trace",
-		Short: "Replay a recorded program over allocators",
-		Long: fmt.Sprintf(`Replay performs what a program asked of its allocator over other allocators,
-each in a process of its own, and compares time and memory. A trace is what
-allod record writes; its format is described in the package alloctrace.
+		Short: "replay a recorded program over allocators",
+		Long: `Performs what a program asked of its allocator over other allocators, each in a
+process of its own, and compares time and memory. A trace is a file that allod
+record writes; its format is described in the package testing/alloctrace. It may
+also be ` + workload.Prefix + `NAME, where allod bench --list tells the names.
 
-The allocators are %s.
+The allocators:
 
-Exit codes: 0 all is well, 1 the trace cannot be read or an allocator failed, 2
-usage, 3 out of memory.`, strings.Join(replay.Allocators(), ", ")),
+` + allocators(),
 		Example: `  allod replay server.mtrace.gz
-  allod replay --allocator gc,page --check server.mtrace.gz`,
+  allod replay --allocator gc,smp --threads server.mtrace.gz
+  allod replay --check --allocator smp-hardened server.mtrace.gz
+      whether the allocator keeps what is written to its blocks`,
+		Annotations: map[string]string{
+			statusNote: status(statusOK, "1    the trace cannot be read, a check failed or an allocator did", statusUsage, statusMemory, statusCtrlC),
+			environ:    "GOMAXPROCS  how many processors the collector and threads may use",
+			seeAlso:    "allod record, which makes traces; allod bench, which compares in several processes",
+		},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return []string{"gz"}, cobra.ShellCompDirectiveFilterFileExt
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return demo.UsageError(fmt.Errorf("one trace, not %d", len(args)))
+				return exit.UsageError(fmt.Errorf("one trace, not %d", len(args)))
 			}
 			o.Trace = args[0]
 			if len(o.Allocators) == 0 {
 				o.Allocators = replay.Allocators()
 			}
-			for _, name := range o.Allocators {
-				if !slices.Contains(replay.Allocators(), name) {
-					return demo.UsageError(fmt.Errorf("--allocator: no %q, but %s", name, strings.Join(replay.Allocators(), ", ")))
-				}
+			if err := knownAllocators(o.Allocators); err != nil {
+				return err
 			}
 			if o.Passes < 1 {
-				return demo.UsageError(fmt.Errorf("--passes: %d is less than 1", o.Passes))
+				return exit.UsageError(fmt.Errorf("--passes: %d is less than 1", o.Passes))
 			}
-			return replay.Run(cmd.Context(), o, cmd.OutOrStdout())
+			if o.For < 0 {
+				return exit.UsageError(fmt.Errorf("--for: %v is less than nothing", o.For))
+			}
+			return replay.Run(cmd.Context(), o, cmd.OutOrStdout(), os.Stderr)
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return demo.UsageError(err) })
 	flags := cmd.Flags()
-	flags.StringSliceVar(&o.Allocators, "allocator", nil, "`names` of the allocators; all of them if left out")
-	flags.IntVar(&o.Passes, "passes", 3, "timed passes with and without touching, the best of which count")
+	flags.StringSliceVar(&o.Allocators, "allocator", nil, "`names` of allocators, with commas in between; all of them if left out")
+	flags.IntVar(&o.Passes, "passes", 3, "`number` of timed passes with and without touching, at least; the best of each count")
+	flags.DurationVar(&o.For, "for", 0, "`time` for which timed passes go on")
 	flags.BoolVar(&o.Check, "check", false, "verify contents, alignment and zeroes in a pass of its own")
 	flags.BoolVar(&o.Threads, "threads", false, "a goroutine for each recorded thread")
+	flags.StringVar(&o.HTML, "html", "", "write a page with charts to this `file`, too")
 	flags.BoolVar(&o.JSON, "json", false, "print the figures as JSON")
+	completeWords(cmd, "allocator", replay.Allocators())
+	completeFiles(cmd, "html", "html")
 	return cmd
 }
 
 func recordCommand() *cobra.Command {
 	var out string
+	var force bool
 	cmd := &cobra.Command{
-		Use:   "record -o trace -- program [arguments]",
-		Short: "Record what a program asks of its allocator",
-		Long: `Record runs a program and writes what it asks of its allocator to a file, for
-allod replay. A Go program is recorded where it says so:
+		Use:   "record -o trace -- program [argument ...]",
+		Short: "record what a program asks of its allocator",
+		Long: `Runs a program and writes what it asks of its allocator to a file, for allod
+replay and allod bench. A Go program is recorded where it says so, with the
+package github.com/allod-dev/allod/testing/alloctrace:
 
-	a, stop, err := alloctrace.FromEnv(heap.Page{})
-	...
+	a, stop, err := alloctrace.FromEnv(heap.Default())
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer stop()
 
-which costs nothing when it runs by itself.
+The program then uses a, which is heap.Default() itself whenever the program does
+not run under allod record. What is allocated elsewhere is not in the trace, and
+what is not stopped, as by os.Exit, is cut.
 
-Exit codes: that of the program if it fails, 1 if it recorded nothing, 2 usage.`,
-		Example: `  allod record -o server.mtrace.gz -- go run ./cmd/server`,
+The program has the standard input, output and error of this command. Ctrl-C
+goes to it.`,
+		Example: `  allod record -o server.mtrace.gz -- go run ./cmd/server
+  allod replay server.mtrace.gz`,
+		Annotations: map[string]string{
+			statusNote: status(statusOK, "1    there is no trace, or it is cut", statusUsage, statusCtrlC,
+				"     otherwise that of the program, if it is not 0"),
+			environ: alloctrace.EnvVar + "  tells the program where to write the trace; this command sets it",
+			seeAlso: "allod replay, allod bench",
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return demo.UsageError(errors.New("no program to run"))
+				return exit.UsageError(errors.New("no program to run"))
 			}
 			if out == "" {
-				return demo.UsageError(errors.New("--output: where to write the trace?"))
+				return exit.UsageError(errors.New("--output: where to write the trace?"))
 			}
-			return replay.Record(cmd.Context(), out, args, cmd.ErrOrStderr())
+			return replay.Record(replay.RecordOptions{File: out, Force: force, Program: args}, cmd.ErrOrStderr())
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return demo.UsageError(err) })
-	cmd.Flags().StringVarP(&out, "output", "o", "", "`file` to write, which must not exist; the name of a trace ends in .mtrace.gz")
+	cmd.Flags().SetInterspersed(false) // options after the program are the program's
+	cmd.Flags().StringVarP(&out, "output", "o", "", "`file` to write; its name should end in "+traceEnding)
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "replace the file if it exists")
+	completeFiles(cmd, "output", "mtrace.gz")
 	return cmd
 }

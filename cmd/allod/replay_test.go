@@ -51,7 +51,11 @@ func record(t *testing.T, out string, args ...string) (stderr string, code int) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := append([]string{"record", "-o", out, "--", "env", "ALLOD_TEST_AS_PROGRAM=1", env}, args...)
+	line := []string{"record", "-o", out}
+	if len(args) > 0 && args[0] == "--force" {
+		line, args = append(line, args[0]), args[1:]
+	}
+	line = append(append(line, "--", "env", "ALLOD_TEST_AS_PROGRAM=1", env), args...)
 	_, stderr, code = allod(t, line...)
 	return stderr, code
 }
@@ -59,12 +63,16 @@ func record(t *testing.T, out string, args ...string) (stderr string, code int) 
 func TestRecordAndReplay(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "x.mtrace.gz")
-	if stderr, code := record(t, file); code != 0 || !strings.Contains(stderr, "1334 operations by 1 thread") {
+	if stderr, code := record(t, file); code != 0 || !strings.Contains(stderr, "1,334 operations by 1 thread") {
 		t.Fatalf("exit code %d, %s", code, stderr)
 	}
-	stdout, stderr, code := allod(t, "replay", "--check", file)
-	if code != 0 || stderr != "" {
-		t.Fatalf("exit code %d, %s", code, stderr)
+	html := filepath.Join(dir, "x.html")
+	stdout, stderr, code := allod(t, "replay", "--check", "--html", html, file)
+	if code != 0 || stderr != "" || !strings.Contains(stdout, "were checked") {
+		t.Fatalf("exit code %d, %s%s", code, stdout, stderr)
+	}
+	if page, err := os.ReadFile(html); err != nil || strings.Count(string(page), "<rect") != len(replay.Allocators()) {
+		t.Errorf("%s: %v, %s", html, err, page)
 	}
 	for _, name := range replay.Allocators() {
 		if !strings.Contains(stdout, "│ "+name+" ") {
@@ -79,8 +87,11 @@ func TestRecordAndReplay(t *testing.T) {
 	if len(r.Results) != 2 || r.Summary.Ops != 1334 || r.Results[1].Allocator != "page" || r.Results[1].Touching <= 0 {
 		t.Errorf("%+v", r)
 	}
-	if stderr, code := record(t, file); code != 1 || !strings.Contains(stderr, "exists") {
+	if stderr, code := record(t, file); code != 2 || !strings.Contains(stderr, "exists; --force replaces it") {
 		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	if stderr, code := record(t, file, "--force"); code != 0 || !strings.Contains(stderr, "1,334 operations") {
+		t.Errorf("--force: exit code %d, %s", code, stderr)
 	}
 }
 
@@ -128,11 +139,17 @@ func TestReplayExitCodes(t *testing.T) {
 		"out of memory": {[]string{"replay", "--allocator=page", huge}, 3, "operation 0"},
 		"in a child":    {[]string{"replay", "--allocator=page,gc", huge}, 3, "operation 0"},
 		"allocator":     {[]string{"replay", "--allocator=malloc", file}, 2, "malloc"},
+		"no workload":   {[]string{"replay", "workload:dance"}, 1, "dance"},
+		"html":          {[]string{"replay", "--html", filepath.Join(dir, "no", "x.html"), file}, 2, "x.html"},
+		"for":           {[]string{"replay", "--for=-1s", file}, 2, "--for"},
 		"passes":        {[]string{"replay", "--passes=0", file}, 2, "--passes"},
 		"unknown flag":  {[]string{"replay", "--fast", file}, 2, "--fast"},
 		"record what":   {[]string{"record", "-o", "x"}, 2, "no program"},
 		"record where":  {[]string{"record", "--", "true"}, 2, "--output"},
 		"record absent": {[]string{"record", "-o", filepath.Join(dir, "y"), "--", filepath.Join(dir, "z")}, 1, "no such file"},
+		"record folder": {[]string{"record", "-o", filepath.Join(dir, "no", "y"), "--", "true"}, 2, "no such file"},
+		"record to one": {[]string{"record", "-o", dir, "--", "true"}, 2, "is a folder"},
+		"record option": {[]string{"record", "-o", filepath.Join(dir, "y"), "sh", "-c", "exit 9"}, 9, "recorded nothing"},
 		"record flag":   {[]string{"record", "--fast"}, 2, "--fast"},
 	} {
 		stdout, stderr, code := allod(t, test.args...)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/allod-dev/allod/cmd/allod/internal/exit"
 	"github.com/allod-dev/allod/cmd/allod/internal/say"
+	"github.com/allod-dev/allod/cmd/allod/internal/usage"
 	"github.com/allod-dev/allod/heap"
 )
 
@@ -140,7 +141,7 @@ func TestVariants(t *testing.T) {
 // Whoever has more threads with work than processors waits for them, in
 // whichever phase.
 func TestShare(t *testing.T) {
-	if cpuTime() == 0 {
+	if usage.CPU() == 0 {
 		t.Skip("the processor time of this process is not known")
 	}
 	c := smallCorpus(t, 100)

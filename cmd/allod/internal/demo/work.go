@@ -1,15 +1,19 @@
 package demo
 
-import "time"
+import (
+	"time"
+
+	"github.com/allod-dev/allod/cmd/allod/internal/usage"
+)
 
 // A work says how much of the processors this process has got, and has waited
 // for, since it began.
 type work struct{ used, waited time.Duration }
 
-func startWork() work { return work{cpuTime(), waitTime()} }
+func startWork() work { return work{usage.CPU(), waitTime()} }
 
 // cpu returns the processor time used meanwhile.
-func (w work) cpu() time.Duration { return cpuTime() - w.used }
+func (w work) cpu() time.Duration { return usage.CPU() - w.used }
 
 // share returns which share of the time in which this process had work for a
 // processor it had one, 0 if that is not known. It is 1 where waiting is not

@@ -8,5 +8,5 @@ import (
 )
 
 func init() {
-	allocators["c"] = func() mem.Allocator { return heap.C{} }
+	allocators["c"] = allocator{"heap.C: malloc of the C library", func() mem.Allocator { return heap.C{} }}
 }

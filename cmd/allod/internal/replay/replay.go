@@ -10,38 +10,43 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"runtime/metrics"
-	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
-
+	"github.com/allod-dev/allod/cmd/allod/internal/exit"
+	"github.com/allod-dev/allod/cmd/allod/internal/outfile"
+	"github.com/allod-dev/allod/cmd/allod/internal/say"
+	"github.com/allod-dev/allod/cmd/allod/internal/shown"
+	"github.com/allod-dev/allod/cmd/allod/internal/tables"
+	"github.com/allod-dev/allod/cmd/allod/internal/usage"
+	"github.com/allod-dev/allod/cmd/allod/internal/workload"
 	"github.com/allod-dev/allod/mem"
 	"github.com/allod-dev/allod/testing/alloctrace"
 )
 
 // Options are the settings of allod replay.
 type Options struct {
-	Trace      string   // file name
-	Allocators []string // of Allocators()
-	Passes     int      // timed ones, with and without touching each
+	Trace      string        // file name, or workload.Prefix and the name of a workload
+	Allocators []string      // of Allocators()
+	Passes     int           // timed ones, with and without touching each, at least
+	For        time.Duration // timed passes go on for so long
 	Check      bool
 	Threads    bool
 	JSON       bool
+	HTML       string // file to write a page to
 }
 
 // A Result is what replaying over one allocator showed.
 type Result struct {
 	Allocator string  `json:"allocator"`
-	Plain     float64 `json:"ns_per_op"`          // best pass
-	Touching  float64 `json:"ns_per_op_touching"` // best pass
-	PeakRSS   int64   `json:"peak_rss_growth"`    // bytes over what was there before; 0 if not known
+	Plain     float64 `json:"ns_per_op"`              // best pass
+	Touching  float64 `json:"ns_per_op_touching"`     // best pass
+	CPU       float64 `json:"cpu_ns_per_op_touching"` // over all passes, with the collector's; 0 if not known
+	PeakRSS   int64   `json:"peak_rss_growth"`        // bytes over what was there before; 0 if not known
 	RSSToLive float64 `json:"rss_to_peak_live"`
 	Cycles    uint64  `json:"gc_cycles"` // of the collector, in the timed passes
+	TimedOps  int     `json:"timed_ops"` // operations in those
 	Checked   bool    `json:"checked"`
 }
 
@@ -54,48 +59,48 @@ type Report struct {
 	Results []Result           `json:"results"`
 }
 
-// Run is allod replay.
-func Run(ctx context.Context, o Options, w io.Writer) error {
+// Run is allod replay. Progress goes to stderr if that is a terminal.
+func Run(ctx context.Context, o Options, stdout io.Writer, stderr *os.File) (err error) {
+	var page *outfile.File
+	if o.HTML != "" { // before the work: a wrong name should not cost a minute
+		if page, err = outfile.Create(o.HTML); err != nil {
+			return exit.UsageError(err)
+		}
+		defer page.Discard()
+	}
 	var r *Report
-	var err error
 	if len(o.Allocators) == 1 {
 		r, err = here(o)
 	} else {
-		r, err = apart(ctx, o)
+		r, err = apart(ctx, o, shown.NewBar(stderr))
 	}
 	if err != nil {
 		return err
 	}
+	if page != nil {
+		if err := errors.Join(r.page().WriteHTML(page), page.Keep()); err != nil {
+			return err
+		}
+	}
 	if o.JSON {
-		e := json.NewEncoder(w)
+		e := json.NewEncoder(stdout)
 		e.SetIndent("", "\t")
 		return e.Encode(r)
 	}
-	_, err = io.WriteString(w, r.table())
-	return err
+	return r.page().WriteText(stdout)
 }
 
 // apart replays over each allocator in a process of its own: what one leaves
 // behind would spoil the next.
-func apart(ctx context.Context, o Options) (*Report, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	var all *Report
-	for _, name := range o.Allocators {
-		cmd := exec.CommandContext(ctx, self, "replay", "--json", "--allocator="+name,
-			fmt.Sprintf("--passes=%d", o.Passes), fmt.Sprintf("--check=%t", o.Check),
-			fmt.Sprintf("--threads=%t", o.Threads), "--", o.Trace)
-		var complaints bytes.Buffer
-		cmd.Stderr = &complaints
-		out, err := cmd.Output()
+func apart(ctx context.Context, o Options, bar *shown.Bar) (all *Report, err error) {
+	defer bar.Finish()
+	names := o.Allocators
+	for i, name := range names {
+		bar.Stage(name)(i, len(names))
+		o.Allocators = []string{name}
+		one, err := Apart(ctx, o)
 		if err != nil {
-			return nil, programError(cmd, fmt.Errorf("%w: %s", err, bytes.TrimSpace(complaints.Bytes())))
-		}
-		one := new(Report)
-		if err := json.Unmarshal(out, one); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, err
 		}
 		if all == nil {
 			all = one
@@ -106,35 +111,45 @@ func apart(ctx context.Context, o Options) (*Report, error) {
 	return all, nil
 }
 
-// A ProgramError is the failure of a program that was run.
-type ProgramError struct {
-	Code int // that it ended with, as far as it did so by itself
-	err  error
-}
-
-func (e *ProgramError) Error() string { return e.err.Error() }
-func (e *ProgramError) Unwrap() error { return e.err }
-
-// programError returns err, which running cmd gave, with what is known beside.
-func programError(cmd *exec.Cmd, err error) error {
-	code := 1
-	if cmd.ProcessState != nil {
-		code = max(code, cmd.ProcessState.ExitCode())
+// Apart replays over the one allocator of o in a process of its own.
+func Apart(ctx context.Context, o Options) (*Report, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
 	}
-	return &ProgramError{code, err}
+	cmd := exec.CommandContext(ctx, self, "replay", "--json", "--allocator="+o.Allocators[0],
+		fmt.Sprintf("--passes=%d", o.Passes), fmt.Sprintf("--for=%v", o.For), fmt.Sprintf("--check=%t", o.Check),
+		fmt.Sprintf("--threads=%t", o.Threads), "--", o.Trace)
+	// Settings of the collector are not the caller's.
+	cmd.Env = append(os.Environ(), "GOGC=100", "GOMEMLIMIT=off")
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		said, _ := bytes.CutPrefix(bytes.TrimSpace(complaints.Bytes()), []byte("allod replay: "))
+		return nil, programError(cmd, fmt.Errorf("%s", said))
+	}
+	one := new(Report)
+	if err := json.Unmarshal(out, one); err != nil {
+		return nil, fmt.Errorf("%s: %w", o.Allocators[0], err)
+	}
+	return one, nil
 }
 
 // here replays over one allocator in this process.
 func here(o Options) (*Report, error) {
 	name := o.Allocators[0]
-	trace, err := alloctrace.ReadFile(o.Trace)
+	trace, err := workload.Open(o.Trace)
 	if err != nil {
 		return nil, err
 	}
 	if len(trace.Ops) == 0 {
 		return nil, fmt.Errorf("%s: there is no operation in it", o.Trace)
 	}
-	result, err := measure(trace, allocators[name](), o)
+	result, err := measure(trace, allocators[name].open(), o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -155,23 +170,31 @@ func measure(trace *alloctrace.Trace, a mem.Allocator, o Options) (r Result, err
 			return r, err
 		}
 	}
-	before := cycles()
-	for range o.Passes {
+	before := usage.Cycles()
+	var cpu time.Duration
+	touching := 0
+	for start := time.Now(); touching < o.Passes || time.Since(start) < o.For; touching++ {
 		for _, pass := range []struct {
 			best  *float64
 			touch bool
 		}{{&r.Plain, false}, {&r.Touching, true}} {
+			used := usage.CPU()
 			took, err := replayer.Run(a, alloctrace.ReplayOptions{Touch: pass.touch, Threads: o.Threads})
 			if err != nil {
 				return r, err
 			}
+			if pass.touch {
+				cpu += usage.CPU() - used
+			}
+			r.TimedOps += len(trace.Ops)
 			perOp := float64(took) / float64(time.Nanosecond) / float64(len(trace.Ops))
 			if *pass.best == 0 || perOp < *pass.best {
 				*pass.best = perOp
 			}
 		}
 	}
-	r.Cycles = cycles() - before
+	r.CPU = float64(cpu) / float64(touching*len(trace.Ops))
+	r.Cycles = usage.Cycles() - before
 	return r, nil
 }
 
@@ -179,10 +202,10 @@ func measure(trace *alloctrace.Trace, a mem.Allocator, o Options) (r Result, err
 func peak(replayer *alloctrace.Replayer, a mem.Allocator) (growth int64, err error) {
 	runtime.GC()
 	debug.FreeOSMemory()
-	base, known := rss()
+	base, known := usage.RSS()
 	var most int64
 	_, err = replayer.Run(a, alloctrace.ReplayOptions{Touch: true, Sample: func() {
-		now, _ := rss()
+		now, _ := usage.RSS()
 		most = max(most, now)
 	}})
 	if !known {
@@ -191,82 +214,38 @@ func peak(replayer *alloctrace.Replayer, a mem.Allocator) (growth int64, err err
 	return max(most-base, 0), err
 }
 
-// cycles returns how many times the collector ran.
-func cycles() uint64 {
-	s := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}}
-	metrics.Read(s)
-	return s[0].Value.Uint64()
-}
-
-// table returns the report as text.
-func (r *Report) table() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n\n", r.Trace, describe(r.Header, r.Summary))
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	t.Style().Format.Header = text.FormatDefault
-	t.AppendHeader(table.Row{"allocator", "ns/op", "touching", "peak RSS", "RSS/live", "GCs"})
-	var right []table.ColumnConfig
-	for column := 2; column <= 6; column++ {
-		right = append(right, table.ColumnConfig{Number: column, Align: text.AlignRight})
-	}
-	t.SetColumnConfigs(right)
+// page returns the report as people read it.
+func (r *Report) page() *tables.Page {
+	t := tables.Table{Head: []string{"allocator", "ns/op", "touching", "CPU", "peak RSS", "RSS/live", "GCs"}, Unit: "ns/op touching"}
 	for _, v := range r.Results {
-		rss, ratio := "–", "–"
-		if v.PeakRSS > 0 {
-			rss, ratio = fmt.Sprintf("%.1f MB", float64(v.PeakRSS)/1e6), fmt.Sprintf("%.2f", v.RSSToLive)
+		cpu, rss, ratio := "–", "–", "–"
+		if v.CPU > 0 {
+			cpu = fmt.Sprintf("%.1f", v.CPU)
 		}
-		t.AppendRow(table.Row{v.Allocator, fmt.Sprintf("%.1f", v.Plain), fmt.Sprintf("%.1f", v.Touching), rss, ratio, v.Cycles})
+		if v.PeakRSS > 0 {
+			rss, ratio = say.Size(v.PeakRSS), fmt.Sprintf("%.2f", v.RSSToLive)
+		}
+		t.Rows = append(t.Rows, tables.Row{
+			Cells: []string{v.Allocator, fmt.Sprintf("%.1f", v.Plain), fmt.Sprintf("%.1f", v.Touching), cpu, rss, ratio, say.Count(v.Cycles)},
+			Bar:   v.Touching,
+		})
 	}
-	b.WriteString(t.Render() + "\n\n")
-	b.WriteString("Best pass, on a warm allocator. Touching writes to what is allocated. Peak RSS is\nhow much the process grew in the first pass, and RSS/live that by the peak of\nbytes live at one time.\n")
-	return b.String()
+	notes := "ns/op is the best pass over an allocator that is warm, with the 2 to 4 ns that replaying takes. " +
+		"Touching is the same where what is allocated is written to, and CPU the processor time of that, in ns, with what the collector does meanwhile. " +
+		"Peak RSS is by how much the memory of the process grew in the first pass, and RSS/live that over the most bytes that were live. " +
+		"GCs is how often the collector ran in the timed passes."
+	if r.Results[0].Checked {
+		notes += " Contents, alignment and zeroes were checked, and are right."
+	}
+	return &tables.Page{Title: "allod replay " + r.Trace, Lead: r.Trace + ": " + Describe(r.Header, r.Summary) + ".", Tables: []tables.Table{t}, Notes: notes}
 }
 
-// describe says what is in a trace.
-func describe(h alloctrace.Header, s alloctrace.Summary) string {
-	threads := "1 thread"
-	if s.Threads != 1 {
-		threads = fmt.Sprintf("%d threads", s.Threads)
-	}
-	text := fmt.Sprintf("%d operations by %s, at most %d bytes in %d objects live", s.Ops, threads, s.PeakBytes, s.PeakObjects)
+// Describe says what is in a trace.
+func Describe(h alloctrace.Header, s alloctrace.Summary) string {
+	text := fmt.Sprintf("%s by %s, at most %s in %s live",
+		say.Plural(s.Ops, "operation"), say.Plural(s.Threads, "thread"), say.Size(int64(s.PeakBytes)), say.Plural(s.PeakObjects, "object"))
 	if h.Workload != "" {
 		text = h.Workload + "; " + text
 	}
 	return text
-}
-
-// Record is allod record: it runs the program in args with its trace going to
-// the file out, and says on w what was recorded. The trace of a program that
-// fails is kept; the error is then the program's.
-func Record(ctx context.Context, out string, args []string, w io.Writer) error {
-	if _, err := os.Lstat(out); err == nil {
-		return fmt.Errorf("%s exists", out)
-	}
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), alloctrace.EnvVar+"="+absolute(out))
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	failed := cmd.Run()
-	if failed != nil {
-		failed = programError(cmd, fmt.Errorf("%s: %w", args[0], failed))
-	}
-	trace, err := alloctrace.ReadFile(out)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		err = fmt.Errorf("%s recorded nothing: a program is recorded where it calls alloctrace.FromEnv", args[0])
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		err = fmt.Errorf("%s ended before it called the function that alloctrace.FromEnv returns: %w", args[0], err)
-	case err == nil:
-		fmt.Fprintf(w, "%s: %s\n", out, describe(trace.Header, trace.Summary))
-	}
-	return errors.Join(failed, err)
-}
-
-// absolute returns the name as it is from every folder.
-func absolute(name string) string {
-	if abs, err := filepath.Abs(name); err == nil {
-		return abs
-	}
-	return name
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package demo
+package usage
 
 import (
 	"time"
@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpuTime returns the processor time that this process has used, 0 if that is
+// CPU returns the processor time that this process has used, 0 if that is
 // not known.
-func cpuTime() time.Duration {
+func CPU() time.Duration {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
 		return 0

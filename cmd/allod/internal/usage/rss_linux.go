@@ -1,4 +1,4 @@
-package replay
+package usage
 
 import (
 	"bufio"
@@ -7,9 +7,9 @@ import (
 	"os"
 )
 
-// rss returns the physical memory of this process in bytes, exactly: the
+// RSS returns the physical memory of this process in bytes, exactly: the
 // counters in /proc/self/status lag behind by some hundred KiB.
-func rss() (bytesUsed int64, ok bool) {
+func RSS() (bytesUsed int64, ok bool) {
 	text, err := os.ReadFile("/proc/self/smaps_rollup")
 	if err != nil {
 		return 0, false

@@ -189,7 +189,6 @@ func (s *ArenaState) rewind(child mem.Allocator, i int) {
 				s.laneBackTo(t, at)
 			}
 		}
-		s.measure(false)
 	}
 	s.endMark(i)
 }

@@ -56,7 +56,6 @@ func (s *ArenaState) resetTo(child mem.Allocator, limit int) bool {
 		}
 		t.spare = 0
 	}
-	s.measure(false)
 	s.check()
 	return ok
 }

@@ -452,6 +452,7 @@ func (s *ArenaState) count(c *chunk, n int) {
 		s.regular += n
 	}
 	s.peak = max(s.peak, s.capacity())
+	s.measure(false)
 }
 
 // release gives every chunk back to the child, newest first, which a child that
@@ -466,7 +467,6 @@ func (s *ArenaState) release(child mem.Allocator) {
 	for i := len(s.chunks) - 1; i >= 0; i-- {
 		s.drop(child, i)
 	}
-	s.measure(false)
 	s.check()
 }
 

@@ -119,7 +119,7 @@ func (m *meterRef) read() mem.Footprint {
 	}
 	committed := r.committed.Load()
 	return mem.Footprint{
-		Blocks: r.blocks.Load(), Live: r.live.Load(), Peak: r.peak.Load(),
+		Blocks: r.blocks.Load(), Live: min(r.live.Load(), committed), Peak: r.peak.Load(),
 		Committed: committed, Reserved: committed,
 	}
 }
@@ -129,12 +129,18 @@ func (m *meterRef) read() mem.Footprint {
 // another.
 type meterRef struct{ p atomic.Pointer[meter] }
 
+// asked tells whether there is a meter: it costs a load.
+func (m *meterRef) asked() bool {
+	if race.Enabled {
+		return m.get() != nil
+	}
+	return m.p.Load() != nil
+}
+
 // get returns the meter, or nil if nobody has asked.
 func (m *meterRef) get() *meter {
-	if race.Enabled {
-		race.Disable()
-		defer race.Enable()
-	}
+	race.Disable()
+	defer race.Enable()
 	return m.p.Load()
 }
 
@@ -163,15 +169,17 @@ func (a *Arena) Footprint() mem.Footprint { return a.state.meter.read() }
 // measure writes down what the arena holds, and what is in use unless its
 // chunks are being changed.
 func (s *ArenaState) measure(inUse bool) {
-	m := s.meter.get()
-	if m == nil {
-		return
+	if s.meter.asked() {
+		s.noteMeasure(inUse)
 	}
+}
+
+func (s *ArenaState) noteMeasure(inUse bool) {
 	live := -1
 	if inUse {
 		live = s.Stats().InUse
 	}
-	m.note(-1, live, s.capacity())
+	s.meter.get().note(-1, live, s.capacity())
 }
 
 // Footprint implements [mem.Footprinter]. A Pool keeps figures for it from the
@@ -183,8 +191,12 @@ func (p *Pool[T]) Footprint() mem.Footprint { return p.core.meter.read() }
 
 // measure writes down what the pool holds.
 func (c *poolCore) measure() {
-	if m := c.meter.get(); m != nil {
-		n := c.len()
-		m.note(n, n*c.size, c.bytes)
+	if c.meter.asked() {
+		c.noteMeasure()
 	}
+}
+
+func (c *poolCore) noteMeasure() {
+	n := c.len()
+	c.meter.get().note(n, n*c.size, c.bytes)
 }

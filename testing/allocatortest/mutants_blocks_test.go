@@ -495,6 +495,14 @@ func (m *trims) Trim() int {
 	return len(m.chunk)
 }
 
+// footprint says that it holds what somebody made up.
+type footprint struct {
+	*honest
+	says mem.Footprint
+}
+
+func (f *footprint) Footprint() mem.Footprint { return f.says }
+
 type goodSize struct{ *honest }
 
 func (m *goodSize) GoodSize(size int, _ mem.Layout) int { return size &^ 7 }

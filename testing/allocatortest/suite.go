@@ -145,7 +145,7 @@ var clauses = []struct {
 		{"running out leaves everything alone", testExhaust},
 	}},
 	{"abilities", []part{
-		{"Owns, UsableSize, GoodSize and Trim tell the truth", testAbilities},
+		{"Owns, UsableSize, GoodSize, Trim and Footprint tell the truth", testAbilities},
 	}},
 	{"promises", []part{
 		{"Concurrent", testConcurrent},

@@ -55,6 +55,11 @@ func testAbilities(p *probe) {
 		for i, k := range p.live {
 			k.paint(uint64(i))
 		}
+		held := 0
+		for _, k := range p.live {
+			held += len(k.b)
+		}
+		testFootprint(p, held)
 		for _, k := range p.live {
 			if sizes { // all of it is this block's
 				spare := longer(k.b, sizer.UsableSize(k.b))[len(k.b):]
@@ -69,6 +74,31 @@ func testAbilities(p *probe) {
 		p.alloc(size, word).paint(5)
 		p.freeAll()
 		mem.Trim(p.a)
+	}
+}
+
+// testFootprint asks what is held, which is so many bytes at least. Who writes
+// figures down for others may not know yet what is live, but never says less.
+func testFootprint(p *probe, bytes int) {
+	x, ok := mem.As[mem.Footprinter](p.a)
+	if !ok {
+		return
+	}
+	x.Footprint()
+	f := x.Footprint()
+	if f.IsZero() {
+		return // nothing is known
+	}
+	live, slots := int64(0), int64(0)
+	for i, c := range f.Classes {
+		live += c.Live * int64(c.Size)
+		slots += c.Slots * int64(c.Size)
+		if c.Size <= 0 || c.Live < 0 || c.Cached < 0 || c.Live+c.Cached > c.Slots || i > 0 && c.Size <= f.Classes[i-1].Size {
+			p.Errorf("%T: Footprint has the class %+v", x, c)
+		}
+	}
+	if f.Committed < int64(bytes) || f.Reserved < f.Committed || f.Live > f.Committed || live > f.Live || slots > f.Committed {
+		p.Errorf("%T: Footprint is %+v with %d bytes live", x, f, bytes)
 	}
 }
 

@@ -261,6 +261,38 @@ func TestDebugNeverReuse(t *testing.T) {
 	}
 }
 
+// Sizes that what surrounds a block takes beyond an int are refused, where that is
+// sure without the child being asked.
+func TestDebugTooLarge(t *testing.T) {
+	for _, o := range []heap.DebugOptions{{}, {Redzone: 64 << 10}, {Guard: heap.GuardEnd}, {MemoryLimit: math.MaxInt}} {
+		child := &fakeChild{answer: mem.Promised}
+		d := newDebug(t, child, o)
+		b := debugAlloc(d, 8, word8)
+		calls := child.calls
+		for k := 0; k <= 64<<10; k += 1 + k/256 {
+			for _, l := range []mem.Layout{word1, {Align: mem.AlignLog2(k % 31)}, mem.LayoutOf[uint64]()} {
+				if c, err := d.Alloc(math.MaxInt-k, l); c != nil || !errors.Is(err, mem.ErrOutOfMemory) {
+					t.Fatalf("%+v: Alloc(MaxInt-%d, %v) = %d bytes, %v", o, k, l.Align, len(c), err)
+				}
+			}
+			if c, ok := d.Resize(b, word8, math.MaxInt-k); ok || len(c) != 8 {
+				t.Fatalf("Resize(MaxInt-%d)", k)
+			}
+			if c, ok := d.Remap(b, word8, math.MaxInt-k); ok || len(c) != 8 {
+				t.Fatalf("Remap(MaxInt-%d)", k)
+			}
+		}
+		if o.Redzone > 0 && child.calls != calls {
+			t.Errorf("%+v: the child was asked %d times", o, child.calls-calls)
+		}
+		debugFree(d, b, word8)
+		d.none()
+		if s := d.Stats(); s.Bytes != 0 || s.Blocks != 0 {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
 // Every CheckEvery-th call checks, and no other.
 func TestDebugCheckEveryExact(t *testing.T) {
 	for n := 1; n < 6; n++ {

@@ -65,10 +65,13 @@ type SMP struct {
 // SMPOptions are the settings of [NewSMP].
 type SMPOptions struct {
 	// Hardened gives up speed for what makes mistakes harder to exploit, and
-	// easier to find. Small blocks lie in random slots of their slabs. When they
-	// are freed they are filled with 0xDE, and not served again until 1024 others
-	// have been freed; a write to such a block is then reported, when its slot is
-	// served again, as [WriteAfterFree]. All calls for small blocks take one lock.
+	// easier to find. Small blocks lie in random slots of their slabs. A block that
+	// is freed is filled with 0xDE, and its memory not used again until 1024 other
+	// small blocks, or 16 larger ones or 8 MiB of these, have been freed. A write to
+	// such a block is reported as [WriteAfterFree], when the slot is served again,
+	// or when the memory of the larger block, or of the slab, becomes free. A block
+	// of more than 8 MiB is unmapped at once. All calls for small blocks take one
+	// lock.
 	Hardened bool
 
 	// HugePages asks the system to use huge pages for segments and for blocks

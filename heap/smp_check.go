@@ -51,7 +51,7 @@ func (s *SMP) checkAll() {
 			}
 			invariant.Check(used.count(i, int(sl.pages)) == 0, "heap: SMP: runs overlap at page %d", i)
 			used.set(i, int(sl.pages))
-			if seg.page[i].Load()&0xFF != smpLarge {
+			if page := seg.page[i].Load() & 0xFF; page != smpLarge && page != smpWaiting {
 				cached -= sl.check()
 			}
 		}

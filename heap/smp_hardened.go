@@ -14,7 +14,9 @@ import (
 //
 // Which slot is served is random. A slot that is freed is filled with a pattern,
 // waits in a quarantine until many others have been freed, and is looked at
-// before it is served again: whoever wrote to a freed block is found then.
+// before it is served again: whoever wrote to a freed block is found then. The
+// same is done with larger blocks, which have a quarantine of their own, and are
+// looked at when they leave it.
 
 // smpHardened is what a hardened SMP has beside the rest.
 type smpHardened struct {
@@ -22,11 +24,26 @@ type smpHardened struct {
 	dice  *rand.PCG
 	queue [smpQuarantine]smpSlot // a ring of freed slots
 	next  int                    // the oldest
+
+	large      [smpQuarantineLarge + 1]smpFreed // a ring of freed blocks that were no slots
+	largeFirst int                              // the oldest
+	largeCount int
+	largeBytes int // of these
+	hugeBytes  int // of those of them in no segment
+}
+
+// smpFreed is a block in quarantine: all of its pages.
+type smpFreed struct {
+	b     []byte
+	seg   *smpSegment // nil: in no segment
+	first int         // page
 }
 
 const (
-	smpQuarantine = 1024 // slots
-	smpPoison     = 0xDE // in every byte of a freed slot
+	smpQuarantine      = 1024    // slots
+	smpQuarantineLarge = 16      // larger blocks
+	smpQuarantineBytes = 8 << 20 // of these
+	smpPoison          = 0xDE    // in every byte of a freed block
 )
 
 func newSMPHardened() *smpHardened {
@@ -111,9 +128,7 @@ func (s *SMP) drawSlot(class uintptr) (slot smpSlot, used bool, err error) {
 //go:norace
 func (s *SMP) putHardened(class uintptr, slot smpSlot) {
 	whole := bytesAtWord(&slot.addr, int(smpClassTable[class&127].size))
-	for i := range whole {
-		whole[i] = smpPoison
-	}
+	smpFill(whole)
 	*byteAt(&slot.state) = smpPoisoned
 	h := s.hard
 	h.lock()
@@ -126,11 +141,99 @@ func (s *SMP) putHardened(class uintptr, slot smpSlot) {
 	}
 }
 
-// flushHardened ends the quarantine of all slots.
+// detain fills a freed block that was no slot, and puts it at the end of the
+// quarantine.
+func (s *SMP) detain(f smpFreed) {
+	if len(f.b) > smpQuarantineBytes { // nothing is there any more
+		s.huge.unmap(f.b)
+		return
+	}
+	smpFill(f.b)
+	for !s.hard.enqueue(f) {
+		s.discharge(smpQuarantineLarge-1, smpQuarantineBytes)
+	}
+	s.discharge(smpQuarantineLarge, smpQuarantineBytes)
+}
+
+// enqueue puts a block at the end of the quarantine, if there is room.
 //
 //go:norace
+func (h *smpHardened) enqueue(f smpFreed) bool {
+	h.lock()
+	defer h.unlock()
+	if h.largeCount == len(h.large) {
+		return false
+	}
+	h.large[(h.largeFirst+h.largeCount)%len(h.large)] = f
+	h.largeCount++
+	h.largeBytes += len(f.b)
+	if f.seg == nil {
+		h.hugeBytes += len(f.b)
+	}
+	return true
+}
+
+// dequeue takes the oldest block out of the quarantine, if there is more in it
+// than so many blocks or bytes.
+//
+//go:norace
+func (h *smpHardened) dequeue(blocks, bytes int) (f smpFreed, ok bool) {
+	h.lock()
+	defer h.unlock()
+	if h.largeCount <= blocks && h.largeBytes <= bytes {
+		return f, false
+	}
+	f, h.large[h.largeFirst] = h.large[h.largeFirst], smpFreed{}
+	h.largeFirst = (h.largeFirst + 1) % len(h.large)
+	h.largeCount--
+	h.largeBytes -= len(f.b)
+	if f.seg == nil {
+		h.hugeBytes -= len(f.b)
+	}
+	return f, true
+}
+
+// discharge looks at the oldest blocks in quarantine, and lets them go, until
+// there are no more than so many blocks and bytes.
+func (s *SMP) discharge(blocks, bytes int) {
+	for {
+		f, ok := s.hard.dequeue(blocks, bytes)
+		if !ok {
+			return
+		}
+		race.Alloc(f.b)
+		smpInspect("heap: SMP", f.b)
+		race.Free(f.b)
+		if f.seg == nil {
+			s.huge.put(f.b, s.opts.Retain)
+		} else {
+			s.releaseLarge(f.seg, f.first)
+		}
+	}
+}
+
+// smpFill writes the pattern to every byte, which is not the program's any more.
+//
+//go:norace
+func smpFill(b []byte) {
+	for i := range b {
+		b[i] = smpPoison
+	}
+}
+
+// flushHardened ends the quarantine of all blocks.
 func (s *SMP) flushHardened() {
+	s.flushQueue()
+	s.discharge(0, 0)
+}
+
+// flushQueue ends the quarantine of all slots.
+//
+//go:norace
+func (s *SMP) flushQueue() {
 	h := s.hard
+	race.Disable()
+	defer race.Enable()
 	for range h.queue {
 		h.lock()
 		slot := h.queue[h.next]
@@ -163,14 +266,16 @@ func (s *SMP) inspect(sl *smpSlab) {
 	}
 }
 
-// smpInspect reports a write to a freed slot.
+// smpInspect reports a write to a freed block.
 func smpInspect(op string, whole []byte) {
 	if i := smpUnlike(whole, smpPoison); i >= 0 {
-		misuse(WriteAfterFree, op, whole, fmt.Sprintf("byte %d of a freed slot is %#x", i, whole[i]))
+		misuse(WriteAfterFree, op, whole, fmt.Sprintf("byte %d of a freed block is %#x", i, whole[i]))
 	}
 }
 
 // smpUnlike returns the index of the first byte of b that is not c, or -1.
+//
+//go:norace
 func smpUnlike(b []byte, c byte) int {
 	for i := range b {
 		if b[i] != c {

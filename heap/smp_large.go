@@ -89,17 +89,51 @@ func (s *SMP) freeLarge(op string, p smpPlace, b []byte, l mem.Layout) {
 		s.blameLarge(op, p, b, l)
 		return
 	}
-	p.seg.page[p.first].Store(smpFree)
 	s.large.sub(len(b))
-	n := int(sl.pages)
-	sl.pages = 0
+	if s.hard != nil {
+		p.seg.page[p.first].Store(smpWaiting)
+		n := int(sl.pages)
+		s.unlock()
+		race.Free(b)
+		s.detain(smpFreed{wider(b, n*smpPageSize), p.seg, int(p.first)})
+		return
+	}
+	p.seg.page[p.first].Store(smpFree)
 	if race.Enabled { // while it still belongs to nobody else
 		s.unlock()
 		race.Free(b)
-		p.seg.release(int(p.first), n)
 		s.lock()
 	}
-	excess := s.freeRun(p.seg, int(p.first), n)
+	excess := s.endLarge(p.seg, int(p.first))
+	s.unlock()
+	if excess > 0 {
+		s.giveBack(excess)
+	}
+}
+
+// endLarge makes the pages of a block that is freed free, and returns what
+// freeRun does. The lock is held.
+//
+//go:norace
+func (s *SMP) endLarge(seg *smpSegment, first int) (excess int) {
+	sl := &seg.slabs[first]
+	n := int(sl.pages)
+	sl.pages = 0
+	if race.Enabled {
+		s.unlock()
+		seg.release(first, n)
+		s.lock()
+	}
+	return s.freeRun(seg, first, n)
+}
+
+// releaseLarge makes the pages of a block in quarantine free.
+//
+//go:norace
+func (s *SMP) releaseLarge(seg *smpSegment, first int) {
+	s.lock()
+	seg.page[first].Store(smpFree)
+	excess := s.endLarge(seg, first)
 	s.unlock()
 	if excess > 0 {
 		s.giveBack(excess)
@@ -312,7 +346,6 @@ func (h *smpHuge) put(b []byte, retain int) {
 	if most == 0 { // a program wants again what it had, but not more
 		most = min(h.peak, smpRetainHuge)
 	}
-	h.live.sub(len(b))
 	h.clock++
 	keep := len(b) <= most
 	if keep {
@@ -377,6 +410,11 @@ func (s *SMP) freeHuge(op string, b []byte) {
 	n, _ := vm.Whole(len(b))
 	whole := wider(b, n)
 	race.Free(whole)
+	s.huge.count(n, 0)
+	if s.hard != nil {
+		s.detain(smpFreed{b: whole})
+		return
+	}
 	s.huge.put(whole, s.opts.Retain)
 }
 

@@ -28,6 +28,9 @@ func (s *SMP) Close() error {
 	}
 	s.stopping.Lock() // an SMPCache that was dropped may be about to end
 	st := s.Stats()
+	if s.hard != nil {
+		s.flushHardened()
+	}
 	s.unmap()
 	s.stopping.Unlock()
 	if st.Blocks > 0 {
@@ -123,6 +126,9 @@ func (s *SMP) Stats() SMPStats {
 	st := SMPStats{}
 	s.countSlabs(&per, &st)
 	s.huge.addTo(&st)
+	if s.hard != nil {
+		s.hard.addTo(&st)
+	}
 	for i := range per {
 		c := &per[i]
 		if c.Slabs == 0 {
@@ -170,5 +176,15 @@ func (h *smpHuge) addTo(st *SMPStats) {
 	st.Live += h.live.bytes
 	st.Committed += h.live.bytes + h.bytes
 	st.Reserved += h.live.bytes + h.bytes
+	h.mu.Unlock()
+}
+
+// addTo adds the memory in quarantine that is in no segment.
+//
+//go:norace
+func (h *smpHardened) addTo(st *SMPStats) {
+	h.mu.Lock()
+	st.Committed += h.hugeBytes
+	st.Reserved += h.hugeBytes
 	h.mu.Unlock()
 }

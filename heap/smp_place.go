@@ -36,7 +36,7 @@ func (s *SMP) place(b []byte) (p smpPlace) {
 	}
 	at := addr & (smpSegSize - 1)
 	switch page := p.seg.page[at>>smpPageShift].Load(); page & 0xFF {
-	case smpFree:
+	case smpFree, smpWaiting:
 	case smpLarge:
 		p.sample = page == smpLargeSampled
 		p.kind, p.first = smpLarge, at>>smpPageShift

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync/atomic"
 
+	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/internal/rt"
 )
 
@@ -168,6 +169,8 @@ func (s *SMP) drain() {
 	}
 	s.stopping.Unlock()
 	if s.hard != nil {
+		race.Enable()
 		s.flushHardened()
+		race.Disable()
 	}
 }

@@ -33,6 +33,8 @@ const (
 	smpFree  = 0   // nothing, or not the first page of a large block
 	smpLarge = 127 // the first page of a large block
 
+	smpWaiting = 126 // the same, but the block is freed, and in quarantine
+
 	smpLargeSampled = smpLarge | 1<<8 // and the block is in the sample
 )
 

@@ -1,6 +1,7 @@
 package heaphttp
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"reflect"
@@ -155,9 +156,9 @@ func (s *source) isBelow(name string) bool {
 type siteKey struct{ source, stack string }
 
 func keyOf(s *source, site *heap.ProfileSite) siteKey {
-	var b strings.Builder
+	b := make([]byte, 0, 8*len(site.Stack))
 	for _, pc := range site.Stack {
-		fmt.Fprintf(&b, "%x ", pc)
+		b = binary.LittleEndian.AppendUint64(b, uint64(pc))
 	}
-	return siteKey{s.name, b.String()}
+	return siteKey{s.name, string(b)}
 }

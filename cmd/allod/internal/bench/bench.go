@@ -167,7 +167,7 @@ func title(name string) string {
 const notes = "ns/op is the median over the processes of the best pass of each, where an operation writes to what it allocates; min–max says " +
 	"how far they were apart. Believe no ratio whose spreads overlap. CPU is the processor time, in ns, with what the collector does " +
 	"meanwhile on other processors. All of these hold the 2 to 4 ns that replaying an operation takes. Peak RSS is by how much the " +
-	"memory of the process grew, and RSS/live that over the most bytes that were live. GCs is how often the collector ran in a million operations."
+	"memory of the process grew, and RSS/live that over the most bytes that were live, if these are a MiB. GCs is how often the collector ran in a million operations."
 
 // page returns the report as people read it.
 func (r *Report) page() *tables.Page {
@@ -201,7 +201,10 @@ func (t *Trace) table() tables.Table {
 			cpu = say.Digits(r.CPU)
 		}
 		if r.PeakRSS > 0 {
-			rss, live = say.Size(r.PeakRSS), fmt.Sprintf("%.2f", float64(r.PeakRSS)/float64(max(t.Summary.PeakBytes, 1)))
+			rss = say.Size(r.PeakRSS)
+			if t.Summary.PeakBytes >= 1<<20 { // or it is only what every process has
+				live = say.Digits(float64(r.PeakRSS) / float64(t.Summary.PeakBytes))
+			}
 		}
 		out.Rows = append(out.Rows, tables.Row{
 			Cells: []string{r.Allocator, say.Digits(r.Took), say.Digits(r.Least) + "–" + say.Digits(r.Most), ratio, cpu, rss, live, say.Digits(r.Cycles)},

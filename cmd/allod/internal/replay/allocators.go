@@ -16,10 +16,12 @@ type allocator struct {
 }
 
 var allocators = map[string]allocator{
-	"debug": {"heap.Debug over heap.Page", func() mem.Allocator { return heap.NewDebug(heap.Page{}, heap.DebugOptions{}) }},
-	"gc":    {"heap.GC: Go's make, and its collector", func() mem.Allocator { return heap.GC{} }},
-	"page":  {"heap.Page: a mapping for each block", func() mem.Allocator { return heap.Page{} }},
-	"smp":   {"heap.SMP, the default", func() mem.Allocator { return heap.NewSMP(heap.SMPOptions{}) }},
+	"debug": {"heap.Debug over heap.SMP", func() mem.Allocator {
+		return heap.NewDebug(heap.NewSMP(heap.SMPOptions{}), heap.DebugOptions{})
+	}},
+	"gc":   {"heap.GC: Go's make, and its collector", func() mem.Allocator { return heap.GC{} }},
+	"page": {"heap.Page: a mapping for each block", func() mem.Allocator { return heap.Page{} }},
+	"smp":  {"heap.SMP, the default", func() mem.Allocator { return heap.NewSMP(heap.SMPOptions{}) }},
 	"smp-hardened": {"heap.SMP with Hardened", func() mem.Allocator {
 		return heap.NewSMP(heap.SMPOptions{Hardened: true})
 	}},

@@ -40,7 +40,10 @@ func Record(o RecordOptions, w io.Writer) error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	failed := runForwarding(cmd)
 	if failed != nil {
-		failed = programError(cmd, fmt.Errorf("%s: %w", name, failed))
+		if missing := (*exec.Error)(nil); !errors.As(failed, &missing) { // which has the name
+			failed = fmt.Errorf("%s: %w", name, failed)
+		}
+		failed = programError(cmd, failed)
 	}
 	trace, err := alloctrace.ReadFile(file)
 	switch {

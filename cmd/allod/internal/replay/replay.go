@@ -220,13 +220,13 @@ func (r *Report) page() *tables.Page {
 	for _, v := range r.Results {
 		cpu, rss, ratio := "–", "–", "–"
 		if v.CPU > 0 {
-			cpu = fmt.Sprintf("%.1f", v.CPU)
+			cpu = say.Digits(v.CPU)
 		}
 		if v.PeakRSS > 0 {
 			rss, ratio = say.Size(v.PeakRSS), fmt.Sprintf("%.2f", v.RSSToLive)
 		}
 		t.Rows = append(t.Rows, tables.Row{
-			Cells: []string{v.Allocator, fmt.Sprintf("%.1f", v.Plain), fmt.Sprintf("%.1f", v.Touching), cpu, rss, ratio, say.Count(v.Cycles)},
+			Cells: []string{v.Allocator, say.Digits(v.Plain), say.Digits(v.Touching), cpu, rss, ratio, say.Count(v.Cycles)},
 			Bar:   v.Touching,
 		})
 	}

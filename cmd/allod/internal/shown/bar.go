@@ -26,6 +26,7 @@ func NewBar(f *os.File) *Bar {
 		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionClearOnFinish(),
+		progressbar.OptionUseANSICodes(true), // which also clear a ^C behind the bar
 		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░"}),
 	)}
 }

@@ -13,6 +13,10 @@
 //   - watch: a page that shows what a program's allocators hold, while it runs.
 //   - embed: an allocator of one's own, by embedding another.
 //
+// Those with a main function (request, cache, graph, watch) run with go run, as
+// in go run ./examples/cache; the others are packages with tests and examples, to
+// read and to run with go test -v.
+//
 // A larger program is in cmd/allod/internal/demo: the index that allod demo
 // builds on and off the Go heap. This package holds no code.
 package examples

@@ -2,15 +2,20 @@
 // request comes from an arena and goes at once when the response is written,
 // and the arena's memory is warm for the next request.
 //
-//	go run ./examples/request &
+//	go run ./examples/request
+//
+// and in another terminal
+//
 //	curl --data 'to be or not to be' localhost:8080/words
 package main
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -20,8 +25,15 @@ import (
 )
 
 func main() {
+	addr := flag.String("http", "localhost:8080", "address to serve at")
+	flag.Parse()
 	http.HandleFunc("POST /words", serveWords)
-	log.Fatal(http.ListenAndServe("localhost:8080", nil))
+	l, err := net.Listen("tcp", *addr)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("serving; try: curl --data 'to be or not to be' http://%s/words\n", l.Addr())
+	log.Fatal(http.Serve(l, nil))
 }
 
 // arenas are those that no request is using. The pool may drop one at any time

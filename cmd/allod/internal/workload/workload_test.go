@@ -11,6 +11,9 @@ import (
 // time.
 func TestWorkloads(t *testing.T) {
 	for _, w := range workload.All {
+		if testing.Short() && w.Name != "large" && w.Name != "handover" {
+			continue
+		}
 		trace, err := workload.Open(workload.Prefix + w.Name)
 		if err != nil {
 			t.Errorf("%s: %v", w.Name, err)

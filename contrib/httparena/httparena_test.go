@@ -98,6 +98,27 @@ func TestReuse(t *testing.T) {
 }
 
 // A handler that panics loses its arena no more than one that returns.
+// What arenas hold is known while requests are served, and after.
+func TestFootprint(t *testing.T) {
+	arenas := httparena.New(heap.Page{}, httparena.Options{})
+	defer arenas.Close()
+	var during mem.Footprint
+	h := arenas.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mem.Must(mem.Alloc[byte](httparena.From(r.Context()), 10_000))
+		during = arenas.Footprint()
+	}))
+	if f := arenas.Footprint(); !f.IsZero() {
+		t.Errorf("before the first request: %+v", f)
+	}
+	ask(h, "/")
+	if during.Live < 10_000 || during.Committed < during.Live {
+		t.Errorf("during a request: %+v", during)
+	}
+	if f := arenas.Footprint(); f.Live != 0 || f.Committed == 0 {
+		t.Errorf("between two requests: %+v", f)
+	}
+}
+
 func TestPanic(t *testing.T) {
 	arenas := httparena.New(allocatortest.New(t), httparena.Options{})
 	defer arenas.Close()

@@ -482,6 +482,32 @@ func contrast(a, b []float64) float64 {
 	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
 }
 
+// The budget is told of in words, and drawn to scale.
+func TestBudget(t *testing.T) {
+	b, err := heap.NewBudget(1<<30, heap.BudgetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if err := b.Reserve(512 << 20); err != nil {
+		t.Fatal(err)
+	}
+	v := open(t, 1100, 900)
+	text := value[string](v, `document.querySelector("#budget-text").innerText`)
+	if !strings.Contains(text, "of a budget of 1.00 GiB") || !strings.Contains(text, "512 MiB are reserved") {
+		t.Errorf("%s", text)
+	}
+	share := value[float64](v, `document.querySelector("#budget .off").getBoundingClientRect().width / document.querySelector("#budget").getBoundingClientRect().width`)
+	if share < 0.49 || share > 0.75 {
+		t.Errorf("half of the budget and a little are %.2f of the bar", share)
+	}
+	if err := b.Reserve(768 << 20); err != nil {
+		t.Fatal(err)
+	}
+	v.until(`document.querySelector("#budget-text .bad") !== null && !document.querySelector("#budget .limit").hidden`)
+	v.clean()
+}
+
 // When the program is gone, the page says so.
 func TestGone(t *testing.T) {
 	v := open(t, 800, 600)

@@ -104,7 +104,13 @@ func (d *Deque[T]) Backward() iter.Seq2[int, T] { return d.u.Backward() }
 func (d *Deque[T]) Drain() iter.Seq[T] { return d.u.Drain() }
 
 // PushBack adds v behind the last element.
-func (d *Deque[T]) PushBack(v T) error { return d.u.PushBack(d.a, v) }
+func (d *Deque[T]) PushBack(v T) error {
+	if d.u.r.n == len(d.u.r.block) {
+		return d.u.growBack(d.a, v)
+	}
+	d.u.r.back(v)
+	return nil
+}
 
 // PushBackAssumeCapacity is PushBack into spare capacity. It panics if there is
 // none.
@@ -114,7 +120,13 @@ func (d *Deque[T]) PushBackAssumeCapacity(v T) { d.u.PushBackAssumeCapacity(v) }
 func (d *Deque[T]) PushBackBounded(v T) error { return d.u.PushBackBounded(v) }
 
 // PushFront adds v before the first element.
-func (d *Deque[T]) PushFront(v T) error { return d.u.PushFront(d.a, v) }
+func (d *Deque[T]) PushFront(v T) error {
+	if d.u.r.n == len(d.u.r.block) {
+		return d.u.growFront(d.a, v)
+	}
+	d.u.r.front(v)
+	return nil
+}
 
 // PushFrontAssumeCapacity is PushFront into spare capacity. It panics if there
 // is none.
@@ -146,10 +158,20 @@ func (d *Deque[T]) PushFrontSliceAssumeCapacity(v []T) { d.u.PushFrontSliceAssum
 func (d *Deque[T]) PushFrontSliceBounded(v []T) error { return d.u.PushFrontSliceBounded(v) }
 
 // PopFront removes the first element and returns it, or false if there is none.
-func (d *Deque[T]) PopFront() (v T, ok bool) { return d.u.PopFront() }
+func (d *Deque[T]) PopFront() (v T, ok bool) {
+	if d.u.r.n == 0 {
+		return v, false
+	}
+	return d.u.r.popFront(), true
+}
 
 // PopBack removes the last element and returns it, or false if there is none.
-func (d *Deque[T]) PopBack() (v T, ok bool) { return d.u.PopBack() }
+func (d *Deque[T]) PopBack() (v T, ok bool) {
+	if d.u.r.n == 0 {
+		return v, false
+	}
+	return d.u.r.popBack(), true
+}
 
 // RemoveFront removes the first n elements. It panics unless 0 <= n <= Len.
 func (d *Deque[T]) RemoveFront(n int) { d.u.RemoveFront(n) }

@@ -106,7 +106,7 @@ func (s *DynamicBitSetUnmanaged) Count() int {
 // word returns the word of bit i and the bit in it.
 func (s *DynamicBitSetUnmanaged) word(i int) (w *uint, bit uint) {
 	if uint(i) >= uint(s.n) {
-		panicIndex("generic: DynamicBitSet", i, s.n)
+		panic(badIndex{"generic: DynamicBitSet", i, s.n})
 	}
 	return &s.words.items[uint(i)/bits.UintSize], 1 << (uint(i) % bits.UintSize)
 }
@@ -182,29 +182,33 @@ func (s *DynamicBitSetUnmanaged) ToggleAll() {
 // Union sets the bits that are set in o, which has the same length. This and the
 // following panic if it has not.
 func (s *DynamicBitSetUnmanaged) Union(o *DynamicBitSetUnmanaged) {
-	for i, w := range s.same(o, "generic: DynamicBitSet.Union") {
-		s.words.items[i] |= w
+	words, other := s.same(o, "generic: DynamicBitSet.Union")
+	for i, w := range other {
+		words[i] |= w
 	}
 }
 
 // Intersection clears the bits that are not set in o.
 func (s *DynamicBitSetUnmanaged) Intersection(o *DynamicBitSetUnmanaged) {
-	for i, w := range s.same(o, "generic: DynamicBitSet.Intersection") {
-		s.words.items[i] &= w
+	words, other := s.same(o, "generic: DynamicBitSet.Intersection")
+	for i, w := range other {
+		words[i] &= w
 	}
 }
 
 // Difference clears the bits that are set in o.
 func (s *DynamicBitSetUnmanaged) Difference(o *DynamicBitSetUnmanaged) {
-	for i, w := range s.same(o, "generic: DynamicBitSet.Difference") {
-		s.words.items[i] &^= w
+	words, other := s.same(o, "generic: DynamicBitSet.Difference")
+	for i, w := range other {
+		words[i] &^= w
 	}
 }
 
 // ToggleSet changes the bits that are set in o.
 func (s *DynamicBitSetUnmanaged) ToggleSet(o *DynamicBitSetUnmanaged) {
-	for i, w := range s.same(o, "generic: DynamicBitSet.ToggleSet") {
-		s.words.items[i] ^= w
+	words, other := s.same(o, "generic: DynamicBitSet.ToggleSet")
+	for i, w := range other {
+		words[i] ^= w
 	}
 }
 
@@ -216,8 +220,9 @@ func (s *DynamicBitSetUnmanaged) Equal(o *DynamicBitSetUnmanaged) bool {
 // SubsetOf tells whether every bit that is set is set in o, which has the same
 // length.
 func (s *DynamicBitSetUnmanaged) SubsetOf(o *DynamicBitSetUnmanaged) bool {
-	for i, w := range s.same(o, "generic: DynamicBitSet.SubsetOf") {
-		if s.words.items[i]&^w != 0 {
+	words, other := s.same(o, "generic: DynamicBitSet.SubsetOf")
+	for i, w := range other {
+		if words[i]&^w != 0 {
 			return false
 		}
 	}
@@ -228,12 +233,13 @@ func (s *DynamicBitSetUnmanaged) SubsetOf(o *DynamicBitSetUnmanaged) bool {
 // length, is set.
 func (s *DynamicBitSetUnmanaged) SupersetOf(o *DynamicBitSetUnmanaged) bool { return o.SubsetOf(s) }
 
-// same returns the words of o, which must have the length of s.
-func (s *DynamicBitSetUnmanaged) same(o *DynamicBitSetUnmanaged, method string) []uint {
+// same returns the words of s and of o, which must have the same length.
+func (s *DynamicBitSetUnmanaged) same(o *DynamicBitSetUnmanaged, method string) (words, other []uint) {
 	if s.n != o.n {
 		panic(method + ": the sets have different lengths")
 	}
-	return o.words.items[:len(s.words.items)]
+	words, other = s.words.items, o.words.items
+	return words[:len(other)], other // which saves checks of bounds in loops
 }
 
 // First returns the first bit that is set, or -1 if none is.
@@ -309,14 +315,13 @@ func (s *DynamicBitSetUnmanaged) AllUnset() iter.Seq[int] { return s.each(math.M
 func (s *DynamicBitSetUnmanaged) each(flip uint) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for at := 0; at < len(s.words.items); at++ {
-			w := s.words.items[at] ^ flip
-			for w != 0 {
-				low := bits.TrailingZeros(w)
-				i := at*bits.UintSize + low
+			for w := s.words.items[at] ^ flip; w != 0; {
+				done := w ^ (w - 1) // the lowest bit of w and all below
+				i := at*bits.UintSize + bits.TrailingZeros(w)
 				if i >= s.n || !yield(i) || at >= len(s.words.items) {
 					return
 				}
-				w = (s.words.items[at] ^ flip) &^ (2<<low - 1)
+				w = (s.words.items[at] ^ flip) &^ done
 			}
 		}
 	}

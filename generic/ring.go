@@ -17,6 +17,7 @@ import (
 type ring[T any] struct {
 	block []T // len == cap
 	head  int // < len(block), or 0
+	tail  int // the index for the element behind the last: at(n)
 	n     int
 	from  origin // 0 as long as there is no block
 }
@@ -32,7 +33,7 @@ func (r *ring[T]) at(i int) int {
 // element returns element i. It panics unless 0 <= i < n.
 func (r *ring[T]) element(i int, method string) *T {
 	if uint(i) >= uint(r.n) {
-		panicIndex(method, i, r.n)
+		panic(badIndex{method, i, r.n})
 	}
 	return &r.block[r.at(i)]
 }
@@ -53,21 +54,24 @@ func (r *ring[T]) parts(i, k int) (first, second []T) {
 
 func (r *ring[T]) room() int { return len(r.block) - r.n }
 
-// back adds an element at the end; there must be room.
+// back adds an element at the end; there must be room. It and the next three
+// are inlined where they are called.
 func (r *ring[T]) back(v T) {
-	r.block[r.at(r.n)] = v
+	r.block[r.tail] = v
+	if r.tail++; r.tail == len(r.block) {
+		r.tail = 0
+	}
 	r.n++
 	r.check()
 }
 
 // front adds an element in front; there must be room.
 func (r *ring[T]) front(v T) {
-	at := r.head - 1
-	if at < 0 {
-		at = len(r.block) - 1
+	if r.head == 0 {
+		r.head = len(r.block)
 	}
-	r.block[at] = v
-	r.head = at
+	r.head--
+	r.block[r.head] = v
 	r.n++
 	r.check()
 }
@@ -77,6 +81,7 @@ func (r *ring[T]) write(v []T) {
 	first, second := r.parts(r.n, len(v))
 	copy(second, v[copy(first, v):])
 	r.n += len(v)
+	r.tail = r.at(r.n)
 	r.check()
 }
 
@@ -94,13 +99,12 @@ func (r *ring[T]) unread(v []T) {
 	r.check()
 }
 
-// popFront removes the first element, which there must be.
-func (r *ring[T]) popFront() T {
+// popFront removes the first element, which there must be. It and popBack clear
+// the place also if there are no pointers to be cleared: a store costs less than
+// to ask.
+func (r *ring[T]) popFront() (v T) {
 	p := &r.block[r.head]
-	v := *p
-	if hasPointers[T]() {
-		clear(r.block[r.head : r.head+1])
-	}
+	v, *p = *p, v
 	if r.head++; r.head == len(r.block) {
 		r.head = 0
 	}
@@ -110,12 +114,13 @@ func (r *ring[T]) popFront() T {
 }
 
 // popBack removes the last element, which there must be.
-func (r *ring[T]) popBack() T {
-	at := r.at(r.n - 1)
-	v := r.block[at]
-	if hasPointers[T]() {
-		clear(r.block[at : at+1])
+func (r *ring[T]) popBack() (v T) {
+	if r.tail == 0 {
+		r.tail = len(r.block)
 	}
+	r.tail--
+	p := &r.block[r.tail]
+	v, *p = *p, v
 	r.n--
 	r.check()
 	return v
@@ -130,7 +135,7 @@ func (r *ring[T]) discard(k int) {
 	}
 	r.head = r.at(k)
 	if r.n -= k; r.n == 0 {
-		r.head = 0
+		r.head, r.tail = 0, 0
 	}
 	r.check()
 }
@@ -145,6 +150,7 @@ func (r *ring[T]) truncate(k int) {
 	if r.n = k; k == 0 {
 		r.head = 0
 	}
+	r.tail = r.at(r.n)
 	r.check()
 }
 
@@ -177,6 +183,7 @@ func (r *ring[T]) move(a mem.Allocator, capacity int, method string) error {
 	if sizeOf[T]() == 0 {
 		r.block = make([]T, capacity) // of no bytes: nothing is allocated
 		r.head, r.from = 0, originOf(a)
+		r.tail = r.at(r.n)
 		return nil
 	}
 	old := len(r.block)
@@ -184,6 +191,7 @@ func (r *ring[T]) move(a mem.Allocator, capacity int, method string) error {
 		if b, ok := remapBlock(a, r.block, capacity, false); ok {
 			r.block = b
 			r.unwrap(old)
+			r.tail = r.at(r.n)
 			r.check()
 			return nil
 		}
@@ -202,6 +210,7 @@ func (r *ring[T]) replace(a mem.Allocator, capacity int) (old []T, err error) {
 	r.copyTo(b)
 	old = r.block
 	r.block, r.head, r.from = b, 0, originOf(a)
+	r.tail = r.at(r.n)
 	r.check()
 	return old, nil
 }
@@ -239,6 +248,7 @@ func (r *ring[T]) clone(a mem.Allocator, capacity int, method string) (ring[T], 
 	}
 	r.copyTo(c.block)
 	c.n = r.n
+	c.tail = c.at(c.n)
 	c.check()
 	return c, nil
 }
@@ -298,6 +308,7 @@ func (r *ring[T]) check() {
 	invariant.Check(r.from != 0 || len(r.block) == 0, "generic: ring: %d elements of memory from nowhere", len(r.block))
 	invariant.Check(0 <= r.n && r.n <= len(r.block), "generic: ring: %d elements in a block of %d", r.n, len(r.block))
 	invariant.Check(0 <= r.head && r.head < max(1, len(r.block)), "generic: ring: head %d in a block of %d", r.head, len(r.block))
+	invariant.Check(r.tail == r.at(r.n), "generic: ring: tail %d, head %d, %d elements in a block of %d", r.tail, r.head, r.n, len(r.block))
 	if hasPointers[T]() && sizeOf[T]() > 0 {
 		first, second := r.parts(r.n, r.room())
 		checkZero(first, "generic: ring")

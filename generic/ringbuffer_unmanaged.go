@@ -181,6 +181,7 @@ func (r *RingBufferUnmanaged[T]) Commit(n int) {
 		panicIndex("generic: RingBuffer.Commit", n, r.r.room())
 	}
 	r.r.n += n
+	r.r.tail = r.r.at(r.r.n)
 	r.r.check()
 }
 

@@ -25,6 +25,7 @@ var sequenceTasks = []Task{
 	}},
 	{"deque", "Deque[uint64]: push at the back and pop at the front, a thousand in the queue (queue), or growing and shrinking (wave); stack; element by index", []string{"queue", "wave", "stack", "at"}, []impl{
 		{"deque", spec.Ours, "generic.Deque over heap.Default", func(m *meter) { ofDeque(m, ourDeque()) }},
+		{"deque-bounded", spec.Ours, "the same with PushBackBounded, where room was made before", func(m *meter) { ofDeque(m, boundedDeque()) }},
 		{"go-ring", spec.Go, "a ring in a slice that doubles, as one writes it", func(m *meter) { ofDeque(m, goRing()) }},
 		{"slice", spec.Go, "append, and s[1:]", func(m *meter) { ofDeque(m, goSlice()) }},
 		{"container/list", spec.Go, "container/list", func(m *meter) { ofDeque(m, goContainerList()) }},
@@ -147,8 +148,10 @@ type queueLoops struct {
 	at    func(n int) uint64 // n elements by index
 }
 
+const waveLength = 100_000
+
 func ofDeque(m *meter, q queueLoops) {
-	const window, wave, ops = 1000, 100_000, 10_000
+	const window, ops = 1000, 10_000
 	m.settle()
 	q.fill(window)
 	m.repeat("queue", ops, func() { m.sum += q.queue(ops) })
@@ -156,7 +159,7 @@ func ofDeque(m *meter, q queueLoops) {
 		m.repeat("at", ops, func() { m.sum += q.at(ops) })
 	}
 	m.sum += q.drain()
-	n := m.n(wave)
+	n := m.n(waveLength)
 	m.repeat("wave", n, func() {
 		q.fill(n)
 		m.sum += q.drain()
@@ -198,6 +201,60 @@ func ourDeque() queueLoops {
 		stack: func(n int) (sum uint64) {
 			for i := range n {
 				if err := d.PushBack(uint64(i)); err != nil {
+					panic(err)
+				}
+				if i%4 == 3 {
+					for range 4 {
+						v, _ := d.PopBack()
+						sum += v
+					}
+				}
+			}
+			return sum
+		},
+		at: func(n int) (sum uint64) {
+			for i := range n {
+				sum += d.At(i % 1000)
+			}
+			return sum
+		},
+	}
+}
+
+// boundedDeque is ourDeque with room for all.
+func boundedDeque() queueLoops {
+	d := generic.NewDeque[uint64](heap.Default())
+	must(d.EnsureTotalCapacity(waveLength))
+	return queueLoops{
+		queue: func(n int) (sum uint64) {
+			for i := range n {
+				if err := d.PushBackBounded(uint64(i)); err != nil {
+					panic(err)
+				}
+				v, _ := d.PopFront()
+				sum += v
+			}
+			return sum
+		},
+		fill: func(n int) {
+			for i := range n {
+				if err := d.PushBackBounded(uint64(i)); err != nil {
+					panic(err)
+				}
+			}
+		},
+		drain: func() (sum uint64) {
+			for {
+				v, ok := d.PopFront()
+				if !ok {
+					return sum
+				}
+				sum += v
+			}
+		},
+		stack: func(n int) (sum uint64) {
+			for i := range n {
+				if err := d.PushBackBounded(uint64(i)); err != nil {
 					panic(err)
 				}
 				if i%4 == 3 {

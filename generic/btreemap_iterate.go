@@ -6,101 +6,54 @@ import (
 	"github.com/allod-dev/allod/mem"
 )
 
-// A btreeCursor is where an iteration is. When the map has changed during a step,
-// it looks for its place again by the key that it was at.
+// A btreeCursor is where an iteration is:
+//
+//	for keys, vals := c.next(); len(keys) > 0; keys, vals = c.next() {
+//		for i, k := range keys {
+//			...
+//			if m.changes != c.changes {
+//				c.find(k)
+//				break
+//			}
+//		}
+//	}
+//
+// When the map has changed during a step, it looks for its place again by the
+// key that it was at. Iterators have these loops written out, so that they are
+// inlined where they are used, with the body of the loop in them.
 type btreeCursor[K, V any, C Order[K]] struct {
 	m       *BTreeMapUnmanaged[K, V, C]
 	l       *btreeLeaf[K, V] // nil at the end
-	i, stop int              // i < stop <= l.n
+	i       int              // of the first entry to come, in l
 	changes uint
 	end     *K // or nil: the iteration ends before it
 }
 
-// cursor returns the cursor at entry i of l or, if that is the end of the leaf,
-// at the next one.
-func (m *BTreeMapUnmanaged[K, V, C]) cursor(l *btreeLeaf[K, V], i int, end *K) btreeCursor[K, V, C] {
-	c := btreeCursor[K, V, C]{m: m, l: l, i: i, end: end}
-	c.settle()
-	return c
-}
-
-// leaf returns the entries that are next, all of one leaf.
-func (c *btreeCursor[K, V, C]) leaf() ([]K, []V) {
-	return c.l.keys[c.i:c.stop], c.l.vals[c.i:c.stop]
-}
-
-// leave goes on to the next leaf.
-func (c *btreeCursor[K, V, C]) leave() {
-	c.i = c.stop
-	if c.stop < c.l.n {
-		c.l = nil
-		return
-	}
-	c.settle()
-}
-
-// moved tells whether the map has changed during the step at the key k. If so,
-// it goes on from there.
-func (c *btreeCursor[K, V, C]) moved(k *K) bool {
-	if c.changes == c.m.changes {
-		return false
-	}
-	c.find(k)
-	return true
-}
-
-func (c *btreeCursor[K, V, C]) find(k *K) {
-	var found bool
-	if c.l, c.i, found = c.m.entryOf(k); found {
-		c.i++
-	}
-	c.settle()
-}
-
-// settle finds the entry that i stands for, in l or in the leaf after it, and
-// where the iteration ends in that leaf.
-func (c *btreeCursor[K, V, C]) settle() {
+// next returns the entries that are next, all of one leaf, and none at the end.
+func (c *btreeCursor[K, V, C]) next() ([]K, []V) {
 	c.changes = c.m.changes
 	if c.l, c.i = after(c.l, c.i); c.l == nil {
-		return
+		return nil, nil
 	}
-	if c.stop = c.l.n; c.end != nil {
-		c.stop = below(c.l.keys[:c.l.n], c.end, c.m.kind, c.m.Order)
+	l, i, stop := c.l, c.i, c.l.n
+	if c.end != nil {
+		stop = below(l.keys[:stop], c.end, c.m.kind, c.m.Order)
+		if stop < l.n {
+			c.l = nil // the last of them
+		}
+		if i >= stop {
+			return nil, nil
+		}
 	}
-	if c.i >= c.stop {
-		c.l = nil
-	}
+	c.i = stop
+	return l.keys[i:stop], l.vals[i:stop:stop]
 }
 
-func (c *btreeCursor[K, V, C]) run(yield func(K, V) bool) {
-next:
-	for c.l != nil {
-		keys, vals := c.leaf()
-		for i, k := range keys {
-			if !yield(k, vals[i]) {
-				return
-			}
-			if c.moved(&k) {
-				continue next
-			}
-		}
-		c.leave()
-	}
-}
-
-func (c *btreeCursor[K, V, C]) runPtr(yield func(K, *V) bool) {
-next:
-	for c.l != nil {
-		keys, vals := c.leaf()
-		for i, k := range keys {
-			if !yield(k, &vals[i]) {
-				return
-			}
-			if c.moved(&k) {
-				continue next
-			}
-		}
-		c.leave()
+// find goes to the entry behind k.
+func (c *btreeCursor[K, V, C]) find(k K) {
+	var found bool
+	if c.l, c.i, found = c.m.entryOf(&k); found {
+		c.i++
 	}
 }
 
@@ -121,8 +74,19 @@ func (m *BTreeMapUnmanaged[K, V, C]) backward(l *btreeLeaf[K, V], i int, yield f
 // iteration, which goes on with the key that comes next then.
 func (m *BTreeMapUnmanaged[K, V, C]) All() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
-		c := m.cursor(m.edge(false), 0, nil)
-		c.run(yield)
+		c := btreeCursor[K, V, C]{m: m, l: m.edge(false)}
+		for keys, vals := c.next(); len(keys) > 0; keys, vals = c.next() {
+			vals = vals[:len(keys)]
+			for i, k := range keys {
+				if !yield(k, vals[i]) {
+					return
+				}
+				if c.changes != m.changes {
+					c.find(k)
+					break
+				}
+			}
+		}
 	}
 }
 
@@ -130,8 +94,19 @@ func (m *BTreeMapUnmanaged[K, V, C]) All() iter.Seq2[K, V] {
 // All. A pointer is valid until an entry is put or removed.
 func (m *BTreeMapUnmanaged[K, V, C]) AllPtr() iter.Seq2[K, *V] {
 	return func(yield func(K, *V) bool) {
-		c := m.cursor(m.edge(false), 0, nil)
-		c.runPtr(yield)
+		c := btreeCursor[K, V, C]{m: m, l: m.edge(false)}
+		for keys, vals := c.next(); len(keys) > 0; keys, vals = c.next() {
+			vals = vals[:len(keys)]
+			for i, k := range keys {
+				if !yield(k, &vals[i]) {
+					return
+				}
+				if c.changes != m.changes {
+					c.find(k)
+					break
+				}
+			}
+		}
 	}
 }
 
@@ -161,8 +136,19 @@ func (m *BTreeMapUnmanaged[K, V, C]) Values() iter.Seq[V] {
 func (m *BTreeMapUnmanaged[K, V, C]) From(k K) iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
 		l, i, _ := m.entryOf(&k)
-		c := m.cursor(l, i, nil)
-		c.run(yield)
+		c := btreeCursor[K, V, C]{m: m, l: l, i: i}
+		for keys, vals := c.next(); len(keys) > 0; keys, vals = c.next() {
+			vals = vals[:len(keys)]
+			for i, k := range keys {
+				if !yield(k, vals[i]) {
+					return
+				}
+				if c.changes != m.changes {
+					c.find(k)
+					break
+				}
+			}
+		}
 	}
 }
 
@@ -171,8 +157,19 @@ func (m *BTreeMapUnmanaged[K, V, C]) From(k K) iter.Seq2[K, V] {
 func (m *BTreeMapUnmanaged[K, V, C]) Range(low, high K) iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
 		l, i, _ := m.entryOf(&low)
-		c := m.cursor(l, i, &high)
-		c.run(yield)
+		c := btreeCursor[K, V, C]{m: m, l: l, i: i, end: &high}
+		for keys, vals := c.next(); len(keys) > 0; keys, vals = c.next() {
+			vals = vals[:len(keys)]
+			for i, k := range keys {
+				if !yield(k, vals[i]) {
+					return
+				}
+				if c.changes != m.changes {
+					c.find(k)
+					break
+				}
+			}
+		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package generic
 
-import "iter"
+import (
+	"fmt"
+	"iter"
+)
 
 // A SinglyLinks is what a type embeds so that its values can be nodes of an
 // [IntrusiveSinglyLinkedList]. The zero SinglyLinks is in no list.
@@ -32,6 +35,28 @@ type SinglyLinked[T any] interface {
 // [mem.NoGoPointers]: https://pkg.go.dev/github.com/allod-dev/allod/mem#NoGoPointers
 type IntrusiveSinglyLinkedList[T any, N SinglyLinked[T]] struct {
 	first *T
+	field linksField // of a T; set while there is a first value
+}
+
+// A linksField says where a type has the links that it embeds, so that lists
+// get to them without a call. They ask the first value that enters a list: the
+// call, of a method of a type parameter, goes through a table, is not inlined,
+// and keeps the processor from working ahead while it waits for memory.
+type linksField uintptr
+
+// linksFieldOf returns where n has its links. It panics if n has but a pointer
+// to them.
+func linksFieldOf[T, L any](n *T, links *L) linksField {
+	off := offsetOf(n, links)
+	if off >= uintptr(sizeOf[T]()) {
+		panic(fmt.Sprintf("generic: %T does not embed its links, but a pointer to them", n))
+	}
+	return linksField(off)
+}
+
+// links returns the links of n, a value in the list or about to enter it.
+func (l *IntrusiveSinglyLinkedList[T, N]) links(n *T) *SinglyLinks[T] {
+	return fieldAt[SinglyLinks[T]](n, l.field)
 }
 
 // First returns the first value, or nil.
@@ -43,16 +68,23 @@ func (l *IntrusiveSinglyLinkedList[T, N]) Next(n N) N { return n.singly().next }
 // PushFront makes n the first value. It panics if n is first already, or has
 // another value after it.
 func (l *IntrusiveSinglyLinkedList[T, N]) PushFront(n N) {
-	l.mustBeFree(n)
-	n.singly().next = l.first
+	if l.first == nil {
+		l.field = linksFieldOf((*T)(n), n.singly())
+	}
+	d := l.links(n)
+	if d.next != nil || l.first == (*T)(n) {
+		panic(inSingly)
+	}
+	d.next = l.first
 	l.first = n
 }
 
 // PopFront removes the first value and returns it, or nil if there is none.
 func (l *IntrusiveSinglyLinkedList[T, N]) PopFront() N {
-	n := N(l.first)
+	n := l.first
 	if n != nil {
-		l.first, n.singly().next = n.singly().next, nil
+		d := l.links(n)
+		l.first, d.next = d.next, nil
 	}
 	return n
 }
@@ -110,8 +142,8 @@ func (l *IntrusiveSinglyLinkedList[T, N]) Len() int {
 // and no other.
 func (l *IntrusiveSinglyLinkedList[T, N]) All() iter.Seq[N] {
 	return func(yield func(N) bool) {
-		for at := N(l.first); at != nil; {
-			next := at.singly().next
+		for at := l.first; at != nil; {
+			next := l.links(at).next
 			if !yield(at) {
 				return
 			}
@@ -141,9 +173,15 @@ func (l *IntrusiveSinglyLinkedList[T, N]) Clear() {
 
 func (l *IntrusiveSinglyLinkedList[T, N]) mustBeFree(n N) {
 	if n.singly().next != nil || l.first == (*T)(n) {
-		panic("generic: SinglyLinkedList: the value is in a list already")
+		panic(inSingly)
 	}
 }
+
+const (
+	inSingly    = "generic: SinglyLinkedList: the value is in a list already"
+	inDoubly    = "generic: DoublyLinkedList: the value is in a list already"
+	notInDoubly = "generic: DoublyLinkedList: the value is not in this list"
+)
 
 // A DoublyLinks is what a type embeds so that its values can be nodes of an
 // [IntrusiveDoublyLinkedList]. The zero DoublyLinks is in no list.
@@ -171,6 +209,12 @@ type DoublyLinked[T any] interface {
 type IntrusiveDoublyLinkedList[T any, N DoublyLinked[T]] struct {
 	first, last *T
 	n           int
+	field       linksField // of a T; set while there is a first value
+}
+
+// links returns the links of n, a value in the list or about to enter it.
+func (l *IntrusiveDoublyLinkedList[T, N]) links(n *T) *DoublyLinks[T] {
+	return fieldAt[DoublyLinks[T]](n, l.field)
 }
 
 // Len returns the number of values.
@@ -204,10 +248,13 @@ func (l *IntrusiveDoublyLinkedList[T, N]) InsertBefore(at, n N) { l.link(at.doub
 func (l *IntrusiveDoublyLinkedList[T, N]) InsertAfter(at, n N) { l.link(at, n, at.doubly().next) }
 
 // link puts n between prev and next, which are neighbours.
-func (l *IntrusiveDoublyLinkedList[T, N]) link(prev, n, next N) {
-	d := n.doubly()
+func (l *IntrusiveDoublyLinkedList[T, N]) link(prev *T, n N, next *T) {
+	if l.first == nil {
+		l.field = linksFieldOf((*T)(n), n.doubly())
+	}
+	d := l.links(n)
 	if d.prev != nil || d.next != nil || l.first == (*T)(n) {
-		panic("generic: DoublyLinkedList: the value is in a list already")
+		panic(inDoubly)
 	}
 	d.prev, d.next = prev, next
 	*l.nextOf(prev), *l.prevOf(next) = n, n
@@ -215,29 +262,33 @@ func (l *IntrusiveDoublyLinkedList[T, N]) link(prev, n, next N) {
 }
 
 // nextOf returns where the value after n is noted, n being nil for the start.
-func (l *IntrusiveDoublyLinkedList[T, N]) nextOf(n N) **T {
+func (l *IntrusiveDoublyLinkedList[T, N]) nextOf(n *T) **T {
 	if n == nil {
 		return &l.first
 	}
-	return &n.doubly().next
+	return &l.links(n).next
 }
 
 // prevOf returns where the value before n is noted, n being nil for the end.
-func (l *IntrusiveDoublyLinkedList[T, N]) prevOf(n N) **T {
+func (l *IntrusiveDoublyLinkedList[T, N]) prevOf(n *T) **T {
 	if n == nil {
 		return &l.last
 	}
-	return &n.doubly().prev
+	return &l.links(n).prev
 }
 
 // Remove removes n. It panics if n is not in the list, where that can be told.
 func (l *IntrusiveDoublyLinkedList[T, N]) Remove(n N) {
-	d := n.doubly()
-	before, after := l.nextOf(d.prev), l.prevOf(d.next)
-	if *before != (*T)(n) || *after != (*T)(n) {
-		panic("generic: DoublyLinkedList: the value is not in this list")
+	if l.first == nil {
+		panic(notInDoubly)
 	}
-	*before, *after = d.next, d.prev
+	d := l.links(n)
+	prev, next := d.prev, d.next
+	before, after := l.nextOf(prev), l.prevOf(next)
+	if *before != (*T)(n) || *after != (*T)(n) {
+		panic(notInDoubly)
+	}
+	*before, *after = next, prev
 	d.prev, d.next = nil, nil
 	l.n--
 }
@@ -281,8 +332,9 @@ func (l *IntrusiveDoublyLinkedList[T, N]) Concat(other *IntrusiveDoublyLinkedLis
 	if other.first == nil {
 		return
 	}
+	l.field = other.field
 	*l.nextOf(l.last) = other.first
-	N(other.first).doubly().prev = l.last
+	l.links(other.first).prev = l.last
 	l.last = other.last
 	l.n += other.n
 	*other = IntrusiveDoublyLinkedList[T, N]{}
@@ -292,8 +344,8 @@ func (l *IntrusiveDoublyLinkedList[T, N]) Concat(other *IntrusiveDoublyLinkedLis
 // and no other.
 func (l *IntrusiveDoublyLinkedList[T, N]) All() iter.Seq[N] {
 	return func(yield func(N) bool) {
-		for at := N(l.first); at != nil; {
-			next := at.doubly().next
+		for at := l.first; at != nil; {
+			next := l.links(at).next
 			if !yield(at) {
 				return
 			}
@@ -305,8 +357,8 @@ func (l *IntrusiveDoublyLinkedList[T, N]) All() iter.Seq[N] {
 // Backward yields the values from the last to the first, on the terms of All.
 func (l *IntrusiveDoublyLinkedList[T, N]) Backward() iter.Seq[N] {
 	return func(yield func(N) bool) {
-		for at := N(l.last); at != nil; {
-			prev := at.doubly().prev
+		for at := l.last; at != nil; {
+			prev := l.links(at).prev
 			if !yield(at) {
 				return
 			}

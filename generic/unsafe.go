@@ -89,6 +89,12 @@ func offsetOf[T, F any](v *T, p *F) uintptr {
 	return uintptr(unsafe.Pointer(p)) - uintptr(unsafe.Pointer(v))
 }
 
+// fieldAt returns the links that n has at field.
+func fieldAt[L, T any](n *T, field linksField) *L {
+	// Valid: linksFieldOf found an L there, inside of a T.
+	return (*L)(unsafe.Add(unsafe.Pointer(n), field))
+}
+
 // A colType is what a column has to know of the type of its elements: their
 // size, and where in an element there are pointers.
 type colType struct {

@@ -100,7 +100,12 @@ func (m *HashMap[K, V]) GetOrPutAssumeCapacity(k K) Slot[K, V] { return m.u.GetO
 func (m *HashMap[K, V]) GetKey(k K) (key K, ok bool) { return m.u.GetKey(k) }
 
 // Get returns the value of k, and whether the map holds k.
-func (m *HashMap[K, V]) Get(k K) (v V, ok bool) { return m.u.Get(k) }
+func (m *HashMap[K, V]) Get(k K) (v V, ok bool) {
+	if s := m.u.t.find(k); s != nil {
+		return s.val, true
+	}
+	return // inlined, which a value here would prevent
+}
 
 // GetPtr returns a pointer to the value of k in the map, or nil if the map does
 // not hold k.

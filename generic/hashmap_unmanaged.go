@@ -61,7 +61,7 @@ type Slot[K comparable, V any] struct {
 	Found bool
 }
 
-func slotAt[K comparable, V any](s *slot[K, V], found bool) Slot[K, V] {
+func slotView[K comparable, V any](s *slot[K, V], found bool) Slot[K, V] {
 	return Slot[K, V]{s.key, &s.val, found}
 }
 
@@ -115,7 +115,7 @@ func (m *HashMapUnmanaged[K, V]) GetOrPutValue(a mem.Allocator, k K, v V) (Slot[
 		s.val = v
 	}
 	m.check()
-	return slotAt(s, found), nil
+	return slotView(s, found), nil
 }
 
 // GetOrPutAssumeCapacity is GetOrPut without growing. It panics if k is new and
@@ -126,13 +126,13 @@ func (m *HashMapUnmanaged[K, V]) GetOrPutAssumeCapacity(k K) Slot[K, V] {
 		panic("generic: HashMap.GetOrPutAssumeCapacity: no room for a new entry")
 	}
 	m.check()
-	return slotAt(s, found)
+	return slotView(s, found)
 }
 
 // GetKey returns the key of the map that is equal to k, and whether there is
 // one. They may differ if there is a Context.
 func (m *HashMapUnmanaged[K, V]) GetKey(k K) (key K, ok bool) {
-	if s, _ := m.t.lookup(k); s != nil {
+	if s := m.t.find(k); s != nil {
 		return s.key, true
 	}
 	return key, false
@@ -140,7 +140,7 @@ func (m *HashMapUnmanaged[K, V]) GetKey(k K) (key K, ok bool) {
 
 // Get returns the value of k, and whether the map holds k.
 func (m *HashMapUnmanaged[K, V]) Get(k K) (v V, ok bool) {
-	if s, _ := m.t.lookup(k); s != nil {
+	if s := m.t.find(k); s != nil {
 		return s.val, true
 	}
 	return v, false
@@ -149,7 +149,7 @@ func (m *HashMapUnmanaged[K, V]) Get(k K) (v V, ok bool) {
 // GetPtr returns a pointer to the value of k in the map, or nil if the map does
 // not hold k.
 func (m *HashMapUnmanaged[K, V]) GetPtr(k K) *V {
-	if s, _ := m.t.lookup(k); s != nil {
+	if s := m.t.find(k); s != nil {
 		return &s.val
 	}
 	return nil
@@ -157,8 +157,7 @@ func (m *HashMapUnmanaged[K, V]) GetPtr(k K) *V {
 
 // Contains tells whether the map holds k.
 func (m *HashMapUnmanaged[K, V]) Contains(k K) bool {
-	s, _ := m.t.lookup(k)
-	return s != nil
+	return m.t.find(k) != nil
 }
 
 // Remove removes k and its value, and tells whether the map held it.
@@ -232,7 +231,7 @@ func (m *HashMapUnmanaged[K, V]) GetOrPutAdapted(a mem.Allocator, hash uint64, e
 		return Slot[K, V]{}, err
 	}
 	m.check()
-	return slotAt(s, found), nil
+	return slotView(s, found), nil
 }
 
 // FetchRemoveAdapted is FetchRemove on the terms of GetAdapted, and returns the

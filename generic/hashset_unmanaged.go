@@ -51,7 +51,7 @@ func (s *HashSetUnmanaged[K]) AddAssumeCapacity(k K) (added bool) {
 // Get returns the key of the set that is equal to k, and whether there is one.
 // They may differ if there is a Context.
 func (s *HashSetUnmanaged[K]) Get(k K) (key K, ok bool) {
-	if e, _ := s.t.lookup(k); e != nil {
+	if e := s.t.find(k); e != nil {
 		return e.key, true
 	}
 	return key, false
@@ -59,8 +59,7 @@ func (s *HashSetUnmanaged[K]) Get(k K) (key K, ok bool) {
 
 // Contains tells whether the set holds k.
 func (s *HashSetUnmanaged[K]) Contains(k K) bool {
-	e, _ := s.t.lookup(k)
-	return e != nil
+	return s.t.find(k) != nil
 }
 
 // Remove removes k, and tells whether the set held it.

@@ -96,7 +96,12 @@ func (m *StringHashMap[V]) PutBytes(k []byte, v V) (string, error) { return m.u.
 func (m *StringHashMap[V]) GetBytes(k []byte) (v V, ok bool) { return m.u.GetBytes(k) }
 
 // Get returns the value of k, and whether the map holds k.
-func (m *StringHashMap[V]) Get(k string) (v V, ok bool) { return m.u.Get(k) }
+func (m *StringHashMap[V]) Get(k string) (v V, ok bool) {
+	if s, _ := m.u.lookup(k); s != nil {
+		return s.val, true
+	}
+	return // inlined, which a value here would prevent
+}
 
 // GetPtr returns a pointer to the value of k in the map, or nil if the map does
 // not hold k.

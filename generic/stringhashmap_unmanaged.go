@@ -67,26 +67,56 @@ var ownedContext Context[ownedKey]
 const owned = true // the pointers in keys are to memory of the same allocator
 
 // lookup returns the slot of k, or nil, and the hash of k unless there is no
-// memory. It is table.lookup for keys that are not what they are compared with.
+// memory. It is table.find for keys that are not what they are compared with: it
+// looks at the first slot of the first group that may hold k, and leaves the rest
+// to search.
 func (m *StringHashMapUnmanaged[V]) lookup(k string) (*slot[ownedKey, V], uint64) {
 	t := &m.t
-	if t.from == 0 {
+	if t.how != hashOwned { // a context, or no memory
+		return m.lookupContext(k)
+	}
+	h := hashOf(t.seed, stringBytes(k))
+	base := t.first.groups
+	if n := uint(len(t.dir)); n > 0 {
+		base = t.dir[uint(h>>dirShift)&(n-1)].groups
+	}
+	g := groupAt(base, t.home(h))
+	if match := matches(g.ctrl, tagOf(h)*ones); match != 0 {
+		if s := slotAt(g, match); s.key.hash == uint32(h) && s.key.string() == k {
+			return s, h
+		}
+	} else if g.ctrl < onePass && t.stray == 0 {
+		return nil, h
+	}
+	return m.search(h, k), h
+}
+
+//go:noinline
+func (m *StringHashMapUnmanaged[V]) lookupContext(k string) (*slot[ownedKey, V], uint64) {
+	if m.t.from == 0 {
 		return nil, 0
 	}
 	h := m.hash(k)
+	return m.search(h, k), h
+}
+
+// search returns the slot of k, which has the hash h, or nil.
+//
+//go:noinline
+func (m *StringHashMapUnmanaged[V]) search(h uint64, k string) *slot[ownedKey, V] {
+	t := &m.t
 	base, mask := t.first.groups, uint(t.mask)
-	if len(t.dir) > 0 {
-		base = t.dir[uint(h>>dirShift)&uint(len(t.dir)-1)].groups
+	if n := uint(len(t.dir)); n > 0 {
+		base = t.dir[uint(h>>dirShift)&(n-1)].groups
 	}
 	pattern := tagOf(h) * ones
-	i := uint(h>>tagBits) & mask
+	i := t.home(h)
 	for step := uint(1); ; step++ {
 		g := groupAt(base, i)
 		ctrl := g.ctrl
 		for match := matches(ctrl, pattern); match != 0; match &= match - 1 {
-			s := &g.slots[slotOf(match)]
-			if s.key.hash == uint32(h) && m.equal(s.key, k) {
-				return s, h
+			if s := slotAt(g, match); s.key.hash == uint32(h) && m.equal(s.key, k) {
+				return s
 			}
 		}
 		if ctrl < onePass || step > mask {
@@ -95,9 +125,9 @@ func (m *StringHashMapUnmanaged[V]) lookup(k string) (*slot[ownedKey, V], uint64
 		i = (i + step) & mask
 	}
 	if t.stray == 0 {
-		return nil, h
+		return nil
 	}
-	return t.lookupFunc(h, func(x ownedKey) bool { return m.equal(x, k) }), h
+	return t.lookupFunc(h, func(x ownedKey) bool { return m.equal(x, k) })
 }
 
 // hash returns the hash of k. With a context, it has 32 bits: there is nothing

@@ -104,33 +104,76 @@ func matches(ctrl, pattern uint64) uint64 {
 // slotOf returns the slot that the lowest bit of m, bits of full, stands for.
 func slotOf(m uint64) uint { return uint(bits.TrailingZeros64(m)) >> 3 }
 
+// find returns the slot of k, or nil.
+//
+// Where keys are one word it looks at the first slot of their first group that
+// may hold k, which it mostly does, and leaves what is not settled then to
+// search. In a table larger than the caches nearly all of the time is spent
+// waiting for memory, and a processor waits for as many lookups at once as it
+// has room for the instructions of: so these are few, none calls, and nothing
+// is kept for later.
+func (t *table[K, V]) find(k K) *slot[K, V] {
+	if t.how != hashWord { // as if there is no memory
+		s, _ := t.lookupLong(k)
+		return s
+	}
+	key := k // that has an address, so that k can be in a register
+	h := mix(wordOf(&key) ^ t.seed)
+	base := t.first.groups
+	if n := uint(len(t.dir)); n > 0 {
+		base = t.dir[uint(h>>dirShift)&(n-1)].groups
+	}
+	g := groupAt(base, t.home(h))
+	if match := matches(g.ctrl, tagOf(h)*ones); match != 0 {
+		if s := slotAt(g, match); s.key == k {
+			return s
+		}
+	} else if g.ctrl < onePass && t.stray == 0 {
+		return nil
+	}
+	return t.search(h, k)
+}
+
 // lookup returns the slot of k, or nil, and the hash of k unless there is no
-// memory. It is the one loop of all searches by ==, and calls nothing for keys
-// of one word: a call saved is a tenth of the time that it takes to find a key
-// in the caches.
+// memory.
 func (t *table[K, V]) lookup(k K) (*slot[K, V], uint64) {
+	if t.how != hashWord {
+		return t.lookupLong(k)
+	}
+	return t.find(k), mix(wordOf(&k) ^ t.seed)
+}
+
+// lookupLong is lookup for keys that are not one word.
+//
+//go:noinline
+func (t *table[K, V]) lookupLong(k K) (*slot[K, V], uint64) {
 	if t.from == 0 {
 		return nil, 0
 	}
-	h, ok := t.wordHash(&k)
-	if !ok {
-		h = t.hashLong(&k)
-		if t.how == hashContext {
-			return t.lookupContext(h, k), h
-		}
+	h := t.hashLong(&k)
+	if t.how == hashContext {
+		equal := t.ctx.Equal
+		return t.lookupFunc(h, func(x K) bool { return equal(x, k) }), h
 	}
+	return t.search(h, k), h
+}
+
+// search returns the slot of k, which has the hash h, or nil.
+//
+//go:noinline
+func (t *table[K, V]) search(h uint64, k K) *slot[K, V] {
 	base, mask := t.first.groups, uint(t.mask)
-	if len(t.dir) > 0 {
-		base = t.dir[uint(h>>dirShift)&uint(len(t.dir)-1)].groups
+	if n := uint(len(t.dir)); n > 0 {
+		base = t.dir[uint(h>>dirShift)&(n-1)].groups
 	}
 	pattern := tagOf(h) * ones
-	i := uint(h>>tagBits) & mask
+	i := t.home(h)
 	for step := uint(1); ; step++ {
 		g := groupAt(base, i)
 		ctrl := g.ctrl
 		for match := matches(ctrl, pattern); match != 0; match &= match - 1 {
-			if s := &g.slots[slotOf(match)]; s.key == k {
-				return s, h
+			if s := slotAt(g, match); s.key == k {
+				return s
 			}
 		}
 		if ctrl < onePass || step > mask {
@@ -139,15 +182,16 @@ func (t *table[K, V]) lookup(k K) (*slot[K, V], uint64) {
 		i = (i + step) & mask
 	}
 	if t.stray == 0 {
-		return nil, h
+		return nil
 	}
-	return t.lookupFunc(h, func(x K) bool { return x == k }), h
+	return t.lookupEqual(h, k)
 }
 
+// lookupEqual is lookupFunc for the == of Go.
+//
 //go:noinline
-func (t *table[K, V]) lookupContext(h uint64, k K) *slot[K, V] {
-	equal := t.ctx.Equal
-	return t.lookupFunc(h, func(x K) bool { return equal(x, k) })
+func (t *table[K, V]) lookupEqual(h uint64, k K) *slot[K, V] {
+	return t.lookupFunc(h, func(x K) bool { return x == k })
 }
 
 // lookupFunc returns the slot of the key with hash h for which equal returns
@@ -176,7 +220,7 @@ func (t *table[K, V]) lookupIn(p *part[K, V], h uint64, equal func(K) bool) *slo
 		g := groupAt(p.groups, i)
 		ctrl := g.ctrl
 		for match := matches(ctrl, pattern); match != 0; match &= match - 1 {
-			if s := &g.slots[slotOf(match)]; equal(s.key) {
+			if s := slotAt(g, match); equal(s.key) {
 				return s
 			}
 		}
@@ -287,15 +331,19 @@ func (t *table[K, V]) remove(h uint64, s *slot[K, V], method string) {
 	if p != home {
 		t.stray--
 	}
-	mask := uint(t.mask)
-	i := t.home(h)
-	for step := uint(1); groupAt(p.groups, i) != g; step++ {
-		if passed := groupAt(p.groups, i); passed.ctrl>>56 != maxPass {
+	unpass(p.groups, uint(t.mask), t.home(h), g)
+	t.vacate(p, g, at)
+}
+
+// unpass takes back what an entry counted on the way from group i of the part of
+// mask+1 groups at base to group g.
+func unpass[K comparable, V any](base *group[K, V], mask, i uint, g *group[K, V]) {
+	for step := uint(1); groupAt(base, i) != g; step++ {
+		if passed := groupAt(base, i); passed.ctrl>>56 != maxPass {
 			passed.ctrl -= onePass
 		}
 		i = (i + step) & mask
 	}
-	t.vacate(p, g, at)
 }
 
 // groupOf returns the group of part p that slot s is in, and its index there,
@@ -341,8 +389,46 @@ func (t *table[K, V]) unlock(method string) {
 
 // entry returns the slot of k, and whether it was there. If it is new, the
 // caller sets the value.
+//
+// As find does, it settles itself what is to be settled in the first group of a
+// key of one word, and calls nothing then.
 func (t *table[K, V]) entry(a mem.Allocator, k K, method string) (*slot[K, V], bool, error) {
-	s, h := t.lookup(k)
+	if t.how != hashWord {
+		return t.entryLong(a, k, method)
+	}
+	key := k
+	h := mix(wordOf(&key) ^ t.seed)
+	p := &t.first
+	if n := uint(len(t.dir)); n > 0 {
+		p = &t.dir[uint(h>>dirShift)&(n-1)]
+	}
+	g := groupAt(p.groups, t.home(h))
+	if match := matches(g.ctrl, tagOf(h)*ones); match != 0 {
+		if s := slotAt(g, match); s.key == k {
+			return s, true, nil
+		}
+	} else if empty := ^g.ctrl & full; empty != 0 && g.ctrl < onePass && t.stray == 0 {
+		if p = t.partOf(h); p.room > 0 && t.room > 0 {
+			p.room--
+			t.n++
+			t.room--
+			g.ctrl |= tagOf(h) << (8 * slotOf(empty))
+			s := slotAt(g, empty)
+			s.key = k
+			return s, false, nil
+		}
+	}
+	if s := t.search(h, k); s != nil {
+		return s, true, nil
+	}
+	return t.entryNew(a, k, h, method)
+}
+
+// entryLong is entry for keys that are not one word.
+//
+//go:noinline
+func (t *table[K, V]) entryLong(a mem.Allocator, k K, method string) (*slot[K, V], bool, error) {
+	s, h := t.lookupLong(k)
 	if s != nil {
 		return s, true, nil
 	}
@@ -352,10 +438,17 @@ func (t *table[K, V]) entry(a mem.Allocator, k K, method string) (*slot[K, V], b
 		}
 		h = t.hash(&k)
 	}
+	return t.entryNew(a, k, h, method)
+}
+
+// entryNew adds an entry for k, which has the hash h.
+//
+//go:noinline
+func (t *table[K, V]) entryNew(a mem.Allocator, k K, h uint64, method string) (*slot[K, V], bool, error) {
 	if err := t.roomFor(a, h, false, method); err != nil {
 		return nil, false, err
 	}
-	s = t.add(h)
+	s := t.add(h)
 	s.key = k
 	return s, false, nil
 }

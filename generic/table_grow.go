@@ -142,7 +142,7 @@ func (t *table[K, V]) resize(a mem.Allocator, n int, ownedKeys bool, method stri
 	if 0 < len(old) && len(old) < n {
 		if groups, ok := remapBlock(a, old, n, true); ok {
 			t.setFirst(groups)
-			spread(&t.hasher, groups, groups, len(old), 0)
+			spread(&t.hasher, groups, len(old))
 			return nil
 		}
 	}
@@ -174,16 +174,14 @@ func (t *table[K, V]) setFirst(groups []group[K, V]) {
 	t.moved++
 }
 
-// spread distributes the entries of the first n groups of x: those whose hash
-// has a bit of which over y, which is empty, or is x, and the others over x. It
-// returns how many went to y, if that is not x. Doubling in the block that there
-// is takes no second block, and leaves about half of the entries where they are;
-// so does splitting.
+// spread distributes the entries of the first n groups of x, the others being
+// empty, over all of them. Doubling in the block that there is takes no second
+// block, and leaves about half of the entries where they are.
 //
 // To begin with, the control byte of every entry is turned into unplaced, which
 // counts as free for entries that look for a slot. An entry that takes the slot
 // of an unplaced one changes places with it.
-func spread[K comparable, V any](t *hasher[K], x, y []group[K, V], n int, which uint64) (moved int) {
+func spread[K comparable, V any](t *hasher[K], x []group[K, V], n int) {
 	const unplaced = 0x40
 	for i := range x[:n] {
 		g := &x[i]
@@ -197,19 +195,14 @@ func spread[K comparable, V any](t *hasher[K], x, y []group[K, V], n int, which 
 			for g.ctrl>>(8*at)&0xc0 == unplaced {
 				from := &g.slots[at]
 				h := t.hash(&from.key)
-				groups := x
-				if h&which != 0 {
-					groups = y
-					moved++
-				}
 				j := uint(h>>tagBits) & mask
-				for step := uint(1); groups[j].ctrl&full == full; step++ {
-					if groups[j].ctrl>>56 != maxPass {
-						groups[j].ctrl += onePass
+				for step := uint(1); x[j].ctrl&full == full; step++ {
+					if x[j].ctrl>>56 != maxPass {
+						x[j].ctrl += onePass
 					}
 					j = (j + step) & mask
 				}
-				to := &groups[j]
+				to := &x[j]
 				if to == g {
 					g.ctrl += (tagOf(h) - unplaced) << (8 * at)
 					break
@@ -231,6 +224,45 @@ func spread[K comparable, V any](t *hasher[K], x, y []group[K, V], n int, which 
 			}
 		}
 	}
+}
+
+// halve moves the entries of x whose hash has a bit of which to y, which is empty
+// and of the same length, and returns how many these are. Those that stay keep
+// their places, save for the few that had to pass a full group: there may be room
+// for them there now.
+func halve[K comparable, V any](t *hasher[K], x, y []group[K, V], which uint64) (moved int) {
+	mask := uint(len(x) - 1)
+	pointers := hasPointers[slot[K, V]]()
+	for i := range x {
+		g := &x[i]
+		for m := g.ctrl & full; m != 0; m &= m - 1 {
+			s := slotAt(g, m)
+			h, ok := t.wordHash(&s.key)
+			if !ok {
+				h = t.hashLong(&s.key)
+			}
+			home := uint(h>>tagBits) & mask
+			goes := h&which != 0
+			if !goes && home == uint(i) {
+				continue
+			}
+			// A key that is not equal to itself may have had another hash.
+			if home != uint(i) && same(s.key, s.key) {
+				unpass(&x[0], mask, home, g)
+			}
+			e := *s
+			g.ctrl &^= 0xff << (8 * slotOf(m))
+			if pointers {
+				*s = slot[K, V]{}
+			}
+			to := &x[0]
+			if goes {
+				to = &y[0]
+				moved++
+			}
+			*place(to, mask, h) = e
+		}
+	}
 	return moved
 }
 
@@ -240,7 +272,7 @@ func (t *table[K, V]) rehash(method string) {
 	t.unlocked(method)
 	for p := range t.parts {
 		groups := t.groupsOf(p)
-		spread(&t.hasher, groups, groups, len(groups), 0)
+		spread(&t.hasher, groups, len(groups))
 	}
 	t.moved++
 }
@@ -387,7 +419,7 @@ func (t *table[K, V]) split(at uint) {
 	}
 	p := &t.dir[at]
 	bit := uint(1) << p.depth
-	moved := spread(&t.hasher, t.groupsOf(p), y, n, uint64(bit)<<dirShift)
+	moved := halve(&t.hasher, t.groupsOf(p), y, uint64(bit)<<dirShift)
 	for i := at; i < uint(len(t.dir)); i += bit {
 		t.dir[i].depth++
 	}

@@ -189,6 +189,13 @@ func groupAt[K, V any](base *group[K, V], i uint) *group[K, V] {
 	return (*group[K, V])(unsafe.Add(unsafe.Pointer(base), i*uint(unsafe.Sizeof(*base))))
 }
 
+// slotAt returns the slot of g that the lowest bit of m, bits of full, stands for.
+func slotAt[K, V any](g *group[K, V], m uint64) *slot[K, V] {
+	// Valid: no bit of full is beyond those of the slots. It saves the bounds
+	// check, as groupAt does.
+	return (*slot[K, V])(unsafe.Add(unsafe.Pointer(&g.slots), uintptr(slotOf(m))*unsafe.Sizeof(g.slots[0])))
+}
+
 // groupsAt returns the n groups at base.
 func groupsAt[K, V any](base *group[K, V], n int) []group[K, V] {
 	// Valid: a table keeps how many groups each of its parts has.

@@ -13,7 +13,7 @@ type SinglyLinks[T any] struct {
 
 func (s *SinglyLinks[T]) singly() *SinglyLinks[T] { return s }
 
-// A SinglyLinked is a pointer to a type that embeds [SinglyLinks].
+// A SinglyLinked is a pointer to a type that embeds [SinglyLinks], by value.
 type SinglyLinked[T any] interface {
 	*T
 	// singly returns the embedded links.
@@ -66,7 +66,7 @@ func (l *IntrusiveSinglyLinkedList[T, N]) First() N { return l.first }
 func (l *IntrusiveSinglyLinkedList[T, N]) Next(n N) N { return n.singly().next }
 
 // PushFront makes n the first value. It panics if n is first already, or has
-// another value after it.
+// another value after it, or embeds a pointer to its links.
 func (l *IntrusiveSinglyLinkedList[T, N]) PushFront(n N) {
 	if l.first == nil {
 		l.field = linksFieldOf((*T)(n), n.singly())
@@ -191,7 +191,7 @@ type DoublyLinks[T any] struct {
 
 func (d *DoublyLinks[T]) doubly() *DoublyLinks[T] { return d }
 
-// A DoublyLinked is a pointer to a type that embeds [DoublyLinks].
+// A DoublyLinked is a pointer to a type that embeds [DoublyLinks], by value.
 type DoublyLinked[T any] interface {
 	*T
 	// doubly returns the embedded links.

@@ -81,10 +81,24 @@ func below[T any, C Order[T]](s []T, k *T, kind reflect.Kind, order C) int {
 	return low
 }
 
-// belowNatural is below for values that the machine compares. It halves what is
-// left without a branch that the processor would have to guess, which is half
-// of the time that the usual loop takes.
+// belowNatural is below for values that the machine compares.
+//
+// It has no branch that the processor would have to guess, which is half of the
+// time that the usual loop takes. Words are searched in two steps, the last of
+// every stride of them and then one stride, which reads more of them than
+// halving does, but none only when it knows another: where a node is not in the
+// caches, that is one wait for memory in place of three or four.
 func belowNatural[T cmp.Ordered](s []T, k T) int {
+	if sizeOf[T]() <= 8 && len(s) > searchStride {
+		low := 0
+		for i := searchStride - 1; i < len(s); i += searchStride {
+			low += searchStride & -b2i(cmp.Less(s[i], k))
+		}
+		for _, x := range s[low:min(low+searchStride, len(s))] {
+			low += b2i(cmp.Less(x, k))
+		}
+		return low
+	}
 	low, n := 0, len(s)
 	for n > 1 {
 		half := n >> 1
@@ -99,6 +113,16 @@ func belowNatural[T cmp.Ordered](s []T, k T) int {
 
 // upToNatural returns how many of s do not come after k.
 func upToNatural[T cmp.Ordered](s []T, k T) int {
+	if sizeOf[T]() <= 8 && len(s) > searchStride {
+		low := 0
+		for i := searchStride - 1; i < len(s); i += searchStride {
+			low += searchStride & (b2i(cmp.Less(k, s[i])) - 1)
+		}
+		for _, x := range s[low:min(low+searchStride, len(s))] {
+			low += 1 - b2i(cmp.Less(k, x))
+		}
+		return low
+	}
 	low, n := 0, len(s)
 	for n > 1 {
 		half := n >> 1
@@ -110,6 +134,9 @@ func upToNatural[T cmp.Ordered](s []T, k T) int {
 	}
 	return low
 }
+
+// searchStride words are a cache line, usually.
+const searchStride = 8
 
 // b2i is 1 for true, by a move of a flag and not by a branch.
 func b2i(b bool) int {

@@ -28,8 +28,14 @@ type Fault struct {
 	Err runtime.Error
 }
 
-// Error describes the fault in one line.
+// Error describes the fault in one line. The stacks follow: of the access, of the
+// block's allocation and of its free, as [Stack.Program] has them.
 func (f *Fault) Error() string {
+	return f.line() + told("\naccessed by\n", f.Here) + told("\nallocated by\n", f.Alloc) + told("\nfreed by\n", f.Free)
+}
+
+// line is the first line of what f prints.
+func (f *Fault) line() string {
 	where := ""
 	switch off := int(f.Addr - f.Block); {
 	case f.Addr < f.Block:

@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -308,6 +309,25 @@ func TestDebugCheckEveryExact(t *testing.T) {
 			d.got = nil
 			d.Check() // repairs it
 		}
+	}
+}
+
+// What is printed tells the lines, for misuse and for leaks.
+func TestDebugText(t *testing.T) {
+	d := newDebug(t, heap.GC{}, heap.DebugOptions{})
+	s := &scene{debugTest: d, size: 24}
+	b := s.one(word8)
+	text := d.Leaks().Error()
+	if want := "leaked 1 block of 24 bytes\n1 block of 24 bytes, allocated by\n\t"; !strings.Contains(text, want) || !strings.Contains(text, "\n\t\t"+s.born) {
+		t.Errorf("%s\nwant %q and %s", text, want, s.born)
+	}
+	s.free(b, word8)
+	d.Free(b, word8)
+	text = d.one(heap.DoubleFree, b, 24).Error()
+	first := fmt.Sprintf("heap: Debug.Free: double free: 24 bytes at %#x: the block of 24 bytes was freed, or moved by Remap, before\nallocated by\n\t", addr(b))
+	if !strings.HasPrefix(text, first) || !strings.Contains(text, "\n\t\t"+s.born) || !strings.Contains(text, "\nfreed by\n\t") || !strings.Contains(text, "\n\t\t"+s.died) ||
+		strings.Contains(text, "tRunner") {
+		t.Errorf("%s\nwant %q, %s and %s", text, first, s.born, s.died)
 	}
 }
 

@@ -85,8 +85,23 @@ func (k MisuseKind) String() string {
 	return fmt.Sprintf("MisuseKind(%d)", uint8(k))
 }
 
-// Error describes the misuse in one line.
+// Error describes the misuse in one line. If it is known who allocated the block,
+// and who freed it, their stacks follow, as [Stack.Program] has them. Here does not:
+// a panic shows it anyway.
 func (m *Misuse) Error() string {
+	return m.line() + told("\nallocated by\n", m.Alloc) + told("\nfreed by\n", m.Free)
+}
+
+// told returns what s prints after a title, or nothing if s is empty.
+func told(title string, s Stack) string {
+	if len(s) == 0 {
+		return ""
+	}
+	return title + indented(s.Program())
+}
+
+// line is the first line of what m prints.
+func (m *Misuse) line() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %v", m.Op, m.Kind)
 	if m.Addr != 0 || m.Size != 0 {
@@ -165,7 +180,7 @@ func (s Stack) String() string {
 
 // Program returns the part of s that is the program's: without the layers that
 // every allocation passes through on its way in, and without what is below every
-// test and goroutine. If nothing is left, it returns s.
+// test, main and goroutine. If nothing is left, it returns s.
 func (s Stack) Program() Stack {
 	const module = "github.com/allod-dev/allod/"
 	from, to := 0, 0
@@ -177,7 +192,7 @@ frames:
 		switch {
 		case from == to && (kit || ours && layer(inner)):
 			from, to = i+1, i+1
-		case kit, f.Function == "testing.tRunner", f.Function == "runtime.goexit":
+		case kit, f.Function == "testing.tRunner", f.Function == "runtime.main", f.Function == "runtime.goexit":
 			break frames
 		default:
 			to = i + 1

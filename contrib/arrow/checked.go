@@ -40,7 +40,7 @@ func (c *Checked) CurrentAlloc() int { return c.debug.Stats().Bytes }
 func (c *Checked) AssertSize(t TestingT, size int) {
 	t.Helper()
 	for _, m := range c.debug.Check() {
-		t.Errorf("%v\nallocated by\n%v", m, m.Alloc.Program())
+		t.Errorf("%v", m)
 	}
 	now := c.CurrentAlloc()
 	if now == size {

@@ -255,7 +255,7 @@ func (a *Allocator) misuse(m *heap.Misuse) {
 		return
 	}
 	a.tb.Helper()
-	a.tb.Errorf("%v\n%s", m, describe(m))
+	a.tb.Errorf("%s\n%s", line(m), describe(m))
 }
 
 // hiddenAdd adds 1 to n and orders nobody in the race detector's eyes.

@@ -55,7 +55,7 @@ func ExpectFault(tb TB, kind heap.MisuseKind, fn func()) *heap.Fault {
 	case f == nil:
 		tb.Errorf("allocatortest: no fault, want %v; is the block guarded?", kind)
 	case f.Kind != kind:
-		tb.Errorf("allocatortest: %v (%v); want %v\n%s", f, f.Kind, kind, describeFault(f))
+		tb.Errorf("allocatortest: %s (%v); want %v\n%s", line(f), f.Kind, kind, describeFault(f))
 	}
 	return f
 }

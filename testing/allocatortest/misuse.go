@@ -26,7 +26,7 @@ func ExpectMisuse(tb TB, kind heap.MisuseKind, fn func()) *heap.Misuse {
 	var found *heap.Misuse
 	for _, m := range watch(fn) {
 		if m.Kind != kind {
-			tb.Errorf("misuse reported: %v; want %v\n%s", m, kind, describe(m))
+			tb.Errorf("misuse reported: %s; want %v\n%s", line(m), kind, describe(m))
 		} else if found == nil {
 			found = m
 		}
@@ -42,7 +42,7 @@ func ExpectMisuse(tb TB, kind heap.MisuseKind, fn func()) *heap.Misuse {
 func NoMisuse(tb TB, fn func()) {
 	tb.Helper()
 	for _, m := range watch(fn) {
-		tb.Errorf("misuse reported: %v; want none\n%s", m, describe(m))
+		tb.Errorf("misuse reported: %s; want none\n%s", line(m), describe(m))
 	}
 }
 

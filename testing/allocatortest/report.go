@@ -7,6 +7,13 @@ import (
 	"github.com/allod-dev/allod/heap"
 )
 
+// line returns the first line of what err prints: the stacks that follow are
+// printed by describe, with that of the call.
+func line(err error) string {
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return first
+}
+
 // describe prints the stacks of m.
 func describe(m *heap.Misuse) string {
 	var b strings.Builder

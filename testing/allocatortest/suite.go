@@ -182,7 +182,7 @@ func overDebug(p Promises, factory func(harness) mem.Allocator) func(harness) me
 			QuarantineBytes: 256 << 10, // there may be another below
 			OnMisuse: func(m *heap.Misuse) {
 				if !deliver(m) {
-					h.Errorf("%v\n%s", m, describe(m))
+					h.Errorf("%s\n%s", line(m), describe(m))
 				}
 			},
 			OnLeak: func(e *heap.LeakError) { h.Errorf("%v", e) },

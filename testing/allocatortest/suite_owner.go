@@ -46,7 +46,7 @@ func (p *probe) provoke(what string, f func()) {
 	found := watch(f)
 	if what == "" {
 		for _, m := range found {
-			p.Errorf("%v reported, of no misuse\n%s", m, describe(m))
+			p.Errorf("%s reported, of no misuse\n%s", line(m), describe(m))
 		}
 	}
 }

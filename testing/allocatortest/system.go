@@ -164,7 +164,7 @@ func (c *systemChecker) run(f systemFailure) (reached bool) {
 	})
 	undo()
 	for _, m := range found {
-		c.fail(f, in, "misuse reported: %v\n%s", m, describe(m))
+		c.fail(f, in, "misuse reported: %s\n%s", line(m), describe(m))
 	}
 	if in.seen >= f.at && f.at > 0 {
 		reached = true

@@ -26,7 +26,7 @@ func VerifyNone(tb TB, debugs ...*heap.Debug) {
 	}
 	for _, d := range debugs {
 		for _, m := range d.Check() {
-			tb.Errorf("allocatortest: %v\n%s", m, describe(m))
+			tb.Errorf("allocatortest: %s\n%s", line(m), describe(m))
 		}
 		if leaks := d.Leaks(); leaks != nil {
 			leaks.Op = ""
@@ -105,7 +105,7 @@ func (v *verifier) look() string {
 	var b strings.Builder
 	for _, d := range heap.OpenDebugs() {
 		for _, m := range d.Check() {
-			fmt.Fprintf(&b, "%v\n%s\n", m, describe(m))
+			fmt.Fprintf(&b, "%s\n%s\n", line(m), describe(m))
 		}
 		if leaks := v.sift(d.LeaksSince(v.since[d])); leaks != nil {
 			leaks.Op = ""

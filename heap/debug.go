@@ -149,6 +149,7 @@ func NewDebug(child mem.Allocator, o DebugOptions) *Debug {
 		o.MaxReports = math.MaxInt
 	}
 	d.o = o
+	d.table.remember = orDefault(o.Remember, debugGone)
 	if o.Logger != nil {
 		d.verbose = NewLogging(child, LoggingOptions{Logger: o.Logger, Name: "debug"})
 	}

@@ -20,6 +20,11 @@ type DebugOptions struct {
 	// first, and a block larger than all of QuarantineBytes is not kept.
 	QuarantineBytes  int
 	QuarantineBlocks int
+	// Remember is how many blocks that went back to the child are remembered, the
+	// last ones, so that to free one of them again is told as what it is: 0 for
+	// 512, negative for none. Each takes 24 bytes. What is not remembered is
+	// ForeignFree.
+	Remember int
 	// Redzone is how many bytes on either side of a block are watched: 0 for 32,
 	// negative for none. Blocks with pointers have as many elements as it takes.
 	Redzone int

@@ -331,6 +331,34 @@ func TestDebugText(t *testing.T) {
 	}
 }
 
+// As many blocks as one likes are remembered when they are back at the child.
+func TestDebugRemembers(t *testing.T) {
+	for _, remember := range []int{-1, 0, 1, 700, 3000, math.MaxInt} {
+		d := newDebug(t, &bump{room: make([]byte, 1<<20)}, heap.DebugOptions{Remember: remember, QuarantineBytes: -1, MaxReports: -1})
+		all := make([][]byte, 4000)
+		for i := range all {
+			all[i] = debugAlloc(d, 64, word8)
+			debugFree(d, all[i], word8)
+		}
+		known := min(max(remember, 0), len(all))
+		if remember == 0 {
+			known = 512
+		}
+		for i, b := range all {
+			debugFree(d, b, word8)
+			want := heap.ForeignFree
+			if i >= len(all)-known {
+				want = heap.DoubleFree
+			}
+			if len(d.got) != 1 || d.got[0].Kind != want || (len(d.got[0].Free) > 0) != (want == heap.DoubleFree) {
+				t.Fatalf("remember %d: block %d: %v, want %v", remember, i, d.got, want)
+			}
+			d.got = nil
+		}
+		d.none()
+	}
+}
+
 // The log says, in order, what is called and what came of it.
 func TestDebugLog(t *testing.T) {
 	var log logged

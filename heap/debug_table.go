@@ -35,8 +35,9 @@ type debugTable struct {
 	births     uint64 // blocks served so far
 	frees      uint64
 
-	gone  [debugGone]debugRemains // the last blocks that went back
-	goner int                     // how many ever did
+	gone     []debugRemains // the last blocks that went back, a ring
+	goner    int            // where in it the next one goes; len(gone): the first, or more room is made
+	remember int            // the most that gone may have
 
 	unchecked int32 // calls since the last check
 }
@@ -61,7 +62,7 @@ type debugTable struct {
 
 const (
 	debugChunk = 128
-	debugGone  = 512
+	debugGone  = 512 // remembered by default
 )
 
 // debugRemains is what is remembered of a block that went back to the child.
@@ -445,8 +446,12 @@ func (t *debugTable) missing(addr uintptr, k *debugBlock) debugFinding {
 			return debugFinding{kind: ConcurrentUse}
 		}
 	}
-	for i := 1; i <= min(t.goner, debugGone); i++ {
-		if r := &t.gone[(t.goner-i)%debugGone]; r.addr == addr {
+	for n, i := len(t.gone), t.goner; n > 0; n-- {
+		if i == 0 {
+			i = len(t.gone)
+		}
+		i--
+		if r := &t.gone[i]; r.addr == addr {
 			k.alloc, k.free, k.size = r.alloc, r.free, r.size
 			return debugFinding{kind: DoubleFree}
 		}
@@ -461,7 +466,21 @@ func (t *debugTable) missing(addr uintptr, k *debugBlock) debugFinding {
 //
 //go:norace
 func (t *debugTable) bury(addr uintptr, size int, alloc, free stack.ID) {
-	t.gone[uint(t.goner)%debugGone] = debugRemains{addr, size, alloc, free}
+	switch {
+	case t.goner < len(t.gone):
+	case len(t.gone) < t.remember:
+		all := make([]debugRemains, min(t.remember, max(debugGone, 2*len(t.gone))))
+		//lint:ignore S1001 copy is instrumented
+		for i := range t.gone {
+			all[i] = t.gone[i] // the oldest is the first: it was never full before
+		}
+		t.gone = all
+	case t.remember <= 0:
+		return
+	default:
+		t.goner = 0
+	}
+	t.gone[t.goner] = debugRemains{addr, size, alloc, free}
 	t.goner++
 }
 

@@ -26,7 +26,8 @@ type btreeCursor[K, V any, C Order[K]] struct {
 	l       *btreeLeaf[K, V] // nil at the end
 	i       int              // of the first entry to come, in l
 	changes uint
-	end     *K // or nil: the iteration ends before it
+	end     K // if bounded is set, the iteration ends before it
+	bounded bool
 }
 
 // next returns the entries that are next, all of one leaf, and none at the end.
@@ -36,8 +37,8 @@ func (c *btreeCursor[K, V, C]) next() ([]K, []V) {
 		return nil, nil
 	}
 	l, i, stop := c.l, c.i, c.l.n
-	if c.end != nil {
-		stop = below(l.keys[:stop], c.end, c.m.kind, c.m.Order)
+	if c.bounded {
+		stop = below(l.keys[:stop], &c.end, c.m.kind, c.m.Order)
 		if stop < l.n {
 			c.l = nil // the last of them
 		}
@@ -157,7 +158,7 @@ func (m *BTreeMapUnmanaged[K, V, C]) From(k K) iter.Seq2[K, V] {
 func (m *BTreeMapUnmanaged[K, V, C]) Range(low, high K) iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
 		l, i, _ := m.entryOf(&low)
-		c := btreeCursor[K, V, C]{m: m, l: l, i: i, end: &high}
+		c := btreeCursor[K, V, C]{m: m, l: l, i: i, end: high, bounded: true}
 		for keys, vals := c.next(); len(keys) > 0; keys, vals = c.next() {
 			vals = vals[:len(keys)]
 			for i, k := range keys {

@@ -202,10 +202,15 @@ func (c *Cache) Stats() CacheStats {
 // body of the loop is done.
 func (c *Cache) All() iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
-		for i := range c.shards {
-			if !c.shards[i].all(yield) {
-				return
-			}
+		c.each(func(n *cacheNode) bool { return yield(stringFrom(n.key()), n.value()) })
+	}
+}
+
+// each calls f with the entries, on the terms of All.
+func (c *Cache) each(f func(n *cacheNode) bool) {
+	for i := range c.shards {
+		if !c.shards[i].each(f) {
+			return
 		}
 	}
 }
@@ -213,22 +218,14 @@ func (c *Cache) All() iter.Seq2[string, []byte] {
 // Keys lends the keys, on the terms of All.
 func (c *Cache) Keys() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for k := range c.All() {
-			if !yield(k) {
-				return
-			}
-		}
+		c.each(func(n *cacheNode) bool { return yield(stringFrom(n.key())) })
 	}
 }
 
 // Values lends the values, on the terms of All.
 func (c *Cache) Values() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		for _, v := range c.All() {
-			if !yield(v) {
-				return
-			}
-		}
+		c.each(func(n *cacheNode) bool { return yield(n.value()) })
 	}
 }
 
@@ -424,11 +421,11 @@ func (s *cacheShard) drop(a mem.Allocator, i uint32, at uint) {
 	mem.Free(a, b)
 }
 
-func (s *cacheShard) all(yield func(string, []byte) bool) bool {
+func (s *cacheShard) each(f func(n *cacheNode) bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := s.tail; i != 0; i = s.node(i).prev {
-		if n := s.node(i); !yield(stringFrom(n.key()), n.value()) {
+		if !f(s.node(i)) {
 			return false
 		}
 	}

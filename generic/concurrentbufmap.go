@@ -102,22 +102,24 @@ func (m *ConcurrentBufMap) Remove(k string) bool {
 // DeleteFunc removes the entries for which del returns true. It locks one shard
 // after the other.
 func (m *ConcurrentBufMap) DeleteFunc(del func(k string, v []byte) bool) {
-	for u := range m.shards.locked {
+	m.shards.locked(func(u *BufMapUnmanaged) bool {
 		for k, v := range u.Backward() { // which allows to remove
 			if del(k, stringBytes(v)) {
 				u.Remove(m.a, k)
 			}
 		}
-	}
+		return true
+	})
 }
 
 // Len returns the number of entries: if others change the map meanwhile, one
 // that each shard had at some time.
 func (m *ConcurrentBufMap) Len() int {
 	n := 0
-	for u := range m.shards.shared {
+	m.shards.shared(func(u *BufMapUnmanaged) bool {
 		n += u.Len()
-	}
+		return true
+	})
 	return n
 }
 
@@ -126,35 +128,33 @@ func (m *ConcurrentBufMap) Len() int {
 // runs, which must not call the map therefore, nor wait for those who do.
 func (m *ConcurrentBufMap) All() iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
-		for u := range m.shards.shared {
-			for k, v := range u.All() {
-				if !yield(k, stringBytes(v)) {
-					return
-				}
+		m.each(func(r *stringRow) bool { return yield(r.key, stringBytes(r.val)) })
+	}
+}
+
+// each calls f with the entries, on the terms of All.
+func (m *ConcurrentBufMap) each(f func(*stringRow) bool) {
+	m.shards.shared(func(u *BufMapUnmanaged) bool {
+		for i := range u.rows {
+			if !f(&u.rows[i]) {
+				return false
 			}
 		}
-	}
+		return true
+	})
 }
 
 // Keys lends the keys, on the terms of All.
 func (m *ConcurrentBufMap) Keys() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for k := range m.All() {
-			if !yield(k) {
-				return
-			}
-		}
+		m.each(func(r *stringRow) bool { return yield(r.key) })
 	}
 }
 
 // Values lends the values, on the terms of All.
 func (m *ConcurrentBufMap) Values() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		for _, v := range m.All() {
-			if !yield(v) {
-				return
-			}
-		}
+		m.each(func(r *stringRow) bool { return yield(stringBytes(r.val)) })
 	}
 }
 
@@ -163,13 +163,15 @@ func (m *ConcurrentBufMap) Values() iter.Seq[[]byte] {
 // loop is done. Those that a loop does not get to stay.
 func (m *ConcurrentBufMap) Drain() iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
-		for u := range m.shards.locked {
-			for k, v := range u.Drain(m.a) {
-				if !yield(k, stringBytes(v)) {
-					return
+		lent := func(k, v string) bool { return yield(k, stringBytes(v)) }
+		m.shards.locked(func(u *BufMapUnmanaged) bool {
+			for len(u.rows) > 0 {
+				if !u.pop().lend(m.a, lent) {
+					return false
 				}
 			}
-		}
+			return true
+		})
 	}
 }
 
@@ -177,14 +179,16 @@ func (m *ConcurrentBufMap) Drain() iter.Seq2[string, []byte] {
 // if others change the map meanwhile, those that each shard had at some time.
 func (m *ConcurrentBufMap) Clone() (*ConcurrentBufMap, error) {
 	c := &ConcurrentBufMap{a: m.a, seed: m.seed, shards: newShards[BufMapUnmanaged](len(m.shards.list))}
+	var err error
 	i := 0
-	for u := range m.shards.shared {
-		var err error
-		if c.shards.list[i].u, err = u.Clone(m.a); err != nil {
-			c.Clear()
-			return nil, err
-		}
+	m.shards.shared(func(u *BufMapUnmanaged) bool {
+		c.shards.list[i].u, err = u.Clone(m.a)
 		i++
+		return err == nil
+	})
+	if err != nil {
+		c.Clear()
+		return nil, err
 	}
 	return c, nil
 }
@@ -192,9 +196,10 @@ func (m *ConcurrentBufMap) Clone() (*ConcurrentBufMap, error) {
 // Clear removes all entries and gives all memory back. The map may be used
 // again.
 func (m *ConcurrentBufMap) Clear() {
-	for u := range m.shards.locked {
+	m.shards.locked(func(u *BufMapUnmanaged) bool {
 		u.Close(m.a)
-	}
+		return true
+	})
 }
 
 // Close is Clear. It never allocates, and the error is always nil.

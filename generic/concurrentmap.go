@@ -45,9 +45,10 @@ func NewConcurrentMap[K comparable, V any](a mem.Allocator) *ConcurrentMap[K, V]
 // SetContext has the map compare and hash keys as c says. It must be called
 // before anything else is.
 func (m *ConcurrentMap[K, V]) SetContext(c *Context[K]) {
-	for u := range m.shards.locked {
+	m.shards.locked(func(u *HashMapUnmanaged[K, V]) bool {
 		u.SetContext(c)
-	}
+		return true
+	})
 	m.h = hasher[K]{ctx: c}
 	m.h.begin(false)
 }
@@ -165,18 +166,20 @@ func (m *ConcurrentMap[K, V]) FetchRemove(k K) (v V, ok bool) {
 // DeleteFunc removes the entries for which del returns true. It locks one shard
 // after the other.
 func (m *ConcurrentMap[K, V]) DeleteFunc(del func(K, V) bool) {
-	for u := range m.shards.locked {
+	m.shards.locked(func(u *HashMapUnmanaged[K, V]) bool {
 		u.DeleteFunc(del)
-	}
+		return true
+	})
 }
 
 // Len returns the number of entries: if others change the map meanwhile, one
 // that each shard had at some time.
 func (m *ConcurrentMap[K, V]) Len() int {
 	n := 0
-	for u := range m.shards.shared {
+	m.shards.shared(func(u *HashMapUnmanaged[K, V]) bool {
 		n += u.Len()
-	}
+		return true
+	})
 	return n
 }
 
@@ -185,35 +188,34 @@ func (m *ConcurrentMap[K, V]) Len() int {
 // not call the map therefore, nor wait for those who do.
 func (m *ConcurrentMap[K, V]) All() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
-		for u := range m.shards.shared {
-			for k, v := range u.All() {
-				if !yield(k, v) {
-					return
-				}
-			}
-		}
+		m.each(func(s *slot[K, V]) bool { return yield(s.key, s.val) })
 	}
+}
+
+// each calls f with the slots in use, on the terms of All. Iterators within one
+// another would cost memory for each shard.
+func (m *ConcurrentMap[K, V]) each(f func(*slot[K, V]) bool) {
+	m.shards.shared(func(u *HashMapUnmanaged[K, V]) (more bool) {
+		more = true
+		u.t.all(func(s *slot[K, V]) bool {
+			more = f(s)
+			return more
+		})
+		return more
+	})
 }
 
 // Keys yields copies of the keys, on the terms of All.
 func (m *ConcurrentMap[K, V]) Keys() iter.Seq[K] {
 	return func(yield func(K) bool) {
-		for k := range m.All() {
-			if !yield(k) {
-				return
-			}
-		}
+		m.each(func(s *slot[K, V]) bool { return yield(s.key) })
 	}
 }
 
 // Values yields copies of the values, on the terms of All.
 func (m *ConcurrentMap[K, V]) Values() iter.Seq[V] {
 	return func(yield func(V) bool) {
-		for _, v := range m.All() {
-			if !yield(v) {
-				return
-			}
-		}
+		m.each(func(s *slot[K, V]) bool { return yield(s.val) })
 	}
 }
 
@@ -221,13 +223,14 @@ func (m *ConcurrentMap[K, V]) Values() iter.Seq[V] {
 // of All, but locks for writing. Those that a loop does not get to stay.
 func (m *ConcurrentMap[K, V]) Drain() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
-		for u := range m.shards.locked {
-			for k, v := range u.Drain() {
-				if !yield(k, v) {
-					return
-				}
-			}
-		}
+		m.shards.locked(func(u *HashMapUnmanaged[K, V]) (more bool) {
+			more = true
+			u.t.drain("generic: ConcurrentMap.Drain", func(s slot[K, V]) bool {
+				more = yield(s.key, s.val)
+				return more
+			})
+			return more
+		})
 	}
 }
 
@@ -235,14 +238,16 @@ func (m *ConcurrentMap[K, V]) Drain() iter.Seq2[K, V] {
 // others change the map meanwhile, those that each shard had at some time.
 func (m *ConcurrentMap[K, V]) Clone() (*ConcurrentMap[K, V], error) {
 	c := &ConcurrentMap[K, V]{a: m.a, h: m.h, shards: newShards[HashMapUnmanaged[K, V]](len(m.shards.list))}
+	var err error
 	i := 0
-	for u := range m.shards.shared {
-		var err error
-		if c.shards.list[i].u, err = u.Clone(m.a); err != nil {
-			c.Clear()
-			return nil, err
-		}
+	m.shards.shared(func(u *HashMapUnmanaged[K, V]) bool {
+		c.shards.list[i].u, err = u.Clone(m.a)
 		i++
+		return err == nil
+	})
+	if err != nil {
+		c.Clear()
+		return nil, err
 	}
 	return c, nil
 }
@@ -250,9 +255,10 @@ func (m *ConcurrentMap[K, V]) Clone() (*ConcurrentMap[K, V], error) {
 // Clear removes all entries and gives all memory back. The map may be used
 // again.
 func (m *ConcurrentMap[K, V]) Clear() {
-	for u := range m.shards.locked {
+	m.shards.locked(func(u *HashMapUnmanaged[K, V]) bool {
 		u.Close(m.a)
-	}
+		return true
+	})
 }
 
 // Close is Clear. It never allocates, and the error is always nil.

@@ -34,33 +34,33 @@ func shardShift(n int) uint { return uint(64 - bits.Len(uint(n-1))) }
 // of returns the shard of what has the hash h.
 func (s *shards[U]) of(h uint64) *shard[U] { return &s.list[h>>s.shift&uint64(len(s.list)-1)] }
 
-// locked yields one container after the other, each with its lock held.
-func (s *shards[U]) locked(yield func(*U) bool) {
+// locked calls f with one container after the other, each with its lock held,
+// until f returns false.
+func (s *shards[U]) locked(f func(*U) bool) {
 	for i := range s.list {
-		if !s.list[i].locked(yield) {
+		if !s.list[i].locked(f) {
 			return
 		}
 	}
 }
 
-func (s *shard[U]) locked(yield func(*U) bool) bool {
+func (s *shard[U]) locked(f func(*U) bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return yield(&s.u)
+	return f(&s.u)
 }
 
-// shared yields one container after the other, each with its lock held for
-// reading.
-func (s *shards[U]) shared(yield func(*U) bool) {
+// shared is locked with each lock held for reading.
+func (s *shards[U]) shared(f func(*U) bool) {
 	for i := range s.list {
-		if !s.list[i].shared(yield) {
+		if !s.list[i].shared(f) {
 			return
 		}
 	}
 }
 
-func (s *shard[U]) shared(yield func(*U) bool) bool {
+func (s *shard[U]) shared(f func(*U) bool) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return yield(&s.u)
+	return f(&s.u)
 }

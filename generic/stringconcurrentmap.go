@@ -48,9 +48,10 @@ func NewStringConcurrentMap[V any](a mem.Allocator) *StringConcurrentMap[V] {
 // SetContext has the map compare and hash keys as c says. It must be called
 // before anything else is.
 func (m *StringConcurrentMap[V]) SetContext(c *Context[string]) {
-	for u := range m.shards.locked {
+	m.shards.locked(func(u *StringHashMapUnmanaged[V]) bool {
 		u.SetContext(c)
-	}
+		return true
+	})
 	m.ctx = c
 }
 
@@ -178,18 +179,20 @@ func (m *StringConcurrentMap[V]) FetchRemove(k string) (v V, ok bool) {
 // DeleteFunc removes the entries for which del returns true, and frees their
 // keys. It locks one shard after the other.
 func (m *StringConcurrentMap[V]) DeleteFunc(del func(k string, v V) bool) {
-	for u := range m.shards.locked {
+	m.shards.locked(func(u *StringHashMapUnmanaged[V]) bool {
 		u.DeleteFunc(m.a, del)
-	}
+		return true
+	})
 }
 
 // Len returns the number of entries: if others change the map meanwhile, one
 // that each shard had at some time.
 func (m *StringConcurrentMap[V]) Len() int {
 	n := 0
-	for u := range m.shards.shared {
+	m.shards.shared(func(u *StringHashMapUnmanaged[V]) bool {
 		n += u.Len()
-	}
+		return true
+	})
 	return n
 }
 
@@ -199,35 +202,33 @@ func (m *StringConcurrentMap[V]) Len() int {
 // not call the map therefore, nor wait for those who do.
 func (m *StringConcurrentMap[V]) All() iter.Seq2[string, V] {
 	return func(yield func(string, V) bool) {
-		for u := range m.shards.shared {
-			for k, v := range u.All() {
-				if !yield(k, v) {
-					return
-				}
-			}
-		}
+		m.each(func(s *slot[ownedKey, V]) bool { return yield(s.key.string(), s.val) })
 	}
+}
+
+// each calls f with the slots in use, on the terms of All.
+func (m *StringConcurrentMap[V]) each(f func(*slot[ownedKey, V]) bool) {
+	m.shards.shared(func(u *StringHashMapUnmanaged[V]) (more bool) {
+		more = true
+		u.t.all(func(s *slot[ownedKey, V]) bool {
+			more = f(s)
+			return more
+		})
+		return more
+	})
 }
 
 // Keys yields the keys, on the terms of All.
 func (m *StringConcurrentMap[V]) Keys() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for k := range m.All() {
-			if !yield(k) {
-				return
-			}
-		}
+		m.each(func(s *slot[ownedKey, V]) bool { return yield(s.key.string()) })
 	}
 }
 
 // Values yields copies of the values, on the terms of All.
 func (m *StringConcurrentMap[V]) Values() iter.Seq[V] {
 	return func(yield func(V) bool) {
-		for _, v := range m.All() {
-			if !yield(v) {
-				return
-			}
-		}
+		m.each(func(s *slot[ownedKey, V]) bool { return yield(s.val) })
 	}
 }
 
@@ -236,13 +237,15 @@ func (m *StringConcurrentMap[V]) Values() iter.Seq[V] {
 // done. Those that a loop does not get to stay.
 func (m *StringConcurrentMap[V]) Drain() iter.Seq2[string, V] {
 	return func(yield func(string, V) bool) {
-		for u := range m.shards.locked {
-			for k, v := range u.Drain(m.a) {
-				if !yield(k, v) {
-					return
-				}
-			}
-		}
+		m.shards.locked(func(u *StringHashMapUnmanaged[V]) (more bool) {
+			more = true
+			u.t.drain("generic: StringConcurrentMap.Drain", func(s slot[ownedKey, V]) bool {
+				defer mem.FreeString(m.a, s.key.string())
+				more = yield(s.key.string(), s.val)
+				return more
+			})
+			return more
+		})
 	}
 }
 
@@ -252,14 +255,16 @@ func (m *StringConcurrentMap[V]) Drain() iter.Seq2[string, V] {
 func (m *StringConcurrentMap[V]) Clone() (*StringConcurrentMap[V], error) {
 	c := &StringConcurrentMap[V]{a: m.a, ctx: m.ctx, seed: m.seed,
 		shards: newShards[StringHashMapUnmanaged[V]](len(m.shards.list))}
+	var err error
 	i := 0
-	for u := range m.shards.shared {
-		var err error
-		if c.shards.list[i].u, err = u.Clone(m.a); err != nil {
-			c.Clear()
-			return nil, err
-		}
+	m.shards.shared(func(u *StringHashMapUnmanaged[V]) bool {
+		c.shards.list[i].u, err = u.Clone(m.a)
 		i++
+		return err == nil
+	})
+	if err != nil {
+		c.Clear()
+		return nil, err
 	}
 	return c, nil
 }
@@ -267,9 +272,10 @@ func (m *StringConcurrentMap[V]) Clone() (*StringConcurrentMap[V], error) {
 // Clear removes all entries and gives all memory back. The map may be used
 // again.
 func (m *StringConcurrentMap[V]) Clear() {
-	for u := range m.shards.locked {
+	m.shards.locked(func(u *StringHashMapUnmanaged[V]) bool {
 		u.Close(m.a)
-	}
+		return true
+	})
 }
 
 // Close is Clear. It never allocates, and the error is always nil.

@@ -97,11 +97,13 @@ func (m *ArrayHashMap[K, V]) GetPtr(k K) *V { return m.u.GetPtr(k) }
 // Contains tells whether the map holds k.
 func (m *ArrayHashMap[K, V]) Contains(k K) bool { return m.u.Contains(k) }
 
-// Keys returns the keys in the map, in order. Those who change them must call
-// Reindex before anything else.
+// Keys returns the keys in order: the map's own memory, dead when the map grows,
+// gives back memory, or is closed. Those who change them must call Reindex before
+// anything else.
 func (m *ArrayHashMap[K, V]) Keys() []K { return m.u.Keys() }
 
-// Values returns the values in the map, in the order of their keys.
+// Values returns the values in the order of their keys: memory of the map as that
+// of Keys is, which may be written.
 func (m *ArrayHashMap[K, V]) Values() []V { return m.u.Values() }
 
 // Reindex puts the map in order after keys were changed or moved, such as by

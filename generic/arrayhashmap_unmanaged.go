@@ -346,14 +346,16 @@ func (m *ArrayHashMapUnmanaged[K, V]) GetPtr(k K) *V {
 // Contains tells whether the map holds k.
 func (m *ArrayHashMapUnmanaged[K, V]) Contains(k K) bool { return m.Index(k) >= 0 }
 
-// Keys returns the keys in the map, in order. Those who change them must call
-// Reindex before anything else.
+// Keys returns the keys in order: the map's own memory, dead when the map grows,
+// gives back memory, or is closed. Those who change them must call Reindex before
+// anything else.
 func (m *ArrayHashMapUnmanaged[K, V]) Keys() []K {
 	k := m.keys.items
 	return k[:len(k):len(k)]
 }
 
-// Values returns the values in the map, in the order of their keys.
+// Values returns the values in the order of their keys: memory of the map as that
+// of Keys is, which may be written.
 func (m *ArrayHashMapUnmanaged[K, V]) Values() []V {
 	v := m.vals.items
 	return v[:len(v):len(v)]

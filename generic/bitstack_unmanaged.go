@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/bits"
 
+	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -114,6 +115,13 @@ func (s *BitStackUnmanaged) put(bit bool) {
 	w, at := &s.words.items[len(s.words.items)-1], uint(s.n)%bits.UintSize
 	*w = *w&^(1<<at) | uint(b2i(bit))<<at
 	s.n++
+	s.check()
+}
+
+func (s *BitStackUnmanaged) check() {
+	if invariant.Enabled {
+		invariant.Check(len(s.words.items) == wordsFor(s.n), "generic: BitStack: %d words of %d bits", len(s.words.items), s.n)
+	}
 }
 
 // Peek returns the bit on top, and false if there is none.
@@ -132,6 +140,7 @@ func (s *BitStackUnmanaged) Pop() (bit, ok bool) {
 	if s.n--; s.n%bits.UintSize == 0 {
 		s.words.Pop()
 	}
+	s.check()
 	return bit, true
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"unicode/utf8"
 
+	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -125,17 +126,22 @@ func (b *BufferUnmanaged) EnsureUnusedCapacity(a mem.Allocator, n int) error {
 func (b *BufferUnmanaged) compact() {
 	b.list.RemoveRange(0, b.off)
 	b.off, b.last = 0, 0
+	b.check()
 }
 
 // Append adds the bytes of p. p may be part of the buffer.
 func (b *BufferUnmanaged) Append(a mem.Allocator, p []byte) error {
-	b.last = 0
 	if len(p) > b.list.Cap()-len(b.list.items) && !overlap(b.list.items, p) {
 		if err := b.EnsureUnusedCapacity(a, len(p)); err != nil {
 			return err
 		}
 	}
-	return b.list.AppendSlice(a, p)
+	if err := b.list.AppendSlice(a, p); err != nil {
+		return err
+	}
+	b.last = 0
+	b.check()
+	return nil
 }
 
 // AppendString adds the bytes of s.
@@ -145,33 +151,35 @@ func (b *BufferUnmanaged) AppendString(a mem.Allocator, s string) error {
 
 // AppendByte adds the byte c.
 func (b *BufferUnmanaged) AppendByte(a mem.Allocator, c byte) error {
-	b.last = 0
 	if err := b.EnsureUnusedCapacity(a, 1); err != nil {
 		return err
 	}
 	b.list.AppendAssumeCapacity(c)
+	b.last = 0
+	b.check()
 	return nil
 }
 
 // AppendRune adds r in UTF-8 and returns how many bytes that are.
 func (b *BufferUnmanaged) AppendRune(a mem.Allocator, r rune) (int, error) {
-	b.last = 0
 	if err := b.EnsureUnusedCapacity(a, utf8.UTFMax); err != nil {
 		return 0, err
 	}
 	n := len(b.list.items)
 	b.list.items = utf8.AppendRune(b.list.items, r) // for which there is room
+	b.last = 0
+	b.check()
 	return len(b.list.items) - n, nil
 }
 
 // AppendFrom adds what r has to read, up to io.EOF, and returns how many bytes
 // that are. What was read before an error, of r or for want of memory, stays.
 func (b *BufferUnmanaged) AppendFrom(a mem.Allocator, r io.Reader) (n int64, err error) {
-	b.last = 0
 	for {
 		if err := b.EnsureUnusedCapacity(a, minRead); err != nil {
 			return n, err
 		}
+		b.last = 0
 		m, err := r.Read(b.list.UnusedCapacity())
 		if m < 0 || m > len(b.list.UnusedCapacity()) {
 			panic("generic: Buffer.AppendFrom: the reader returned an impossible count")
@@ -197,6 +205,7 @@ func (b *BufferUnmanaged) Next(n int) []byte {
 	p = p[:min(n, len(p))]
 	b.off += len(p)
 	b.last = 0
+	b.check()
 	return p
 }
 
@@ -280,4 +289,11 @@ func (b *BufferUnmanaged) WriteTo(w io.Writer) (int64, error) {
 	}
 	b.Clear()
 	return int64(n), nil
+}
+
+func (b *BufferUnmanaged) check() {
+	if invariant.Enabled {
+		invariant.Check(0 <= b.off && b.off <= len(b.list.items), "generic: Buffer: %d of %d bytes were read", b.off, len(b.list.items))
+		invariant.Check(max(b.last, -b.last) <= b.off, "generic: Buffer: %d bytes to unread of %d", b.last, b.off)
+	}
 }

@@ -268,6 +268,9 @@ func (d *DequeUnmanaged[T]) Clear() { d.r.truncate(0) }
 
 // ClearAndFree removes all elements and gives back the memory.
 func (d *DequeUnmanaged[T]) ClearAndFree(a mem.Allocator) {
+	if d.r.from != 0 && d.r.from != borrowed {
+		d.r.from.check(a, "generic: Deque.ClearAndFree")
+	}
 	d.r.truncate(0)
 	d.ShrinkAndFree(a)
 }

@@ -47,12 +47,16 @@
 // others are refused with a [*mem.PointerError], unless the owner of the
 // memory gave the promise of [mem.NoGoPointers]. Strings are such elements:
 // what maps them off the Go heap is StringHashMap, and not HashMap with string
-// keys. A container as the element of
-// a container off the Go heap holds such pointers, and takes the promise.
+// keys. A container as the element of a container off the Go heap holds such
+// pointers, too, and takes the promise, which both containers are then handed:
+// see the example of the package.
 //
 // Pointers and slices into a container stay valid until it grows, shrinks,
 // moves the element or is closed. Nothing keeps the memory alive that they
-// refer to, if it is not the Go heap's.
+// refer to, if it is not the Go heap's. Iterators yield copies of keys and values.
+// A string that a container owns is no more than lent by what returns or yields
+// it: it lives until its entry is removed, or replaced, or for one turn of the
+// loop where that removes the entry or holds a lock.
 //
 // An unmanaged container must be handed the same allocator every time. It
 // remembers what the first one answered to Pointers, and panics when an

@@ -25,10 +25,13 @@ func TestSubjects(t *testing.T) {
 }
 
 // exercise fills b with n elements, drops half of them, adds them again, and
-// looks at all of them at each step.
-func exercise(t *testing.T, b opened, n int) {
+// looks at all of them at each step, after a call of before.
+func exercise(t *testing.T, b opened, n int, before func()) {
 	t.Helper()
 	check := func(n int) {
+		if before != nil {
+			before()
+		}
 		for i := range n {
 			if !b.has(i) {
 				t.Fatalf("element %d of %d is not what it was", i, n)
@@ -63,27 +66,37 @@ func exercise(t *testing.T, b opened, n int) {
 	check(n)
 }
 
+// reuse collects what nothing refers to, and makes other things of it.
+func reuse() {
+	runtime.GC()
+	for i := range reused {
+		reused[i], reusedText[i] = &box{-1, -1}, ownText(0)
+	}
+}
+
+var (
+	reused     [500]*box
+	reusedText [500]string
+)
+
 // Collections run one after the other while containers grow and shrink, over
 // memory that is scanned, whose elements keep alive what they refer to, and over
 // memory that is not, with elements that others keep alive.
 func TestEveryCollector(t *testing.T) {
 	defer collecting()()
-	n := 400
+	n := 300
 	if testing.Short() || invariant.Enabled {
 		n = 100
 	}
-	shared := heap.NewThreadSafe(heap.NewArena(heap.Page{}))
 	for _, s := range subjects {
 		t.Run(s.name, func(t *testing.T) {
-			for _, a := range []mem.Allocator{heap.GC{}, heap.Default(), shared} {
+			for _, a := range []mem.Allocator{heap.GC{}, heap.Default()} {
 				if s.pointers && a.Pointers() != mem.Scanned {
 					continue
 				}
 				b := s.open(a)
-				for range 3 {
-					exercise(t, b, n)
-					b.c.Close()
-				}
+				exercise(t, b, n, reuse)
+				b.c.Close()
 			}
 		})
 	}
@@ -99,7 +112,7 @@ func TestEveryPointerError(t *testing.T) {
 				a := newChecked(t, answer)
 				b := s.open(a)
 				if !s.pointers || answer == mem.Scanned {
-					exercise(t, b, 30)
+					exercise(t, b, 30, nil)
 				}
 				if s.pointers && answer != mem.Scanned {
 					err := b.add(0)
@@ -155,6 +168,9 @@ func (a *bump) Pointers() mem.Pointers                                { return m
 // Nothing allocates in the Go heap: over memory that is off it, not even growing;
 // over memory that is part of it, nothing but growing.
 func TestEveryAllocs(t *testing.T) {
+	if invariant.Enabled {
+		t.Skip("checks take memory")
+	}
 	const n = 300
 	off := &bump{buf: make([]uint64, 1<<17)}
 	for _, s := range subjects {
@@ -163,14 +179,14 @@ func TestEveryAllocs(t *testing.T) {
 				b := s.open(off)
 				if got := testing.AllocsPerRun(5, func() {
 					off.off, off.last = 0, 0
-					exercise(t, b, n)
+					exercise(t, b, n, nil)
 					b.c.Close()
 				}); got != 0 {
 					t.Errorf("off the Go heap: %v allocations", got)
 				}
 			}
 			b := s.open(heap.GC{})
-			exercise(t, b, n)
+			exercise(t, b, n, nil)
 			if got := testing.AllocsPerRun(5, func() {
 				for i := range n {
 					if !b.has(i) {

@@ -67,7 +67,7 @@ func TestFormsConvert(t *testing.T) {
 		name := nameOf(in.of)
 		t.Run(name, func(t *testing.T) {
 			a := newChecked(t, mem.Scanned)
-			c, err := in.setup(a)
+			c, err := in.setups[len(in.setups)-1](a)
 			if err != nil {
 				t.Fatal(err)
 			}

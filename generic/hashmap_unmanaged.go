@@ -7,8 +7,9 @@ import (
 	"github.com/allod-dev/allod/mem"
 )
 
-// A HashMapUnmanaged maps keys to values, as Go's map does, with the allocator handed to every call that may need it. [HashMap]
-// is the same with the allocator stored.
+// A HashMapUnmanaged maps keys to values, as Go's map does, with the allocator
+// handed to every call that may need it. [HashMap] is the same with the allocator
+// stored.
 //
 // Memory comes from the allocator passed in, which must be the same every time.
 // A small map is one block, which doubles when it is full to six sevenths. A

@@ -143,7 +143,7 @@ var sequenceInjections = []injection{
 		"Resize":           func(s *generic.DynamicBitSet, n int) error { return s.Resize(1000, true) },
 		"Resize: to zeros": func(s *generic.DynamicBitSet, n int) error { return s.Resize(1000, false) },
 	}),
-	inject(none, false, []int{0, 3}, func(a mem.Allocator, n int) (*generic.BitStack, error) {
+	inject(none, false, []int{0, 3, 512}, func(a mem.Allocator, n int) (*generic.BitStack, error) {
 		s := generic.NewBitStack(a)
 		for range n {
 			if err := s.Push(true); err != nil {
@@ -327,7 +327,7 @@ var mapInjections = []injection{
 		"EnsureUnusedCapacity": func(s *generic.HashSet[int], n int) error { return s.EnsureUnusedCapacity(90) },
 		"ShrinkAndFree":        func(s *generic.HashSet[int], n int) error { shrinkTo(s, 2); return nil },
 	}),
-	inject(none, false, []int{0, 7, 14}, func(a mem.Allocator, n int) (*generic.ArrayHashMap[int, int], error) {
+	inject(none, false, []int{0, 7, 8, 14}, func(a mem.Allocator, n int) (*generic.ArrayHashMap[int, int], error) {
 		m := generic.NewArrayHashMap[int, int](a)
 		m.SetContext(&hashedInts)
 		for i := range n {

@@ -22,7 +22,7 @@ type injection struct {
 	ops []string     // methods, "Put" or "Put: of a key that is there"
 	run func(t *testing.T) int
 
-	setup    func(a mem.Allocator) (any, error) // the largest container that is tried
+	setups   []func(a mem.Allocator) (any, error) // of the sizes that are tried, in one part
 	snapshot func(c any) any
 }
 
@@ -36,8 +36,12 @@ type operations[S any] map[string]func(s S, n int) error
 func inject[S any](o allocatortest.FailureOptions, promise bool, sizes []int, setup func(a mem.Allocator, n int) (S, error), snapshot func(S) any, ops operations[S]) injection {
 	in := injection{
 		of:       reflect.TypeFor[S](),
-		setup:    func(a mem.Allocator) (any, error) { return setup(a, slices.Max(sizes)) },
 		snapshot: func(c any) any { return snapshot(c.(S)) },
+	}
+	for _, n := range slices.Sorted(slices.Values(sizes)) {
+		if n >= 0 {
+			in.setups = append(in.setups, func(a mem.Allocator) (any, error) { return setup(a, n) })
+		}
 	}
 	for name := range ops {
 		in.ops = append(in.ops, name)

@@ -3,6 +3,8 @@ package generic
 import (
 	"fmt"
 	"iter"
+
+	"github.com/allod-dev/allod/internal/invariant"
 )
 
 // A SinglyLinks is what a type embeds so that its values can be nodes of an
@@ -259,6 +261,7 @@ func (l *IntrusiveDoublyLinkedList[T, N]) link(prev *T, n N, next *T) {
 	d.prev, d.next = prev, next
 	*l.nextOf(prev), *l.prevOf(next) = n, n
 	l.n++
+	l.check()
 }
 
 // nextOf returns where the value after n is noted, n being nil for the start.
@@ -291,6 +294,7 @@ func (l *IntrusiveDoublyLinkedList[T, N]) Remove(n N) {
 	*before, *after = next, prev
 	d.prev, d.next = nil, nil
 	l.n--
+	l.check()
 }
 
 // PopFront removes the first value and returns it, or nil if there is none.
@@ -338,6 +342,7 @@ func (l *IntrusiveDoublyLinkedList[T, N]) Concat(other *IntrusiveDoublyLinkedLis
 	l.last = other.last
 	l.n += other.n
 	*other = IntrusiveDoublyLinkedList[T, N]{}
+	l.check()
 }
 
 // All yields the values in order. The loop may remove the value that it is at,
@@ -384,4 +389,19 @@ func (l *IntrusiveDoublyLinkedList[T, N]) Drain() iter.Seq[N] {
 func (l *IntrusiveDoublyLinkedList[T, N]) Clear() {
 	for l.PopFront() != nil {
 	}
+}
+
+func (l *IntrusiveDoublyLinkedList[T, N]) check() {
+	const most = 64 // it runs after every mutation
+	if !invariant.Enabled || l.n > most {
+		return
+	}
+	n := 0
+	var before *T
+	for at := l.first; at != nil && n <= most; at = N(at).doubly().next {
+		invariant.Check(N(at).doubly().prev == before, "generic: DoublyLinkedList: value %d does not know the one before", n)
+		before = at
+		n++
+	}
+	invariant.Check(n == l.n && l.last == before, "generic: DoublyLinkedList: %d values, counted %d, or the last is lost", n, l.n)
 }

@@ -127,11 +127,13 @@ func (c *col) move(a mem.Allocator, f *field, n, to int) error {
 // is no memory for a smaller block, a column keeps the one it has.
 func (l *MultiArrayListUnmanaged[T]) ShrinkAndFree(a mem.Allocator, n int) {
 	const method = "generic: MultiArrayList.ShrinkAndFree"
+	if l.from != 0 {
+		l.from.check(a, method)
+	}
 	l.ShrinkRetainingCapacity(n)
 	if l.from == 0 {
 		return
 	}
-	l.from.check(a, method)
 	if n == 0 {
 		l.Close(a)
 		return

@@ -70,10 +70,9 @@ func (q *PriorityQueue[T, C]) Fix(i int) { q.u.Fix(i) }
 func (q *PriorityQueue[T, C]) Drain() iter.Seq[T] { return q.u.Drain() }
 
 // Items returns the elements in the order in which they lie in memory, of which
-// all that can be said is that none comes
-// before the first one. The slice is the queue's own memory,
-// has no spare capacity, and is dead when the queue changes. Changing what the
-// order of an element depends on must be followed by Fix.
+// all that can be said is that none comes before the first one. The slice is the
+// queue's own memory, has no spare capacity, and is dead when the queue changes.
+// Changing what the order of an element depends on must be followed by Fix.
 func (q *PriorityQueue[T, C]) Items() []T { return q.u.Items() }
 
 // Len returns the number of elements.

@@ -131,10 +131,9 @@ func (q *PriorityQueueUnmanaged[T, C]) check() {
 }
 
 // Items returns the elements in the order in which they lie in memory, of which
-// all that can be said is that none comes
-// before the first one. The slice is the queue's own memory,
-// has no spare capacity, and is dead when the queue changes. Changing what the
-// order of an element depends on must be followed by Fix.
+// all that can be said is that none comes before the first one. The slice is the
+// queue's own memory, has no spare capacity, and is dead when the queue changes.
+// Changing what the order of an element depends on must be followed by Fix.
 func (q *PriorityQueueUnmanaged[T, C]) Items() []T { return q.items.Items() }
 
 // Len returns the number of elements.

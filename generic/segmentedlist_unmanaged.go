@@ -373,11 +373,13 @@ func (l *SegmentedListUnmanaged[T]) ShrinkRetainingCapacity(n int) {
 // ShrinkAndFree drops the elements from n on and gives back the segments that
 // are not needed any more. It never fails, and panics unless 0 <= n <= Len.
 func (l *SegmentedListUnmanaged[T]) ShrinkAndFree(a mem.Allocator, n int) {
+	if l.from != 0 {
+		l.from.check(a, "generic: SegmentedList.ShrinkAndFree")
+	}
 	l.ShrinkRetainingCapacity(n)
 	if l.from == 0 {
 		return
 	}
-	l.from.check(a, "generic: SegmentedList.ShrinkAndFree")
 	if n == 0 {
 		l.Close(a)
 		return

@@ -152,8 +152,8 @@ func (m *StringHashMap[V]) EnsureTotalCapacity(n int) error { return m.u.EnsureT
 // panics if n is negative.
 func (m *StringHashMap[V]) EnsureUnusedCapacity(n int) error { return m.u.EnsureUnusedCapacity(m.a, n) }
 
-// Clear removes all entries, frees their keys, and keeps the
-// block of the entries.
+// Clear removes all entries, frees their keys, and keeps the memory of the entries
+// themselves.
 func (m *StringHashMap[V]) Clear() { m.u.Clear(m.a) }
 
 // ClearAndFree removes all entries and gives back all memory.

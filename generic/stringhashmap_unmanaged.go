@@ -422,8 +422,8 @@ func (m *StringHashMapUnmanaged[V]) EnsureUnusedCapacity(a mem.Allocator, n int)
 	return nil
 }
 
-// Clear removes all entries, frees their keys, and keeps the
-// block of the entries.
+// Clear removes all entries, frees their keys, and keeps the memory of the entries
+// themselves.
 func (m *StringHashMapUnmanaged[V]) Clear(a mem.Allocator) {
 	const method = "generic: StringHashMap.Clear"
 	m.freeKeys(a, method)

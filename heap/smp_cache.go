@@ -48,6 +48,7 @@ const (
 	smpMagSlots = 64
 	smpMagLeast = 8        // slots of a magazine that is new
 	smpMagBytes = 32 << 10 // in a magazine, at most; but two slots
+	smpMagShare = 32       // of all that is used, a magazine has no more than one in so many bytes
 )
 
 // An smpSlot is a slot, by its own address and by that of the byte that tells
@@ -161,16 +162,18 @@ func (e *smpEntry) exchange(spare *smpEntry) []smpSlot {
 	return full
 }
 
-// larger returns a magazine for an entry of a class, if it may have one twice as
-// large.
+// larger returns a magazine for an entry of a class that has one with keep slots,
+// if it may have one twice as large. What fits in is no more than a part of what
+// is used.
 //
 //go:norace
-func (e *smpEntry) larger(class uintptr) []smpSlot {
-	most := smpClassTable[class&127].keep
-	if e.keep == most {
+func (s *SMP) larger(class uintptr, keep uint32) []smpSlot {
+	k := &smpClassTable[class&127]
+	most := min(k.keep, uint32(uintptr(s.used)*smpPageSize/smpMagShare/k.size))
+	if keep >= most {
 		return nil
 	}
-	return make([]smpSlot, min(most, max(2*e.keep, smpMagLeast)))
+	return make([]smpSlot, min(most, max(2*keep, smpMagLeast)))
 }
 
 // replace makes mag the magazine, if it is larger than that which there is.
@@ -210,15 +213,20 @@ func (s *SMP) flush(c *smpCache) {
 //go:norace
 func (s *SMP) allocSlow(class uintptr, size int) (b []byte, chosen bool, err error) {
 	p := s.sampler()
+	keep := uint32(0)
 	if c := s.enter(); c != nil {
 		e := &c[class&127]
 		chosen = e.turn(p, class)
 		b = e.serve(size)
+		keep = e.keep
 		s.leave(c)
 	} else if p != nil {
 		chosen = p.chosen(int(smpClassTable[class&127].size))
 	}
 	var mag []smpSlot
+	if b == nil {
+		mag = s.larger(class, keep)
+	}
 	for b == nil {
 		t := s.caches.Load()
 		if t == nil {
@@ -250,10 +258,10 @@ func (s *SMP) allocSlow(class uintptr, size int) (b []byte, chosen bool, err err
 		}
 		b = e.serve(size)
 		s.leave(c)
-		bin.mu.Unlock()
-		if b == nil {
-			mag = new(smpEntry).larger(class)
+		if b == nil { // it is too early for a magazine
+			b = bin.one(size)
 		}
+		bin.mu.Unlock()
 	}
 	return b, chosen, nil
 }
@@ -282,20 +290,30 @@ func (s *SMP) putSlow(class uintptr, slot smpSlot) {
 			s.leave(c)
 			return
 		}
-		if now := *e; now.keep < smpClassTable[class&127].keep {
+		if keep := e.keep; mag == nil && keep < smpMagSlots {
 			s.leave(c)
-			mag = now.larger(class)
+			if mag = s.larger(class, keep); mag != nil {
+				continue
+			}
+			if keep == 0 { // too early for a magazine
+				s.giveSlots([]smpSlot{slot})
+				return
+			}
+			mag = []smpSlot{}
 			continue
 		}
 		if e.keep < smpMagSlots {
 			var out [smpMagSlots / 2]smpSlot
 			n := e.spill(&out)
-			e.put(slot)
+			ok := e.put(slot)
 			s.leave(c)
 			s.giveSlots(out[:n])
+			if !ok { // another processor, without a magazine
+				s.giveSlots([]smpSlot{slot})
+			}
 			return
 		}
-		if mag != nil {
+		if c.spare().mag == nil && len(mag) == smpMagSlots {
 			c.spare().mag = &mag[0]
 		}
 		if c.spare().mag == nil {

@@ -182,7 +182,7 @@ func (h *smpHandle) allocSlow(class uintptr, size int) ([]byte, error) {
 	if b := e.serve(size); b != nil {
 		return b, nil
 	}
-	if mag := e.larger(class); mag != nil {
+	if mag := s.larger(class, e.keep); mag != nil {
 		e.replace(mag)
 	}
 	t := s.caches.Load()
@@ -197,6 +197,9 @@ func (h *smpHandle) allocSlow(class uintptr, size int) ([]byte, error) {
 		if err := s.stock(t, at, class); err != nil {
 			return nil, err
 		}
+	}
+	if e.keep == 0 { // it is too early for a magazine
+		return bin.one(size), nil
 	}
 	bin.fill(e)
 	return e.serve(size), nil
@@ -232,9 +235,13 @@ func (h *smpHandle) putSlow(class uintptr, slot smpSlot) {
 		return
 	}
 	e := &h.cache[class&127]
-	if mag := e.larger(class); mag != nil {
+	if mag := h.smp.larger(class, e.keep); mag != nil {
 		e.replace(mag)
 		e.put(slot)
+		return
+	}
+	if e.keep == 0 {
+		h.smp.giveSlots([]smpSlot{slot})
 		return
 	}
 	var out [smpMagSlots / 2]smpSlot

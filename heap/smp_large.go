@@ -36,8 +36,7 @@ func (s *SMP) allocLarge(size int, l mem.Layout) ([]byte, error) {
 		s.unlock()
 		return nil, err
 	}
-	sl := &seg.slabs[first]
-	sl.pages, sl.size = uint16(n), size
+	seg.slabs[first].size = size
 	s.large.add(size)
 	seg.page[first].Store(smpLarge)
 	s.unlock()

@@ -119,9 +119,6 @@ func (s *SMP) addSegment() (*smpSegment, error) {
 		_ = vm.AdviseHuge(b) // advice
 	}
 	seg := &smpSegment{owner: s, base: &b[0], mem: b, index: len(s.segments)}
-	for i := range seg.slabs {
-		seg.slabs[i].seg, seg.slabs[i].first = seg, uint16(i)
-	}
 	s.growSegments()
 	s.segments[seg.index], s.room[seg.index] = seg, smpSegPages
 	smpSegments.set(address(b), seg)
@@ -145,7 +142,7 @@ func (s *SMP) growSegments() {
 }
 
 // takeRun finds n free pages in a row, the first of them a multiple of align, and
-// returns them as used. If dirty is not nil, the pages that may hold something
+// returns them as used: a slab of which no more is known. If dirty is not nil, the pages that may hold something
 // else than zeroes are set there. The lock is held.
 //
 //go:norace
@@ -179,6 +176,8 @@ func (s *SMP) takeRun(n, align int, dirty *smpPages) (seg *smpSegment, first int
 	s.used += n
 	seg.used.set(first, n)
 	seg.dirty.set(first, n)
+	sl := &seg.slabs[first]
+	sl.seg, sl.first, sl.pages = seg, uint16(first), uint16(n)
 	return seg, first, nil
 }
 

@@ -144,6 +144,17 @@ func (b *smpBin) fill(e *smpEntry) {
 	e.count += smpCount(want - at)
 }
 
+// one takes a free slot for a cache without a magazine, and returns the size bytes
+// at its start. The caller has the lock, and the list is not empty.
+//
+//go:norace
+func (b *smpBin) one(size int) []byte {
+	var slot smpSlot
+	e := smpEntry{keep: 1, mag: &slot}
+	b.fill(&e)
+	return e.serve(size)
+}
+
 // draw takes free slots of the slab into the magazine, downwards from at, and
 // returns where it stopped: at 0, or where the slab has none left.
 //
@@ -196,7 +207,7 @@ func (s *SMP) giveSlots(slots []smpSlot) {
 		for n < len(slots) && slots[n].addr-start < end-start {
 			n++
 		}
-		if b.give(sl, slots[:n]) {
+		if b.give(sl, slots[:n], s.used) {
 			sl.next, gone = gone, sl
 		}
 		slots = slots[n:]
@@ -220,12 +231,12 @@ func (sl *smpSlab) bounds() (start, end uintptr) {
 }
 
 // give makes slots free, and tells whether the slab is gone from the bin: all of
-// its slots are free, and its pages more useful elsewhere. A small slab that
-// would leave the list empty stays, as it would be wanted again soon. The lock is
-// held.
+// its slots are free, and its pages more useful elsewhere. A slab that would leave
+// the list empty stays, as it would be wanted again soon, if it is small beside
+// all the pages that are used. The lock is held.
 //
 //go:norace
-func (b *smpBin) give(sl *smpSlab, slots []smpSlot) (gone bool) {
+func (b *smpBin) give(sl *smpSlab, slots []smpSlot, used int) (gone bool) {
 	low := slots[0].state
 	for i := range slots {
 		*byteAt(&slots[i].state) |= smpOpen
@@ -238,14 +249,14 @@ func (b *smpBin) give(sl *smpSlab, slots []smpSlot) (gone bool) {
 	if old == 0 {
 		b.link(sl)
 	}
-	if sl.free < uint32(sl.slots) || b.first == b.last && sl.pages <= smpSparePages {
+	if sl.free < uint32(sl.slots) || b.first == b.last && int(sl.pages) <= used/smpSpare {
 		return false
 	}
 	b.retire(sl)
 	return true
 }
 
-const smpSparePages = 2 // of an empty slab that is kept, at most
+const smpSpare = 64 // of the pages that are used, an empty slab is no more than one in so many
 
 // retire takes a slab that has only free slots out of the bin. The lock is held.
 //
@@ -301,7 +312,7 @@ func (s *SMP) newSlab(class uintptr) (*smpSlab, error) {
 		return nil, err
 	}
 	sl := &seg.slabs[first]
-	sl.class, sl.pages, sl.low = uint8(class), uint16(pages), 0
+	sl.class, sl.low = uint8(class), 0
 	sl.slots = uint16(uintptr(pages) * smpPageSize / k.size)
 	if race.Enabled {
 		race.Enable()

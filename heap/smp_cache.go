@@ -235,7 +235,7 @@ func (s *SMP) allocSlow(class uintptr, size int) (b []byte, chosen bool, err err
 		at := t.index()
 		bin := &t.shelves[at][class]
 		bin.mu.Lock()
-		if bin.first == nil {
+		if bin.first() == nil {
 			if err := s.stock(t, at, class); err != nil {
 				bin.mu.Unlock()
 				return nil, false, err

@@ -82,11 +82,11 @@ func (sl *smpSlab) check() (cached int) {
 	b := sl.bin.Load()
 	invariant.Check(b != nil, "heap: SMP: a slab is in no bin")
 	found := false
-	for at := b.first; at != nil; at = at.next {
+	for at := b.lists[sl.list&1].first; at != nil; at = at.next {
 		found = found || at == sl
 	}
 	invariant.Check(found == (free > 0), "heap: SMP: a slab with %d free slots: listed is %t", free, found)
-	invariant.Check(b.some.Load() == (b.first != nil), "heap: SMP: a bin has slabs: %t", b.first != nil)
+	invariant.Check(b.some.Load() == (b.first() != nil), "heap: SMP: a bin has slabs: %t", b.first() != nil)
 	return cached
 }
 

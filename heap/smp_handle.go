@@ -193,7 +193,7 @@ func (h *smpHandle) allocSlow(class uintptr, size int) ([]byte, error) {
 	bin := &t.shelves[at][class]
 	bin.mu.Lock()
 	defer bin.mu.Unlock()
-	if bin.first == nil {
+	if bin.first() == nil {
 		if err := s.stock(t, at, class); err != nil {
 			return nil, err
 		}

@@ -102,12 +102,12 @@ func (s *SMP) drawSlot(class uintptr) (slot smpSlot, used bool, err error) {
 	b := &t.shelves[0][class]
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.first == nil {
+	if b.first() == nil {
 		if err := s.stock(t, 0, class); err != nil {
 			return smpSlot{}, false, err
 		}
 	}
-	sl := b.first
+	sl := b.first()
 	state := sl.bytes()
 	i := int(dice % uint64(len(state)))
 	for state[i]&smpOpen == 0 {

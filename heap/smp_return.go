@@ -200,7 +200,7 @@ func (s *SMP) sweep(b *smpBin) {
 	}
 	var gone *smpSlab
 	b.mu.Lock()
-	for sl := b.first; sl != nil; {
+	for sl := b.lists[1].first; sl != nil; { // all that are empty are there
 		next := sl.next
 		if sl.free == uint32(sl.slots) {
 			b.retire(sl)

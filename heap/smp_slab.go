@@ -41,6 +41,7 @@ type smpSlab struct {
 	free  uint32 // slots that are open; smpSlab.count reads it without a lock
 	slots uint16
 	low   uint16 // no slot before it is open
+	list  uint8  // of bin, where the slab is if a slot is open
 	first uint16 // page
 	pages uint16 // 0: there is none
 	class uint8
@@ -75,47 +76,74 @@ func slabOf(slot smpSlot) *smpSlab {
 }
 
 // An smpBin holds the slabs of a class that belong to a processor. Slabs with
-// free slots are put at the end of the list and taken from the front: meanwhile
-// more of their blocks are freed, so that a visit pays off.
+// free slots are put at the end of a list and taken from the front: meanwhile
+// more of their blocks are freed, so that a visit pays off. Those whose slots are
+// mostly free are left alone while there are others: soon all of them may be.
 type smpBin struct {
-	mu          sync.Mutex
-	first, last *smpSlab
-	some        atomic.Bool // the list is not empty; changed under mu
-	_           [64]byte    // the next bin is for another class, but maybe for another thread
+	mu    sync.Mutex
+	some  atomic.Bool // a list is not empty; changed under mu
+	lists [2]smpList  // of slabs that are mostly in use, and mostly free
+	_     [64]byte    // the next bin is for another class, but maybe for another thread
 }
+
+type smpList struct{ first, last *smpSlab }
 
 // An smpShelf holds the bins of a processor.
 type smpShelf [smpClasses]smpBin
 
-// link puts a slab at the end of the list.
+// first returns the slab to take slots of; nil if there is none.
+//
+//go:norace
+func (b *smpBin) first() *smpSlab {
+	if sl := b.lists[0].first; sl != nil {
+		return sl
+	}
+	return b.lists[1].first
+}
+
+// mostly returns the list that the slab should be in: 1 if at least three
+// quarters of its slots are free, or else 0.
+//
+//go:norace
+func (sl *smpSlab) mostly() uint8 {
+	if 4*sl.free >= 3*uint32(sl.slots) {
+		return 1
+	}
+	return 0
+}
+
+// link puts a slab at the end of its list.
 //
 //go:norace
 func (b *smpBin) link(sl *smpSlab) {
-	sl.prev, sl.next = b.last, nil
-	if b.last != nil {
-		b.last.next = sl
+	sl.list = sl.mostly()
+	list := &b.lists[sl.list]
+	sl.prev, sl.next = list.last, nil
+	if list.last != nil {
+		list.last.next = sl
 	} else {
-		b.first = sl
+		list.first = sl
 		b.some.Store(true)
 	}
-	b.last = sl
+	list.last = sl
 }
 
-// unlink removes a slab from the list.
+// unlink removes a slab from its list.
 //
 //go:norace
 func (b *smpBin) unlink(sl *smpSlab) {
+	list := &b.lists[sl.list]
 	if sl.prev != nil {
 		sl.prev.next = sl.next
 	} else {
-		b.first = sl.next
+		list.first = sl.next
 	}
 	if sl.next != nil {
 		sl.next.prev = sl.prev
 	} else {
-		b.last = sl.prev
+		list.last = sl.prev
 	}
-	if b.first == nil {
+	if b.first() == nil {
 		b.some.Store(false)
 	}
 	sl.next, sl.prev = nil, nil
@@ -129,8 +157,11 @@ func (b *smpBin) unlink(sl *smpSlab) {
 func (b *smpBin) fill(e *smpEntry) {
 	want := uintptr(e.keep+1) / 2
 	at := want // of the magazine, what is at and behind is filled
-	for at > 0 && b.first != nil {
-		sl := b.first
+	for at > 0 {
+		sl := b.first()
+		if sl == nil {
+			break
+		}
 		at = sl.draw(e, at)
 		if sl.free == 0 {
 			b.unlink(sl)
@@ -249,7 +280,12 @@ func (b *smpBin) give(sl *smpSlab, slots []smpSlot, used int) (gone bool) {
 	if old == 0 {
 		b.link(sl)
 	}
-	if sl.free < uint32(sl.slots) || b.first == b.last && int(sl.pages) <= used/smpSpare {
+	if old > 0 && sl.list != sl.mostly() {
+		b.unlink(sl)
+		b.link(sl)
+	}
+	alone := sl.prev == nil && sl.next == nil && b.lists[0].first == nil
+	if sl.free < uint32(sl.slots) || alone && int(sl.pages) <= used/smpSpare {
 		return false
 	}
 	b.retire(sl)
@@ -279,7 +315,7 @@ func (s *SMP) stock(t *smpCaches, at int, class uintptr) error {
 		if !other.some.Load() || !other.mu.TryLock() {
 			continue
 		}
-		sl := other.first
+		sl := other.first()
 		if sl != nil {
 			other.unlink(sl)
 			sl.bin.Store(b)

@@ -110,15 +110,17 @@ func (r *Report) WriteText(w io.Writer) error {
 
 // String returns the text of a cell of a table.
 func (s stats) String() string {
-	switch {
-	case s.unit == "":
+	text := report.Number(s.median)
+	if s.unit == "" {
 		return ""
-	case s.unit != "ns":
-		return report.Number(s.median) + " " + s.unit
-	case s.leastCPU == 0:
-		return report.Number(s.median)
 	}
-	return fmt.Sprintf("%s (%s)", report.Number(s.median), report.Number(s.leastCPU))
+	if s.leastCPU > 0 {
+		text += " (" + report.Number(s.leastCPU) + ")"
+	}
+	if s.unit != "ns" {
+		text += " " + s.unit
+	}
+	return text
 }
 
 func (c check) cells() []string {

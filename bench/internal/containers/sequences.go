@@ -30,7 +30,7 @@ var sequenceTasks = []Task{
 		{"slice", spec.Go, "append, and s[1:]", func(m *meter) { ofDeque(m, goSlice()) }},
 		{"container/list", spec.Go, "container/list", func(m *meter) { ofDeque(m, goContainerList()) }},
 	}},
-	{"linked", "linked lists of a million int: nodes pushed, visited, removed in random order; a stack of single links", []string{"push", "iterate", "remove", "stack"}, []impl{
+	{"linked", "linked lists of a million int: nodes pushed, visited, removed in random order; pushed and popped at the other end; a stack of single links", []string{"push", "iterate", "remove", "queue", "stack"}, []impl{
 		{"linkedlist", spec.Ours, "generic.DoublyLinkedList and SinglyLinkedList over heap.SMP", func(m *meter) { ourLinked(m, heap.NewSMP(heap.SMPOptions{})) }},
 		{"linkedlist-cache", spec.Ours, "the same over heap.SMPCache", func(m *meter) { ourLinked(m, heap.NewSMP(heap.SMPOptions{}).Cache()) }},
 		{"intrusive", spec.Ours, "generic.IntrusiveDoublyLinkedList and IntrusiveSinglyLinkedList of elements from a heap.Pool", intrusiveLinked},
@@ -419,6 +419,15 @@ func ourLinked(m *meter, a mem.Allocator) {
 				l.Remove(nodes[i])
 			}
 		})
+		m.time("queue", n, func() {
+			for i := range n {
+				_, err := l.PushBack(i)
+				must(err)
+			}
+			for v := range l.Drain() {
+				m.sum += uint64(v)
+			}
+		})
 		l.Close()
 		s := generic.NewSinglyLinkedList[int](a)
 		m.time("stack", n, func() {
@@ -475,6 +484,18 @@ func intrusiveLinked(m *meter) {
 				doubles.Destroy(nodes[i])
 			}
 		})
+		m.time("queue", n, func() {
+			for i := range n {
+				e, err := doubles.Create()
+				must(err)
+				e.v = i
+				l.PushBack(e)
+			}
+			for e := l.PopFront(); e != nil; e = l.PopFront() {
+				m.sum += uint64(e.v)
+				doubles.Destroy(e)
+			}
+		})
 		var s generic.IntrusiveSinglyLinkedList[singleLinked, *singleLinked]
 		m.time("stack", n, func() {
 			for i := range n {
@@ -514,6 +535,14 @@ func goLinked(m *meter) {
 			}
 		})
 		clear(nodes)
+		m.time("queue", n, func() {
+			for i := range n {
+				l.pushBack(i)
+			}
+			for l.first != nil {
+				m.sum += uint64(l.remove(l.first))
+			}
+		})
 		var s singleList[int]
 		m.time("stack", n, func() {
 			for i := range n {
@@ -549,6 +578,14 @@ func containerLinked(m *meter) {
 			}
 		})
 		clear(nodes)
+		m.time("queue", n, func() {
+			for i := range n {
+				l.PushBack(i)
+			}
+			for l.Len() > 0 {
+				m.sum += uint64(l.Remove(l.Front()).(int))
+			}
+		})
 		m.time("stack", n, func() {
 			for i := range n {
 				l.PushFront(i)

@@ -59,6 +59,7 @@ func appends(a mem.Allocator) func(*meter) {
 			})
 			l.Close()
 		}
+		m.peak("peak")
 	}
 }
 

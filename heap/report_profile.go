@@ -46,12 +46,13 @@ func (e *LeakError) sites() []ProfileSite {
 	return sites
 }
 
-// writeSites writes a profile of sites.
+// writeSites writes a profile of sites, each of which is the program's: as in
+// profiles of Go's heap, the allocator is not seen.
 func writeSites(w io.Writer, sites []ProfileSite) error {
 	program, _ := os.Executable() // a profile without its name is good enough
 	p := pprofenc.New(pprofenc.Heap, program, time.Now())
 	for _, s := range sites {
-		p.Add(s.Stack, s.TotalBlocks, s.TotalBytes, s.Blocks, s.Bytes)
+		p.Add(s.Stack.Program(), s.TotalBlocks, s.TotalBytes, s.Blocks, s.Bytes)
 	}
 	return p.Write(w)
 }

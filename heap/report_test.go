@@ -148,6 +148,9 @@ func TestWriteProfile(t *testing.T) {
 		if err != nil {
 			t.Skipf("go tool pprof: %v\n%s", err, out)
 		}
+		if strings.Contains(string(out), "allod/mem.") || strings.Contains(string(out), "allod/heap.") {
+			t.Errorf("%s shows the allocator:\n%s", name, out)
+		}
 		for _, want := range []string{"Type: inuse_space", "1000B", "heap_test.leakOne", "heap_test.leakTwo"} {
 			if !strings.Contains(string(out), want) {
 				t.Errorf("%s: no %q:\n%s", name, want, out)

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -175,7 +173,7 @@ func TestEveryOtherAllocator(t *testing.T) {
 				}
 				noticed = noticed || panicked
 				d := u.MethodByName("ToManaged").Call([]reflect.Value{reflect.ValueOf(a)})[0].Interface()
-				if got := in.snapshot(d); panicked && !cmp.Equal(got, want, exported) {
+				if got := in.snapshot(d); panicked && !reflect.DeepEqual(got, want) {
 					t.Errorf("%s.%s changes the container before it panics: %v, want %v", nameOf(in.of), m.Name, got, want)
 				}
 				d.(io.Closer).Close()
@@ -218,7 +216,7 @@ func TestEveryOverflow(t *testing.T) {
 				if err, _ := out[len(out)-1].Interface().(error); !errors.Is(err, mem.ErrOutOfMemory) {
 					t.Errorf("%s.%s(%d): %v", nameOf(in.of), method, n, err)
 				}
-				if got := in.snapshot(c); !cmp.Equal(got, want, exported) {
+				if got := in.snapshot(c); !reflect.DeepEqual(got, want) {
 					t.Fatalf("%s.%s(%d): %v, want %v", nameOf(in.of), method, n, got, want)
 				}
 			}

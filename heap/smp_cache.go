@@ -48,6 +48,7 @@ const (
 	smpMagSlots = 64
 	smpMagLeast = 8        // slots of a magazine that is new
 	smpMagBytes = 32 << 10 // in a magazine, at most; but two slots
+	smpMagOne   = 8 << 10  // bytes of a slot of which there always may be one
 	smpMagShare = 32       // of all that is used, a magazine has no more than one in so many bytes
 )
 
@@ -164,12 +165,17 @@ func (e *smpEntry) exchange(spare *smpEntry) []smpSlot {
 
 // larger returns a magazine for an entry of a class that has one with keep slots,
 // if it may have one twice as large. What fits in is no more than a part of what
-// is used.
+// is used, but one slot unless that is large: without a magazine each block would
+// be a slab that comes and goes.
 //
 //go:norace
 func (s *SMP) larger(class uintptr, keep uint32) []smpSlot {
 	k := &smpClassTable[class&127]
-	most := min(k.keep, uint32(uintptr(s.used)*smpPageSize/smpMagShare/k.size))
+	most := uint32(uintptr(s.used) * smpPageSize / smpMagShare / k.size)
+	if k.size <= smpMagOne {
+		most = max(most, 1)
+	}
+	most = min(most, k.keep)
 	if keep >= most {
 		return nil
 	}

@@ -53,6 +53,7 @@ type Budget struct {
 	before int64      // the limit that NewBudget found
 
 	percentBefore int // the percentage that NewBudget found
+	restore       sync.Once
 }
 
 // Whoever takes or gives back pages may hold any lock of any allocator, so what
@@ -211,9 +212,7 @@ func (b *Budget) apply(off int64) {
 	}
 	if debug.SetMemoryLimit(-1) != b.set.Load() {
 		b.lost.Store(true)
-		if b.opts.GCPercent != 0 {
-			go b.restorePercent() // it stops the world, which has to wait
-		}
+		go b.restorePercent() // it stops the world, which has to wait
 		return
 	}
 	limit := max(b.total.Load()-off, b.floor())
@@ -358,9 +357,7 @@ func (b *Budget) Close() error {
 	vm.Ungovern(&b.governor)
 	vm.Discharge(int(b.reserved.Swap(0)))
 	lost := b.lost.Load() || debug.SetMemoryLimit(-1) != b.set.Load()
-	if b.opts.GCPercent != 0 && !b.lost.Load() {
-		b.restorePercent()
-	}
+	b.restorePercent() // or wait for who does, where the limit was lost
 	if lost {
 		return fmt.Errorf("%w: somebody else set it while the Budget was open", ErrBudget)
 	}
@@ -368,11 +365,14 @@ func (b *Budget) Close() error {
 	return nil
 }
 
-// restorePercent puts the percentage back, unless another has set it meanwhile.
+// restorePercent puts the percentage back, once, unless another has set it
+// meanwhile.
 func (b *Budget) restorePercent() {
-	if gcPercent() == b.opts.GCPercent {
-		debug.SetGCPercent(b.percentBefore)
-	}
+	b.restore.Do(func() {
+		if b.opts.GCPercent != 0 && gcPercent() == b.opts.GCPercent {
+			debug.SetGCPercent(b.percentBefore)
+		}
+	})
 }
 
 // gcPercent returns the percentage in force, -1 if the collector does not run by

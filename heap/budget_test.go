@@ -256,7 +256,8 @@ func percent() uint64 {
 }
 
 func TestBudgetGCPercent(t *testing.T) {
-	before := percent()
+	const before = 150
+	defer debug.SetGCPercent(debug.SetGCPercent(before))
 	b := openBudget(t, budgetTotal, heap.BudgetOptions{GCPercent: -1})
 	if got := percent(); got != math.MaxUint64 {
 		t.Errorf("the percentage is %d, want off", got)
@@ -266,12 +267,11 @@ func TestBudgetGCPercent(t *testing.T) {
 		t.Errorf("the percentage is %d after Close, want %d", got, before)
 	}
 	b = openBudget(t, budgetTotal, heap.BudgetOptions{GCPercent: 300})
-	defer debug.SetGCPercent(debug.SetGCPercent(77))
+	debug.SetGCPercent(77)
 	b.Close()
 	if got := percent(); got != 77 {
 		t.Errorf("Close changed the percentage of another to %d", got)
 	}
-	debug.SetGCPercent(int(before))
 }
 
 // Who lost the limit does not leave the collector switched off.

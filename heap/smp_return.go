@@ -11,10 +11,10 @@ import (
 //
 // Pages that are free stay as they are for a while: to give one back and to want
 // it again costs more than all else that SMP does with it. There is no clock and
-// no goroutine that watches: time is measured in pages freed. In a period as many
-// are freed as there are pages with memory behind them. Each period, half of the
-// pages goes that were free for all of it, which is the smallest number of free
-// pages that there ever was in the period. A program that frees as many as it
+// no goroutine that watches: time is measured in pages freed. In a period a quarter
+// as many are freed as there are pages with memory behind them. Each period, half
+// of the pages goes that were free for all of it, which is the smallest number of
+// free pages that there ever was in the period. A program that frees as many as it
 // takes, in whatever pattern, keeps what the pattern needs, and one that only
 // frees is left with little.
 
@@ -64,7 +64,7 @@ func (s *SMP) freeRun(seg *smpSegment, first, n int) (excess int) {
 	s.giveRun(seg, first, n)
 	d := &s.rest
 	d.freed += n
-	if d.freed >= max(smpPeriod, s.used+s.idle) {
+	if d.freed >= max(smpPeriod, (s.used+s.idle)/4) {
 		excess = min((d.lowest+1)/2, s.idle-s.retainPages())
 		d.freed, d.lowest = 0, s.idle
 	}

@@ -42,6 +42,10 @@ type Monitor struct {
 	added   map[*source]struct{} // by AddProfile
 	base    map[siteKey]int64    // live bytes at since, nil if nobody has looked
 	since   time.Time
+
+	look   sync.Mutex          // is taken before mu
+	ids    map[Profiler]uint64 // a number for each that was there at the last look
+	lastID uint64
 }
 
 // DefaultMonitor shows the [heap.DefaultRegistry].

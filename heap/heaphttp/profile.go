@@ -42,13 +42,17 @@ func plus(a, b heap.ProfileSite, times int64) heap.ProfileSite {
 	return a
 }
 
-// subtract takes what was before off all, and what has not changed away.
+// subtract takes what was before off all, and what has not changed away. What was
+// ever allocated does not get less, though whoever knew of it may have been closed,
+// and a Debug only knows of what is live.
 func subtract(all, before map[siteKey]sample) {
 	for key, b := range before {
-		// Of a stack that is gone, the blocks are.
-		a := all[key]
-		a.allocator, a.site.Stack = b.allocator, b.site.Stack
+		a, ok := all[key]
+		if !ok { // of a stack that is gone, the blocks are
+			a.allocator, a.site.Stack = b.allocator, b.site.Stack
+		}
 		a.site = plus(a.site, b.site, -1)
+		a.site.TotalBlocks, a.site.TotalBytes = max(a.site.TotalBlocks, 0), max(a.site.TotalBytes, 0)
 		all[key] = a
 	}
 	for key, s := range all {
@@ -69,7 +73,7 @@ func writeProfile(w io.Writer, all map[siteKey]sample, at time.Time, took time.D
 		if s.site.TotalBlocks > 0 && s.site.TotalBytes > 0 { // as Go's own profile has it
 			labels = append(labels, pprofenc.Label{Key: "bytes", Number: s.site.TotalBytes / s.site.TotalBlocks, Unit: "bytes"})
 		}
-		p.AddLabeled(labels, s.site.Stack, s.site.TotalBlocks, s.site.TotalBytes, s.site.Blocks, s.site.Bytes)
+		p.AddLabeled(labels, s.site.Stack.Program(), s.site.TotalBlocks, s.site.TotalBytes, s.site.Blocks, s.site.Bytes)
 	}
 	return p.Write(w)
 }
@@ -90,11 +94,12 @@ func writeText(w io.Writer, all map[siteKey]sample) error {
 	b.WriteString(" heapprofile\n") // heap/1024 would say that estimates are counts
 	for _, s := range sorted(all) {
 		line(s.site)
-		for _, pc := range s.site.Stack {
+		stack := s.site.Stack.Program()
+		for _, pc := range stack {
 			fmt.Fprintf(b, " %#x", pc)
 		}
 		fmt.Fprintf(b, "\n#\tallocator %q\n", s.allocator)
-		for _, f := range frames(s.site.Stack) {
+		for _, f := range frames(stack) {
 			fmt.Fprintf(b, "#\t%s\t%s:%d\n", f.Function, f.File, f.Line)
 		}
 		b.WriteByte('\n')

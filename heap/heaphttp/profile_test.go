@@ -182,3 +182,58 @@ func TestHeapEnds(t *testing.T) {
 		}
 	})
 }
+
+// Stacks are known again when their source has got another name meanwhile, and
+// when others have the same. Of one that was closed, the blocks are gone, and what
+// was ever allocated is not less.
+func TestHeapDeltaNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r heap.Registry
+		m := heaphttp.NewMonitor(heaphttp.Options{Registry: &r})
+		exact := func(name string) *heap.NamedAllocator {
+			return r.Named(heap.NewProfileWith(heap.Page{}, heap.ProfileOptions{Rate: 1}), name)
+		}
+		shared := heap.NewProfileWith(heap.Page{}, heap.ProfileOptions{Rate: 1})
+		one, gone, twins := r.Named(shared, "one"), exact("gone"), [2]*heap.NamedAllocator{exact("twin"), exact("twin")}
+		keeps(one, 1000)
+		keeps(gone, 2000)
+		for _, twin := range twins {
+			keeps(twin, 3000)
+		}
+		get(t, m, "/leaks", http.StatusOK)
+		go func() {
+			time.Sleep(time.Second)
+			r.Named(shared, "other")
+			gone.Close()
+		}()
+		raw := pprof(t, get(t, m, "/heap?seconds=2", http.StatusOK).Body.Bytes(), "-raw")
+		if !strings.Contains(raw, "0          0         -1      -2000:") {
+			t.Errorf("no blocks went in\n%s", raw)
+		}
+		if strings.Contains(raw, "allocator:[one") || strings.Contains(raw, "allocator:[twin") {
+			t.Errorf("what has not changed is in\n%s", raw)
+		}
+		for _, name := range []string{"one", "other", "twin"} {
+			for _, s := range decode[heaphttp.Leaks](t, m, "/leaks?allocator="+name).Sites {
+				if s.Grown != 0 {
+					t.Errorf("%s: %+v", name, s)
+				}
+			}
+		}
+	})
+}
+
+// As in a profile of Go's heap, bytes are in who asked for them.
+func TestHeapProgram(t *testing.T) {
+	m, index, _ := profiled()
+	keeps(index, 1000)
+	for _, query := range []string{"", "&debug=1"} {
+		top := pprof(t, get(t, m, "/heap?allocator=cache"+query, http.StatusOK).Body.Bytes(), "-raw")
+		if !strings.Contains(top, "keeps") && query == "" || strings.Contains(top, "allod/mem.") || strings.Contains(top, "allod/heap.(") {
+			t.Errorf("with %q:\n%s", query, top)
+		}
+	}
+	if text := get(t, m, "/heap?debug=1&allocator=cache", http.StatusOK).Body.String(); strings.Contains(text, "allod/heap.(") {
+		t.Errorf("as text:\n%s", text)
+	}
+}

@@ -25,7 +25,8 @@ type source struct {
 	name  string // all of them, to be shown
 	names []string
 	of    Profiler
-	under bool // others stand on it
+	under bool   // others stand on it
+	id    uint64 // its number in Monitor.ids
 }
 
 // AddProfile makes p known under a name, until remove is called. It is for a
@@ -56,6 +57,8 @@ func (m *Monitor) AddProfile(p Profiler, name string) (remove func()) {
 // that were added, those below the names of the registry, the default allocator,
 // and what Debugs are open beside these.
 func (m *Monitor) sources() []source {
+	m.look.Lock()
+	defer m.look.Unlock()
 	names := make(map[Profiler][]string)
 	under := make(map[Profiler]bool)
 	add := func(p Profiler, name string) {
@@ -99,11 +102,19 @@ func (m *Monitor) sources() []source {
 		}
 	}
 	all := make([]source, 0, len(names))
+	ids := make(map[Profiler]uint64, len(names)) // without those that are gone, which it must not keep
 	for p, known := range names {
+		id, had := m.ids[p]
+		if !had {
+			m.lastID++
+			id = m.lastID
+		}
+		ids[p] = id
 		slices.Sort(known)
 		known = slices.Compact(known)
-		all = append(all, source{strings.Join(known, ", "), known, p, under[p]})
+		all = append(all, source{strings.Join(known, ", "), known, p, under[p], id})
 	}
+	m.ids = ids
 	slices.SortFunc(all, func(a, b source) int { return strings.Compare(a.name, b.name) })
 	return all
 }
@@ -152,13 +163,17 @@ func (s *source) isBelow(name string) bool {
 	return slices.ContainsFunc(s.names, func(n string) bool { return n == name || strings.HasPrefix(n, name+"/") })
 }
 
-// A siteKey tells sites apart.
-type siteKey struct{ source, stack string }
+// A siteKey tells sites apart, whatever names their sources have: one that is
+// shared gets others while the program runs, and several may have the same.
+type siteKey struct {
+	source uint64 // its id
+	stack  string
+}
 
 func keyOf(s *source, site *heap.ProfileSite) siteKey {
 	b := make([]byte, 0, 8*len(site.Stack))
 	for _, pc := range site.Stack {
 		b = binary.LittleEndian.AppendUint64(b, uint64(pc))
 	}
-	return siteKey{s.name, string(b)}
+	return siteKey{s.id, string(b)}
 }

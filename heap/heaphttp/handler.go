@@ -90,10 +90,14 @@ func serveJSON(w http.ResponseWriter, v any) {
 	_, _ = w.Write(append(b, '\n')) // who asked is gone
 }
 
+// parameter returns what the URL says that name is, or "". A body is not read,
+// which may be large.
+func parameter(r *http.Request, name string) string { return r.URL.Query().Get(name) }
+
 // number returns a parameter that is a whole number between least and most.
 // Without a value it is the default.
 func number(w http.ResponseWriter, r *http.Request, name string, otherwise, least, most int) (n int, ok bool) {
-	s := r.FormValue(name)
+	s := parameter(r, name)
 	if s == "" {
 		return otherwise, true
 	}

@@ -138,7 +138,7 @@ func (m *Monitor) historySince(since int64) History {
 
 func (m *Monitor) serveHistory(w http.ResponseWriter, r *http.Request) {
 	since := int64(0)
-	if s := r.FormValue("since"); s != "" {
+	if s := parameter(r, "since"); s != "" {
 		var err error
 		if since, err = strconv.ParseInt(s, 10, 64); err != nil {
 			refuse(w, http.StatusBadRequest, "since is a number of milliseconds")

@@ -129,12 +129,12 @@ func (m *Monitor) serveLeaks(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	by := r.FormValue("by")
+	by := parameter(r, "by")
 	if by != "" && by != "live" && by != "grown" {
 		refuse(w, http.StatusBadRequest, "by is live or grown")
 		return
 	}
-	name := r.FormValue("allocator")
+	name := parameter(r, "allocator")
 	if !m.knows(w, name) {
 		return
 	}

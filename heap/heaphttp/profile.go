@@ -130,7 +130,7 @@ func (m *Monitor) serveHeap(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "seconds and debug do not go together")
 		return
 	}
-	name := r.FormValue("allocator")
+	name := parameter(r, "allocator")
 	if !m.knows(w, name) {
 		return
 	}

@@ -237,3 +237,18 @@ func TestHeapProgram(t *testing.T) {
 		t.Errorf("as text:\n%s", text)
 	}
 }
+
+// What comes in a body is not read.
+func TestBody(t *testing.T) {
+	m, index, _ := profiled()
+	keeps(index, 1000)
+	const form = "--x\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\nnone\r\n--x--\r\n"
+	body := strings.NewReader(form)
+	r := httptest.NewRequest("GET", "/leaks", body)
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	w := httptest.NewRecorder()
+	m.ServeHTTP(w, r)
+	if w.Code != http.StatusOK || body.Len() != len(form) {
+		t.Errorf("%d %s, with %d of %d bytes left", w.Code, w.Body, body.Len(), len(form))
+	}
+}

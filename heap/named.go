@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"strings"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/mem"
@@ -49,9 +50,11 @@ func Named(child mem.Allocator, name string) *NamedAllocator {
 	return DefaultRegistry.named(child, name, "heap: Named")
 }
 
-// validName tells whether name is one or more words with slashes in between.
+// validName tells whether name is one or more words with slashes in between, and
+// UTF-8, as JSON and what collects metrics want it: names that only differ in what
+// is not would be one there.
 func validName(name string) bool {
-	return name != "" && !strings.HasPrefix(name, "/") && !strings.HasSuffix(name, "/") && !strings.Contains(name, "//")
+	return name != "" && utf8.ValidString(name) && !strings.HasPrefix(name, "/") && !strings.HasSuffix(name, "/") && !strings.Contains(name, "//")
 }
 
 // Name returns the name.

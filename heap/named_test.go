@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -70,7 +71,7 @@ func TestNamedMisuse(t *testing.T) {
 	if zero.Close() != nil || zero.Unwrap() != nil || zero.Stats().Blocks != 0 {
 		t.Error("the zero value is not quiet")
 	}
-	for _, name := range []string{"", "/", "/a", "a/", "a//b"} {
+	for _, name := range []string{"", "/", "/a", "a/", "a//b", "a\xff"} {
 		if catch(func() { r.Named(heap.Page{}, name) }) == nil {
 			t.Errorf("the name %q did not panic", name)
 		}
@@ -147,6 +148,22 @@ func TestRegistryDefault(t *testing.T) {
 		}
 	}
 	t.Error("the default registry does not know what Named returned")
+}
+
+// What is below a name follows it, whatever else other names begin with.
+func TestNamedOrder(t *testing.T) {
+	want := []string{"a", "a/b", "a/b/c", "a/b c", "a\x00", "a\x00/b", "a b", "a-b/c", "a0", "b"}
+	var r heap.Registry
+	for _, i := range rand.Perm(len(want)) {
+		r.Named(heap.Page{}, want[i])
+	}
+	var got []string
+	for _, s := range r.Own() {
+		got = append(got, s.Name)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
 }
 
 // Statistics are read while allocators come, go and work; totals never fall.

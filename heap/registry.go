@@ -47,8 +47,9 @@ var DefaultRegistry = new(Registry)
 // is computed from it would be negative; so the totals of the closed are kept,
 // one set for a name.
 
-// Named returns child under a name, which is one or more words with slashes in
-// between. It panics if name is not that, or child is nil.
+// Named returns child under a name, which is one or more words of UTF-8 with
+// slashes in between. It panics if name is not that, or child is nil. Names
+// should be few: what a name totals is kept after all its allocators are closed.
 func (r *Registry) Named(child mem.Allocator, name string) *NamedAllocator {
 	mustChild("heap: Registry.Named", child)
 	return r.named(child, name, "heap: Registry.Named")
@@ -56,7 +57,7 @@ func (r *Registry) Named(child mem.Allocator, name string) *NamedAllocator {
 
 func (r *Registry) named(child mem.Allocator, name, function string) *NamedAllocator {
 	if !validName(name) {
-		panic(function + ": a name is words with slashes in between")
+		panic(function + ": a name is words of UTF-8 with slashes in between")
 	}
 	n := &NamedAllocator{name: name, registry: r, count: NewCounting(child)}
 	r.mu.Lock()
@@ -88,9 +89,11 @@ func Watch(f mem.Footprinter, name string) (stop func()) {
 
 // Watch makes what f holds known under a name, until stop is called. It is for
 // allocators that a [NamedAllocator] does not stand on, which are found without:
-// an [Arena] or [Pool] whose chunks come from one, say. Its name should not be
-// below that of its child, or the same memory counts twice. Watch panics if name
-// is not one as [Registry.Named] wants it, or f is nil.
+// an [Arena] or [Pool] whose chunks come from one, say. Unless its
+// chunks come from an allocator of the whole process, its name should not begin
+// with the same word as that of its child, or the same memory counts twice in the
+// names above both. Watch panics if name is not one as [Registry.Named] wants
+// it, or f is nil.
 func (r *Registry) Watch(f mem.Footprinter, name string) (stop func()) {
 	return r.watch(f, name, "heap: Registry.Watch")
 }
@@ -100,7 +103,7 @@ func (r *Registry) watch(f mem.Footprinter, name, function string) (stop func())
 		panic(function + ": nil Footprinter")
 	}
 	if !validName(name) {
-		panic(function + ": a name is words with slashes in between")
+		panic(function + ": a name is words of UTF-8 with slashes in between")
 	}
 	f.Footprint() // some keep figures only after somebody has asked
 	w := &watched{name, f}
@@ -249,7 +252,19 @@ func common(a, b string) string {
 // compareNames orders names by words, so that what stands below a name follows
 // it.
 func compareNames(a, b string) int {
-	return slices.Compare(strings.Split(a, "/"), strings.Split(b, "/"))
+	i := 0
+	for i < min(len(a), len(b)) && a[i] == b[i] {
+		i++
+	}
+	switch {
+	case i == len(a) || i == len(b):
+		return cmp.Compare(len(a), len(b))
+	case a[i] == '/': // where a word ends, which is before all that it could go on with
+		return -1
+	case b[i] == '/':
+		return 1
+	}
+	return cmp.Compare(a[i], b[i])
 }
 
 // Allocators returns the allocators that are not closed, sorted by name.

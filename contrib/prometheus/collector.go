@@ -35,7 +35,6 @@ package prometheus
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -125,7 +124,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements [prometheus.Collector].
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	for _, f := range c.registry.Footprints() {
-		name := label(f.Name)
+		name := f.Name
 		for _, h := range c.held {
 			ch <- prometheus.MustNewConstMetric(h.desc, h.kind, h.get(&f.Footprint), name, f.Type)
 		}
@@ -140,7 +139,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	for _, s := range c.registry.Own() {
-		name := label(s.Name)
+		name := s.Name
 		for _, n := range c.numbers {
 			ch <- prometheus.MustNewConstMetric(n.desc, n.kind, float64(n.get(&s)), name)
 		}
@@ -154,9 +153,6 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstHistogram(c.sizes, blocks, float64(s.TotalBytes), buckets, name)
 	}
 }
-
-// label returns name as Prometheus takes it.
-func label(name string) string { return strings.ToValidUTF8(name, "\ufffd") }
 
 // cumulative returns how many blocks there were up to each size, and in all.
 func cumulative(sizes []heap.SizeStats) (buckets map[float64]uint64, blocks uint64) {

@@ -106,6 +106,7 @@ func TestTopExitCodes(t *testing.T) {
 		"no page":      {[]string{says(404, "")}, 1, "there is no page of allod at /debug/allod/"},
 		"refused":      {[]string{says(403, "")}, 1, "403 Forbidden"},
 		"another page": {[]string{says(200, "<html>")}, 1, "is no page of allod"},
+		"password":     {[]string{strings.Replace(says(200, "<html>"), "://", "://me:secret@", 1)}, 1, "me:xxxxx@"},
 		"another JSON": {[]string{says(200, `{"stats": 1}`)}, 1, "is no page of allod"},
 		"two":          {[]string{"a", "b"}, 2, "one URL"},
 		"scheme":       {[]string{"ftp://x"}, 2, "http or https"},

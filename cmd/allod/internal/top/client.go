@@ -86,7 +86,7 @@ func (c *client) snapshot(ctx context.Context, stacks int) (*Snapshot, error) {
 		return nil, err
 	}
 	if s.Stats.Time.IsZero() {
-		return nil, fmt.Errorf("what is at %s is no page of allod", c.page)
+		return nil, fmt.Errorf("what is at %s is no page of allod", c.page.Redacted())
 	}
 	if stacks > 0 {
 		s.Leaks = new(heaphttp.Leaks)
@@ -126,10 +126,10 @@ func (c *client) get(ctx context.Context, part string, query url.Values, v any) 
 	case answer.StatusCode == http.StatusNotFound:
 		return fmt.Errorf("%s answers, but there is no page of allod at %s: the program mounts it with heaphttp.Register, or elsewhere", c.page.Host, c.page.Path)
 	case answer.StatusCode != http.StatusOK:
-		return fmt.Errorf("%s answers %s", u, answer.Status)
+		return fmt.Errorf("%s answers %s", u.Redacted(), answer.Status)
 	}
 	if err := json.Unmarshal(body, v); err != nil {
-		return fmt.Errorf("what is at %s is no page of allod: %w", c.page, err)
+		return fmt.Errorf("what is at %s is no page of allod: %w", c.page.Redacted(), err)
 	}
 	return nil
 }

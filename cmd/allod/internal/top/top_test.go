@@ -2,6 +2,7 @@ package top
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,6 +48,21 @@ func snapshotOf(second int, bytes int64) *Snapshot {
 			Allocator: "cache", Blocks: 2, Bytes: bytes, Grown: -5,
 			Stack: slices.Repeat([]heaphttp.Frame{{Function: "main.\x1b]0;x", File: "/src/main.go", Line: 3}}, 9),
 		}}, MoreSites: 1, MoreBytes: 4},
+	}
+}
+
+// What is only watched was asked for by nobody who is counted.
+func TestUnused(t *testing.T) {
+	s := snapshotOf(100, 1000)
+	s.Stats.Allocators = []heaphttp.Allocator{
+		{Name: "used", TotalBlocks: 1, Bytes: 100, Committed: 200, Fragmentation: 0.5},
+		{Name: "watched", Committed: 200},
+	}
+	var w watch
+	w.see(s)
+	rows := w.table(byName, false, 200)
+	if !strings.HasSuffix(rows[1], " 50 %") || !strings.HasSuffix(rows[2], " –") {
+		t.Errorf("%q", rows)
 	}
 }
 

@@ -60,6 +60,17 @@ func ifKnown(show func(line) string) func(line) string {
 	}
 }
 
+// ifUsed is ifKnown for what compares that with what was asked for: of what is only
+// watched nobody knows.
+func ifUsed(show func(line) string) func(line) string {
+	return ifKnown(func(l line) string {
+		if l.TotalBlocks == 0 {
+			return "–"
+		}
+		return show(l)
+	})
+}
+
 var columns = []column{
 	{"bytes", "LIVE", by(func(l line) int64 { return l.Bytes }), bytesOf(func(l line) int64 { return l.Bytes }), 9},
 	{"grown", "GROWN", by(func(l line) int64 { return l.grown }), func(l line) string { return signed(l.grown) }, 7},
@@ -69,7 +80,7 @@ var columns = []column{
 	{"calls", "CALLS/S", by(func(l line) float64 { return l.calls }), unlessFirst(func(l line) string { return say.Count(int64(l.calls)) }), 3},
 	{"failures", "FAILED", by(func(l line) int64 { return l.Failures }), func(l line) string { return say.Count(l.Failures) }, 4},
 	{"committed", "COMMITTED", by(func(l line) int64 { return l.Committed }), ifKnown(func(l line) string { return say.Size(l.Committed) }), 2},
-	{"waste", "UNUSED", by(func(l line) float64 { return l.Fragmentation }), ifKnown(func(l line) string { return fmt.Sprintf("%.0f %%", 100*l.Fragmentation) }), 1},
+	{"waste", "UNUSED", by(func(l line) float64 { return l.Fragmentation }), ifUsed(func(l line) string { return fmt.Sprintf("%.0f %%", 100*l.Fragmentation) }), 1},
 }
 
 // byName sorts as the page does: what is below a name follows it.

@@ -41,6 +41,8 @@ type visit struct {
 	server *httptest.Server
 	index  *heap.NamedAllocator
 
+	registry heap.Registry // the program's
+
 	mu    sync.Mutex
 	wrong []string // what the browser complained about, or should not have done
 	asked []string // URLs
@@ -115,8 +117,8 @@ func call[P, R any](v *visit, command cdp.Command[P, R], params P) R {
 
 // serve starts the program.
 func (v *visit) serve() {
-	var r heap.Registry
-	m := heaphttp.NewMonitor(heaphttp.Options{Registry: &r, Interval: 100 * time.Millisecond})
+	r := &v.registry
+	m := heaphttp.NewMonitor(heaphttp.Options{Registry: r, Interval: 100 * time.Millisecond})
 	smp := heap.NewSMP(heap.SMPOptions{})
 	named := func(name string) *heap.NamedAllocator {
 		return r.Named(heap.NewProfileWith(smp, heap.ProfileOptions{Rate: 1}), name)
@@ -352,6 +354,23 @@ func TestSort(t *testing.T) {
 	v.until(`document.querySelector("#leaks tbody tr td:nth-child(3)").innerText === "+3.91 KiB"`)
 	if got := sorted(); !strings.HasPrefix(got, "Grown") {
 		t.Errorf("then by %q", got)
+	}
+	v.clean()
+}
+
+// What was not known at first looks like the rest once it is.
+func TestKnownLater(t *testing.T) {
+	v := open(t, 1100, 900)
+	smp := heap.NewSMP(heap.SMPOptions{})
+	defer smp.Close()
+	late := v.registry.Named(smp, "late")
+	defer late.Close()
+	unused := `[...document.querySelectorAll("#tree tbody tr")].find(r => r.querySelector(".pick").title === "late")?.cells[9]`
+	v.until(unused + `?.innerText === "–"`)
+	late.Free(mem.Must(late.Alloc(1000, mem.Layout{})), mem.Layout{})
+	v.until(unused + `.innerText.endsWith("%")`)
+	if value[bool](v, unused+`.classList.contains("zero")`) {
+		t.Error("it is grey as if there were nothing")
 	}
 	v.clean()
 }

@@ -369,6 +369,7 @@ function drawTree() {
     if (a.committed) {
       putBytes(committed, a.committed);
       put(unused, percent(a.fragmentation), "of what is committed for it");
+      unused.classList.remove("zero"); // which it has until something is committed
     } else {
       for (const e of [committed, unused]) { put(e, "–", "not known for this name alone"); e.classList.add("zero"); }
     }

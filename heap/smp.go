@@ -70,8 +70,8 @@ type SMPOptions struct {
 	// small blocks, or 16 larger ones or 8 MiB of these, have been freed. A write to
 	// such a block is reported as [WriteAfterFree], when the slot is served again,
 	// or when the memory of the larger block, or of the slab, becomes free. A block
-	// of more than 8 MiB is unmapped at once. All calls for small blocks take one
-	// lock.
+	// of more than 8 MiB is unmapped at once. All calls for small blocks take
+	// locks that are the same for all processors.
 	Hardened bool
 
 	// HugePages asks the system to use huge pages for segments and for blocks

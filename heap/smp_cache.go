@@ -171,11 +171,10 @@ func (e *smpEntry) exchange(spare *smpEntry) []smpSlot {
 //go:norace
 func (s *SMP) larger(class uintptr, keep uint32) []smpSlot {
 	k := &smpClassTable[class&127]
-	most := uint32(uintptr(s.used) * smpPageSize / smpMagShare / k.size)
+	most := uint32(min(uintptr(s.used)*smpPageSize/smpMagShare/k.size, uintptr(k.keep)))
 	if k.size <= smpMagOne {
 		most = max(most, 1)
 	}
-	most = min(most, k.keep)
 	if keep >= most {
 		return nil
 	}

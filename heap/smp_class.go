@@ -17,7 +17,7 @@ import (
 // them are multiples of it, and where they are closer, the size is a class.
 //
 // Four steps were rejected, which waste twice as much; and slots of 8 bytes,
-// which would double the bitmaps of all for the sake of a few.
+// which would double the bytes of all for the sake of a few.
 
 // Classes are numbered from 1. What is in no class has the number 0.
 

@@ -10,8 +10,8 @@ import (
 
 // SMPCache is an [SMP] seen by one goroutine, with a cache of its own: small
 // blocks are served from it, and freed into it, without any synchronisation.
-// Want one in a loop that allocates all the time. It keeps up to 32 KiB for each
-// size that it has seen.
+// Want one in a loop that allocates all the time. It keeps up to 32 KiB, or two
+// blocks, for each size that it has seen.
 //
 // Blocks are those of the SMP. They may be freed there, or through any other of
 // its caches, and the cache frees blocks of those.
@@ -28,6 +28,10 @@ type SMPCache struct {
 var _ mem.Allocator = (*SMPCache)(nil)
 
 // smpHandle is all of an SMPCache but the pointer to it that is dropped.
+//
+// Methods of an SMPCache that use the cache end with [runtime.KeepAlive]: nothing
+// else holds the SMPCache during the last call, and end, which may then run at any
+// time, takes the cache for its own.
 type smpHandle struct {
 	smp    *SMP
 	busy   bool // not atomic: seen by others sooner or later, as in Go's maps
@@ -99,6 +103,7 @@ func (c *SMPCache) Alloc(size int, l mem.Layout) ([]byte, error) {
 	class := smpClassOf(n)
 	b := h.cache.take(class, size)
 	h.busy = false
+	runtime.KeepAlive(c)
 	if b == nil {
 		return c.slow(class, size, l, 3)
 	}
@@ -129,6 +134,7 @@ func (c *SMPCache) alloc(size int, l mem.Layout) ([]byte, error) {
 	race.Disable()
 	b := h.cache.take(class, size)
 	race.Enable()
+	runtime.KeepAlive(c)
 	if b == nil {
 		return c.slow(class, size, l, 4)
 	}
@@ -161,6 +167,7 @@ func (c *SMPCache) slow(class uintptr, size int, l mem.Layout, skip int) ([]byte
 	chosen := h.cache[class&127].turn(s.sampler(), class)
 	b, err := h.allocSlow(class, size)
 	race.Enable()
+	runtime.KeepAlive(c)
 	if err != nil {
 		return nil, err
 	}
@@ -224,6 +231,7 @@ func (c *SMPCache) Free(b []byte, l mem.Layout) {
 	}
 	h.busy = false
 	race.Enable()
+	runtime.KeepAlive(c)
 }
 
 // putSlow keeps a slot where the magazine is full, or is not there.
@@ -279,6 +287,7 @@ func (c *SMPCache) Trim() int {
 	h.enter("heap: SMPCache.Trim")
 	h.flush()
 	h.leave()
+	runtime.KeepAlive(c)
 	return h.smp.Trim()
 }
 

@@ -10,7 +10,8 @@ import (
 )
 
 // A hardened SMP has no caches: those of the processors stay empty, so that what
-// is written for speed finds nothing there and comes here. One lock is for all.
+// is written for speed finds nothing there and comes here. All processors share
+// the bins of one.
 //
 // Which slot is served is random. A slot that is freed is filled with a pattern,
 // waits in a quarantine until many others have been freed, and is looked at

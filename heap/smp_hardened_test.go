@@ -150,3 +150,29 @@ func TestSMPHardenedLarge(t *testing.T) {
 	}
 	heap.CheckSMP(s)
 }
+
+// A report from Close, which panics, leaves nothing behind: neither memory nor a
+// lock that others wait for.
+func TestSMPHardenedCloseReports(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the detector reports the write")
+	}
+	s := heap.NewSMP(heap.SMPOptions{Hardened: true})
+	c := s.Cache()
+	b := must(s.Alloc(64, mem.Layout{}))
+	s.Free(b, mem.Layout{})
+	b[40] = 1
+	func() {
+		defer func() {
+			if m, ok := recover().(*heap.Misuse); !ok || m.Kind != heap.WriteAfterFree {
+				t.Errorf("Close panics with %v", m)
+			}
+		}()
+		s.Close()
+	}()
+	if st := s.Stats(); st.Reserved != 0 {
+		t.Errorf("after Close: %+v", st)
+	}
+	c.Close()
+	s.Cache()
+}

@@ -12,14 +12,14 @@ import (
 // segment; above, they are mappings of their own, in the table of all such
 // mappings in the process, some of which are kept when they are freed.
 
-// smpTally counts blocks and the bytes of the system's pages in them.
+// smpTally counts blocks and the bytes of their pages.
 type smpTally struct{ blocks, bytes int }
 
 //go:norace
-func (t *smpTally) add(size int) { t.blocks, t.bytes = t.blocks+1, t.bytes+goodPageSize(size) }
+func (t *smpTally) add(bytes int) { t.blocks, t.bytes = t.blocks+1, t.bytes+bytes }
 
 //go:norace
-func (t *smpTally) sub(size int) { t.blocks, t.bytes = t.blocks-1, t.bytes-goodPageSize(size) }
+func (t *smpTally) sub(bytes int) { t.blocks, t.bytes = t.blocks-1, t.bytes-bytes }
 
 // allocLarge serves what is too large for a slab, or for the alignment of one.
 //
@@ -37,7 +37,7 @@ func (s *SMP) allocLarge(size int, l mem.Layout) ([]byte, error) {
 		return nil, err
 	}
 	seg.slabs[first].size = size
-	s.large.add(size)
+	s.large.add(smpGoodSize(size))
 	seg.page[first].Store(smpLarge)
 	s.unlock()
 	seg.acquire(first, n)
@@ -51,6 +51,10 @@ func (s *SMP) allocLarge(size int, l mem.Layout) ([]byte, error) {
 
 // smpPagesOf returns how many pages size bytes take.
 func smpPagesOf(size int) int { return (size + smpPageSize - 1) / smpPageSize }
+
+// smpGoodSize rounds the size of a large block up to what is its own for sure:
+// whole pages of the system or, where these are larger, of the segment.
+func smpGoodSize(size int) int { return min(goodPageSize(size), smpPagesOf(size)*smpPageSize) }
 
 // zero clears what lies in b in the pages of the set. The first byte of b is that
 // of a page.
@@ -88,7 +92,7 @@ func (s *SMP) freeLarge(op string, p smpPlace, b []byte, l mem.Layout) {
 		s.blameLarge(op, p, b, l)
 		return
 	}
-	s.large.sub(len(b))
+	s.large.sub(smpGoodSize(len(b)))
 	if s.hard != nil {
 		p.seg.page[p.first].Store(smpWaiting)
 		n := int(sl.pages)
@@ -186,8 +190,8 @@ func (s *SMP) resizeLarge(op string, p smpPlace, b []byte, l mem.Layout, size in
 		excess = s.freeRun(p.seg, first+n, have-n)
 	}
 	sl.pages, sl.size = uint16(n), size
-	s.large.sub(len(b))
-	s.large.add(size)
+	s.large.sub(smpGoodSize(len(b)))
+	s.large.add(smpGoodSize(size))
 	s.unlock()
 	if excess > 0 {
 		s.giveBack(excess)
@@ -263,7 +267,7 @@ func (h *smpHuge) alloc(s *SMP, size int, l mem.Layout) ([]byte, error) {
 		}
 	}
 	b, err := p.alloc("heap: SMP.Alloc", size, l)
-	if err != nil && h.drop(0) > 0 { // what is kept may be what is missing
+	if err != nil && h.dropTo(0) > 0 { // what is kept may be what is missing
 		b, err = p.alloc("heap: SMP.Alloc", size, l)
 	}
 	if err == nil {
@@ -278,10 +282,10 @@ func (h *smpHuge) alloc(s *SMP, size int, l mem.Layout) ([]byte, error) {
 func (h *smpHuge) count(old, size int) {
 	h.lock()
 	if old > 0 {
-		h.live.sub(old)
+		h.live.sub(goodPageSize(old))
 	}
 	if size > 0 {
-		h.live.add(size)
+		h.live.add(goodPageSize(size))
 		h.peak = max(h.peak, h.live.bytes)
 	}
 	h.unlock()
@@ -347,9 +351,13 @@ func (h *smpHuge) put(b []byte, retain int) {
 	}
 	h.clock++
 	keep := len(b) <= most
+	var oldest []byte
 	if keep {
 		if h.kept == nil {
-			h.kept = make([]smpKept, 0, smpKeptMost+1)
+			h.kept = make([]smpKept, 0, smpKeptMost)
+		}
+		if len(h.kept) == smpKeptMost {
+			oldest = h.remove(0)
 		}
 		n := len(h.kept)
 		h.kept = h.kept[:n+1]
@@ -360,17 +368,20 @@ func (h *smpHuge) put(b []byte, retain int) {
 	if !keep {
 		h.unmap(b)
 	}
-	h.dropTo(most, smpKeptMost)
+	if oldest != nil {
+		h.unmap(oldest)
+	}
+	h.dropTo(most)
 }
 
 // dropTo gives ranges back, the oldest first, until there are no more than that
-// many bytes and ranges, and none that is too old.
+// many bytes, and none that is too old. It returns how many bytes these were.
 //
 //go:norace
-func (h *smpHuge) dropTo(bytes, ranges int) (dropped int) {
+func (h *smpHuge) dropTo(bytes int) (dropped int) {
 	for {
 		h.lock()
-		if len(h.kept) == 0 || h.bytes <= bytes && len(h.kept) <= ranges && h.clock-h.kept[0].since <= smpKeptAge {
+		if len(h.kept) == 0 || h.bytes <= bytes && h.clock-h.kept[0].since <= smpKeptAge {
 			h.unlock()
 			return dropped
 		}
@@ -387,13 +398,6 @@ func (h *smpHuge) dropTo(bytes, ranges int) (dropped int) {
 func (h *smpHuge) unmap(b []byte) {
 	race.Alloc(b)
 	vm.Unmap(b)
-}
-
-// drop gives ranges back until no more than that many bytes are kept.
-func (h *smpHuge) drop(bytes int) int { return h.dropTo(bytes, smpKeptMost) }
-
-func (h *smpHuge) owns(b []byte) bool {
-	return h.pages != nil && h.pages.Owns(b)
 }
 
 // freeHuge frees a block that lies in no segment, if it is one of s.

@@ -27,12 +27,12 @@ func (s *SMP) Close() error {
 		return nil
 	}
 	s.stopping.Lock() // an SMPCache that was dropped may be about to end
+	defer s.stopping.Unlock()
 	st := s.Stats()
+	defer s.unmap() // whether what is reported next panics or not
 	if s.hard != nil {
 		s.flushHardened()
 	}
-	s.unmap()
-	s.stopping.Unlock()
 	if st.Blocks > 0 {
 		return &LeakError{Op: "heap: SMP.Close", Blocks: st.Blocks, Bytes: st.Live}
 	}
@@ -58,7 +58,7 @@ func (s *SMP) unmap() {
 		race.Enable()
 		vm.Unmap(seg.mem)
 	}
-	s.huge.drop(0)
+	s.huge.dropTo(0)
 	s.huge.freeAll()
 	for h := range s.handles {
 		h.empty()

@@ -10,6 +10,7 @@ import (
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/internal/vm"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -203,5 +204,65 @@ func TestSMPProducerConsumer(t *testing.T) {
 			}
 			heap.CheckSMP(s)
 		})
+	}
+}
+
+// However many huge blocks are freed at once, no more are kept than there is room
+// for.
+func TestSMPHugeFreedAtOnce(t *testing.T) {
+	if vm.GoHeap {
+		t.Skip("too much memory of the Go heap")
+	}
+	s := newSMP(t, heap.SMPOptions{Retain: 1 << 30})
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
+	for range smpRounds(10_000, 500) {
+		var blocks [8][30][]byte
+		for i := range blocks {
+			for j := range blocks[i] {
+				blocks[i][j] = must(s.Alloc(2<<20+1, smpLayout))
+			}
+		}
+		var wg sync.WaitGroup
+		for _, mine := range blocks {
+			wg.Go(func() {
+				for _, b := range mine {
+					s.Free(b, smpLayout)
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
+// A cache that is used for the last time is not taken for one that was dropped
+// before that is over.
+func TestSMPCacheLastCall(t *testing.T) {
+	if vm.GoHeap {
+		t.Skip("nothing is asked of the system")
+	}
+	s := newSMP(t, heap.SMPOptions{})
+	c := s.Cache()
+	dropped := make(chan bool, 1)
+	runtime.AddCleanup(c, func(d chan bool) { d <- true }, dropped)
+	calls := 0
+	undo := vm.Inject(func(vm.Call) error {
+		calls++
+		for range 30 { // it takes a moment until cleanups run
+			runtime.GC()
+			if len(dropped) > 0 {
+				t.Error("the cache is taken for dropped while it allocates")
+				break
+			}
+		}
+		return nil
+	})
+	b, err := c.Alloc(64, smpLayout)
+	undo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Free(b, smpLayout)
+	if calls == 0 {
+		t.Skip("the segment was there before")
 	}
 }

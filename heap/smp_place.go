@@ -156,17 +156,20 @@ func (s *SMP) Owns(b []byte) bool {
 	if p.seg != nil {
 		return p.seg.owner == s
 	}
-	return s.huge.owns(b)
+	return s.huge.from(s).Owns(b)
 }
 
-// UsableSize implements [mem.UsableSizer]: the size of the slot, or the pages of
-// the system that a larger block begins.
+// UsableSize implements [mem.UsableSizer]: the size of the slot, or the pages that
+// a larger block begins.
 //
 //go:norace
 func (s *SMP) UsableSize(b []byte) int {
 	p := s.place(b)
 	if p.kind == smpSmall {
 		return int(smpClassTable[p.class&127].size)
+	}
+	if p.kind == smpLarge {
+		return smpGoodSize(len(b))
 	}
 	return goodPageSize(len(b))
 }
@@ -175,6 +178,9 @@ func (s *SMP) UsableSize(b []byte) int {
 func (s *SMP) GoodSize(size int, l mem.Layout) int {
 	if n := smpRound(size, l.Align); n-1 < smpMaxSmall {
 		return int(smpClassTable[smpClassOf(n)&127].size)
+	}
+	if size <= smpMaxLarge && l.Align.Bytes() <= smpMaxAlign {
+		return smpGoodSize(size)
 	}
 	return goodPageSize(size)
 }

@@ -172,7 +172,7 @@ func (s *SMP) decommit(seg *smpSegment, first, n int) bool {
 func (s *SMP) Trim() int {
 	s.sweepAll()
 	n := s.giveBack(math.MaxInt)
-	return n*smpPageSize + s.huge.drop(0)
+	return n*smpPageSize + s.huge.dropTo(0)
 }
 
 // sweepAll empties all caches, and gives all empty slabs back.

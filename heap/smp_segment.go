@@ -142,8 +142,8 @@ func (s *SMP) growSegments() {
 }
 
 // takeRun finds n free pages in a row, the first of them a multiple of align, and
-// returns them as used: a slab of which no more is known. If dirty is not nil, the pages that may hold something
-// else than zeroes are set there. The lock is held.
+// returns them as used: a slab of which no more is known. If dirty is not nil, the
+// pages that may hold something else than zeroes are set there. The lock is held.
 //
 //go:norace
 func (s *SMP) takeRun(n, align int, dirty *smpPages) (seg *smpSegment, first int, err error) {

@@ -1,10 +1,12 @@
 package heap_test
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/internal/invariant"
+	"github.com/allod-dev/allod/internal/vm"
 	"github.com/allod-dev/allod/mem"
 	"github.com/allod-dev/allod/testing/allocatortest"
 )
@@ -38,4 +40,38 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+// With pages of the system that are larger than those of segments, everything holds
+// as well.
+func TestSMPLargerPages(t *testing.T) {
+	arg, child := inPageChild(t, "65536")
+	if !child {
+		return
+	}
+	n, err := strconv.Atoi(arg)
+	if err != nil || n < vm.PageSize() {
+		t.Skip("this machine has larger pages")
+	}
+	vm.SetPageSize(n)
+	s := newSMP(t, heap.SMPOptions{})
+	for _, size := range []int{32<<10 + 1, 40000, 100_000} {
+		a, b := must(s.Alloc(size, mem.Layout{})), must(s.Alloc(size, mem.Layout{}))
+		for i := range b {
+			b[i] = 1
+		}
+		clear(pageLonger(a, s.UsableSize(a)))
+		for i := range b {
+			if b[i] != 1 {
+				t.Fatalf("UsableSize is %d for a block of %d, and reaches into the next", s.UsableSize(a), size)
+			}
+		}
+		if st := s.Stats(); st.Live > st.Committed {
+			t.Errorf("two blocks of %d: %+v", size, st)
+		}
+		s.Free(a, mem.Layout{})
+		s.Free(b, mem.Layout{})
+	}
+	allocatortest.RunWith(t, allocatortest.Promises{Concurrent: true, ReusesFreed: true, NoGarbage: !invariant.Enabled},
+		func(t *testing.T) mem.Allocator { return newSMP(t, heap.SMPOptions{}) })
 }

@@ -48,6 +48,9 @@ type visit struct {
 	asked []string // URLs
 }
 
+// patience is how long a browser may take to start.
+const patience = 2 * time.Minute
+
 // browser is what all tests open their tabs in, or nil if there is none here.
 var browser context.Context
 
@@ -69,13 +72,15 @@ func withBrowser(run func() int) int {
 		return run()
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
-		chromedp.Flag("no-proxy-server", true), chromedp.WSURLReadTimeout(2*time.Minute))
+		chromedp.Flag("no-proxy-server", true), chromedp.WSURLReadTimeout(patience))
 	ctx, cancel := chromedp.NewContext(context.Background(), chromedp.WithAllocatorOptions(options...))
 	defer cancel()
+	late := time.AfterFunc(patience, cancel) // the timeout of go test begins with the first test
 	if err := chromedp.Do(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "%s does not start: %v\n", path, err)
 		return 1
 	}
+	late.Stop()
 	browser = ctx
 	defer chromedp.Cancel(ctx) // waits for it to be gone
 	return run()

@@ -26,8 +26,9 @@ import (
 // go back to the system little by little, and all of them in [SMP.Trim].
 //
 // Only Free, Remap and Close end a block's life. Every build tells foreign
-// blocks, double frees, pointers into blocks, and sizes and alignments of other
-// classes, by address, and reports them.
+// blocks, double frees, pointers into blocks, and small blocks with sizes and
+// alignments of other classes, by address, and reports them. Two goroutines that
+// free one block at the very same time are a race, which may go unnoticed.
 //
 // SMP is safe for concurrent use, except for Close. It must not be copied after
 // its first use. The zero SMP is ready to use, with the zero [SMPOptions];
@@ -120,12 +121,12 @@ var _ mem.Allocator = (*SMP)(nil)
 //
 // With many processors. A cache and the bins of a processor take 16 KiB, and 1 KiB
 // more for each class of which it has seen much: with 20 such classes 2.3 MiB for
-// 64 processors, and 9 MiB for 256. Besides, each may have half a magazine, up to
-// 16 KiB, of free slots for each class, and a slab that is partly free. Nobody
-// else takes the locks of a processor's bins, but who frees blocks from there, 32
-// at once, and who has no slab left: he looks at a byte of each other processor's
-// bin, so 64 or 256 of them, before a slab is made, and takes what is free there
-// only if nobody is at it. Who frees for one and the same processor from all of
+// 64 processors, and 9 MiB for 256. Besides, each may have a full magazine, up to
+// 32 KiB or two slots, of free slots for each class, and a slab that is partly
+// free. Nobody else takes the locks of a processor's bins, but who frees blocks
+// from there, 32 at once, and who has no slab left: he looks at a byte of each
+// other processor's bin, so 64 or 256 of them, before a slab is made, and takes
+// what is free there only if nobody is at it. Who frees for one and the same processor from all of
 // 64 others shares its lock with them, which is held for some 100 ns for 32
 // slots. The one lock for all is that of the segments, taken once for every slab
 // that is made or goes, and for every block of more than 32 KiB: some 50 ns, so

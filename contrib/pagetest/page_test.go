@@ -63,7 +63,8 @@ func TestMain(m *testing.M) {
 func withBrowser(run func() int) int {
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
+		// Some systems have a program of that name which says how to get the browser.
+		if p, err := exec.LookPath(name); err == nil && exec.Command(p, "--version").Run() == nil {
 			path = p
 			break
 		}

@@ -281,9 +281,10 @@ func testReuse(p *probe) {
 		rounds, collect := 64, 16
 		switch {
 		case size >= 64<<10:
-			rounds, collect = 32, 8
+			rounds, collect = 32, 4
 		case size >= 4096:
 			rounds = max(rounds, p.heldBack()/3/size)
+			collect = rounds / 16
 		}
 		if p.MaxSize > 0 {
 			p.renew()
@@ -329,7 +330,7 @@ func (p *probe) heldBack() int {
 	if given(debugFlag) != "" {
 		return 16 << 20
 	}
-	return 4 << 20
+	return 8 << 20
 }
 
 // testGarbage counts what the methods allocate in the Go heap.

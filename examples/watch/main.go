@@ -86,7 +86,7 @@ type shop struct {
 	audit   mem.Allocator
 	letters mem.Allocator
 	jobs    *heap.Pool[job]
-	todo    []*job
+	waiting []*job
 	arena   *heap.Arena
 }
 
@@ -147,7 +147,7 @@ func (s *shop) request() error {
 
 // work adds and ends jobs until there are n.
 func (s *shop) work(n int) error {
-	for len(s.todo) < n {
+	for len(s.waiting) < n {
 		j, err := s.jobs.Create()
 		if err != nil {
 			return err
@@ -157,15 +157,15 @@ func (s *shop) work(n int) error {
 			s.jobs.Destroy(j)
 			return err
 		}
-		j.number, j.letter = len(s.todo), mem.SliceOf(letter)
-		s.todo = append(s.todo, j)
+		j.number, j.letter = len(s.waiting), mem.SliceOf(letter)
+		s.waiting = append(s.waiting, j)
 	}
-	for len(s.todo) > n {
-		last := len(s.todo) - 1
-		j := s.todo[last]
+	for len(s.waiting) > n {
+		last := len(s.waiting) - 1
+		j := s.waiting[last]
 		mem.Free(s.letters, j.letter.Get())
 		s.jobs.Destroy(j)
-		s.todo = s.todo[:last]
+		s.waiting = s.waiting[:last]
 	}
 	return nil
 }

@@ -21,7 +21,8 @@ import (
 // slots, which are at most an eighth larger than the block, if that is over 64
 // bytes. Nothing that SMP knows about a block lies next to it.
 //
-// Free makes a block free for everybody at once, and never touches it. Pages that
+// Free keeps a few blocks for whoever allocates next on the same processor, makes
+// the others free for all, and touches none, unless the SMP is hardened. Pages that
 // are empty serve blocks of any other size. While they are not wanted, they
 // go back to the system little by little, and all of them in [SMP.Trim].
 //
@@ -126,9 +127,9 @@ var _ mem.Allocator = (*SMP)(nil)
 // free. Nobody else takes the locks of a processor's bins, but who frees blocks
 // from there, 32 at once, and who has no slab left: he looks at a byte of each
 // other processor's bin, so 64 or 256 of them, before a slab is made, and takes
-// what is free there only if nobody is at it. Who frees for one and the same processor from all of
-// 64 others shares its lock with them, which is held for some 100 ns for 32
-// slots. The one lock for all is that of the segments, taken once for every slab
+// what is free there only if nobody is at it. Who frees for one and the same
+// processor from all of 64 others shares its lock with them, which is held for
+// some 100 ns for 32 slots. The one lock for all is that of the segments, taken once for every slab
 // that is made or goes, and for every block of more than 32 KiB: some 50 ns, so
 // that a program that does nothing else is done with 20 million a second however
 // many processors there are.

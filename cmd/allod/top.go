@@ -66,6 +66,8 @@ which nothing lives. What is below a name is counted for it, too.`,
 				return exit.UsageError(fmt.Errorf("--interval: %v is less than 100ms", o.Interval))
 			case o.Count < 0:
 				return exit.UsageError(fmt.Errorf("--count: %d is less than 0", o.Count))
+			case o.Once && o.Count > 1:
+				return exit.UsageError(fmt.Errorf("--once and --count %d: one or the other", o.Count))
 			case o.Stacks < 0 || o.Stacks > 1000:
 				return exit.UsageError(fmt.Errorf("--stacks: %d is not between 0 and 1000", o.Stacks))
 			case !slices.Contains(top.Orders(), o.Sort):
@@ -80,7 +82,7 @@ which nothing lives. What is below a name is counted for it, too.`,
 	flags.BoolVar(&o.Once, "once", false, "print one update and end, as --count 1")
 	flags.StringVarP(&o.Sort, "sort", "s", "name", "sort by this `column`: "+strings.Join(top.Orders(), ", "))
 	flags.BoolVarP(&o.Reverse, "reverse", "r", false, "turn the order around")
-	flags.IntVar(&o.Stacks, "stacks", 5, "also print so many of the `stacks` that hold the most; 0 for none")
+	flags.IntVar(&o.Stacks, "stacks", 5, "also print so many of the `stacks` that hold the most; 0 for none, and 20 on the live screen")
 	flags.BoolVar(&o.JSON, "json", false, "print each update as a line of JSON: what the page serves as stats and leaks")
 	completeWords(cmd, "sort", top.Orders())
 	return cmd

@@ -29,6 +29,9 @@
 //	allod.returned            By         bytes that went back to the operating system
 //	allod.class.slots         {slot}     slots of the size classes, by "allod.size" and by
 //	                                     "allod.state": live, cached, free
+//
+// When an allocator is closed, its share of allod.returned goes with it, which
+// readers of a counter take for a restart.
 package otel
 
 import (

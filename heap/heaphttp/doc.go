@@ -31,7 +31,7 @@
 //
 //	go tool pprof http://localhost:6060/debug/allod/heap
 //	go tool pprof -tagfocus=allocator=cache http://localhost:6060/debug/allod/heap
-//	go tool pprof http://localhost:6060/debug/allod/heap?seconds=30
+//	go tool pprof 'http://localhost:6060/debug/allod/heap?seconds=30'
 //
 // The last shows what has changed in 30 seconds. With allocator=cache the profile
 // is of that name and what is below it, and with debug=1 it is text.

@@ -3,15 +3,13 @@ package heap_test
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"sync"
 	"testing"
 
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/tools/pprof"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -23,21 +21,11 @@ func profileOf(t *testing.T, p *heap.Profile, sample string) map[string]float64 
 	if err := p.WriteProfile(&b); err != nil {
 		t.Fatal(err)
 	}
-	tool, err := exec.LookPath("go")
-	if err != nil {
-		t.Skipf("no go command here: %v", err)
-	}
-	file := filepath.Join(t.TempDir(), "profile")
-	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command(tool, "tool", "pprof", "-top", "-cum", "-nodefraction=0", "-unit=B", "-sample_index="+sample, file).CombinedOutput()
-	if err != nil {
-		t.Skipf("go tool pprof: %v\n%s", err, out)
-	}
+	out := pprof.Text(t, b.Bytes(), "-top", "-cum", "-nodefraction=0", "-unit=B", "-sample_index="+sample)
 	got := make(map[string]float64)
 	line := regexp.MustCompile(`(?m)^\s*\S+\s+\S+\s+\S+\s+([0-9.]+)B?\s+\S+\s+\S*heap_test\.(\w+)( \(inline\))?$`)
-	for _, m := range line.FindAllStringSubmatch(string(out), -1) {
+	for _, m := range line.FindAllStringSubmatch(out, -1) {
+		var err error
 		if got[m[2]], err = strconv.ParseFloat(m[1], 64); err != nil {
 			t.Fatal(err)
 		}

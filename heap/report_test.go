@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/tools/pprof"
 )
 
 type frameJSON struct {
@@ -135,24 +135,13 @@ func TestWriteProfile(t *testing.T) {
 	if err := e.WriteProfile(&bytes.Buffer{}); err != nil {
 		t.Fatal(err)
 	}
-	tool, err := exec.LookPath("go")
-	if err != nil {
-		t.Skipf("no go command here: %v", err)
-	}
 	for name, b := range map[string][]byte{"live": live.Bytes(), "leaked": leaked.Bytes()} {
-		file := filepath.Join(t.TempDir(), name)
-		if err := os.WriteFile(file, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		out, err := exec.Command(tool, "tool", "pprof", "-top", "-unit=B", file).CombinedOutput()
-		if err != nil {
-			t.Skipf("go tool pprof: %v\n%s", err, out)
-		}
-		if strings.Contains(string(out), "allod/mem.") || strings.Contains(string(out), "allod/heap.") {
+		out := pprof.Text(t, b, "-top", "-unit=B")
+		if strings.Contains(out, "allod/mem.") || strings.Contains(out, "allod/heap.") {
 			t.Errorf("%s shows the allocator:\n%s", name, out)
 		}
 		for _, want := range []string{"Type: inuse_space", "1000B", "heap_test.leakOne", "heap_test.leakTwo"} {
-			if !strings.Contains(string(out), want) {
+			if !strings.Contains(out, want) {
 				t.Errorf("%s: no %q:\n%s", name, want, out)
 			}
 		}

@@ -4,10 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,31 +11,9 @@ import (
 
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/heap/heaphttp"
+	"github.com/allod-dev/allod/internal/tools/pprof"
 	"github.com/allod-dev/allod/mem"
 )
-
-// pprof returns what go tool pprof makes of a profile.
-func pprof(t *testing.T, profile []byte, args ...string) string {
-	t.Helper()
-	tool, err := exec.LookPath("go")
-	if err != nil {
-		t.Skipf("no go command here: %v", err)
-	}
-	file := filepath.Join(t.TempDir(), "profile")
-	if err := os.WriteFile(file, profile, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(tool, append(append([]string{"tool", "pprof"}, args...), file)...)
-	// The tool need not be built for another architecture.
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(s string) bool {
-		return strings.HasPrefix(s, "GOARCH=") || strings.HasPrefix(s, "GOFLAGS=")
-	})
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Skipf("go tool pprof: %v\n%s", err, out)
-	}
-	return string(out)
-}
 
 // keeps and drops are on the stacks of the profiles.
 //
@@ -69,7 +43,7 @@ func TestHeap(t *testing.T) {
 	if h := w.Header(); h.Get("Content-Type") != "application/octet-stream" || h.Get("Content-Disposition") != `attachment; filename="heap"` {
 		t.Errorf("%v", h)
 	}
-	raw := pprof(t, w.Body.Bytes(), "-raw")
+	raw := pprof.Text(t, w.Body.Bytes(), "-raw")
 	for _, want := range []string{
 		"alloc_objects/count alloc_space/bytes inuse_objects/count inuse_space/bytes[dflt]",
 		"2       2000          2       2000:", "1       1000          0          0:", "1         64          1         64:",
@@ -82,7 +56,7 @@ func TestHeap(t *testing.T) {
 	if strings.Contains(raw, "Duration:") {
 		t.Errorf("a profile of one moment has a duration:\n%s", raw)
 	}
-	one := pprof(t, get(t, m, "/heap?allocator=queue", http.StatusOK).Body.Bytes(), "-raw")
+	one := pprof.Text(t, get(t, m, "/heap?allocator=queue", http.StatusOK).Body.Bytes(), "-raw")
 	if !strings.Contains(one, "[queue]") || strings.Contains(one, "cache") {
 		t.Errorf("of the queue:\n%s", one)
 	}
@@ -110,7 +84,7 @@ func TestHeapText(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
-	raw := pprof(t, []byte(text), "-raw", "-symbolize=none")
+	raw := pprof.Text(t, []byte(text), "-raw", "-symbolize=none")
 	if !strings.Contains(raw, "1       1000          1       1000") {
 		t.Errorf("the tool reads\n%s", raw)
 	}
@@ -137,7 +111,7 @@ func TestHeapDelta(t *testing.T) {
 		if d := w.Header().Get("Content-Disposition"); d != `attachment; filename="heap-delta"` {
 			t.Error(d)
 		}
-		raw := pprof(t, w.Body.Bytes(), "-raw")
+		raw := pprof.Text(t, w.Body.Bytes(), "-raw")
 		for _, want := range []string{
 			"3       3000          3       3000:", "0          0         -1       -700:", "1         40          0          0:", "Duration: 30",
 		} {
@@ -206,7 +180,7 @@ func TestHeapDeltaNames(t *testing.T) {
 			r.Named(shared, "other")
 			gone.Close()
 		}()
-		raw := pprof(t, get(t, m, "/heap?seconds=2", http.StatusOK).Body.Bytes(), "-raw")
+		raw := pprof.Text(t, get(t, m, "/heap?seconds=2", http.StatusOK).Body.Bytes(), "-raw")
 		if !strings.Contains(raw, "0          0         -1      -2000:") {
 			t.Errorf("no blocks went in\n%s", raw)
 		}
@@ -228,7 +202,7 @@ func TestHeapProgram(t *testing.T) {
 	m, index, _ := profiled()
 	keeps(index, 1000)
 	for _, query := range []string{"", "&debug=1"} {
-		top := pprof(t, get(t, m, "/heap?allocator=cache"+query, http.StatusOK).Body.Bytes(), "-raw")
+		top := pprof.Text(t, get(t, m, "/heap?allocator=cache"+query, http.StatusOK).Body.Bytes(), "-raw")
 		if !strings.Contains(top, "keeps") && query == "" || strings.Contains(top, "allod/mem.") || strings.Contains(top, "allod/heap.(") {
 			t.Errorf("with %q:\n%s", query, top)
 		}

@@ -5,15 +5,13 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/allod-dev/allod/internal/pprofenc"
+	"github.com/allod-dev/allod/internal/tools/pprof"
 )
 
 //go:noinline
@@ -36,44 +34,28 @@ func example() *pprofenc.Profile {
 
 // The tool reads what is written.
 func TestTool(t *testing.T) {
-	tool, err := exec.LookPath("go")
-	if err != nil {
-		t.Skipf("no go command here: %v", err)
-	}
-	file := filepath.Join(t.TempDir(), "profile")
 	var b bytes.Buffer
 	if err := example().Write(&b); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	run := func(args ...string) string {
-		cmd := exec.Command(tool, append([]string{"tool", "pprof"}, args...)...)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Skipf("go tool pprof: %v\n%s", err, out)
-		}
-		return string(out)
-	}
-	raw := run("-raw", file)
+	raw := pprof.Text(t, b.Bytes(), "-raw")
 	for _, want := range []string{
 		"PeriodType: inuse_space bytes", "Period: 1", "Time: 1970-01-01",
 		"alloc_objects/count alloc_space/bytes inuse_objects/count inuse_space/bytes[dflt]",
 		"3        300          1        100:", "program",
-		"pprofenc_test.here", "pprofenc_test.go:22", "pprofenc_test.go:31",
+		"pprofenc_test.here", "pprofenc_test.go:20", "pprofenc_test.go:29",
 	} {
 		if !strings.Contains(raw, want) {
 			t.Errorf("-raw has no %q:\n%s", want, raw)
 		}
 	}
-	top := run("-top", file)
+	top := pprof.Text(t, b.Bytes(), "-top")
 	for _, want := range []string{"Type: inuse_space", "2TB", "pprofenc_test.elsewhere"} {
 		if !strings.Contains(top, want) {
 			t.Errorf("-top has no %q:\n%s", want, top)
 		}
 	}
-	if top := run("-top", "-sample_index=alloc_objects", file); !strings.Contains(top, "9 total") {
+	if top := pprof.Text(t, b.Bytes(), "-top", "-sample_index=alloc_objects"); !strings.Contains(top, "9 total") {
 		t.Errorf("%s", top)
 	}
 }

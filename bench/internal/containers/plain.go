@@ -20,15 +20,6 @@ func (r *ring[T]) pushBack(v T) {
 	r.n++
 }
 
-func (r *ring[T]) pushFront(v T) {
-	if r.n == len(r.s) {
-		r.grow()
-	}
-	r.head = (r.head - 1) & (len(r.s) - 1)
-	r.s[r.head] = v
-	r.n++
-}
-
 func (r *ring[T]) grow() {
 	s := make([]T, max(8, 2*len(r.s)))
 	copy(s[copy(s, r.s[r.head:]):], r.s[:r.head])
@@ -192,5 +183,4 @@ func (l *singleList[T]) popFront() (v T, ok bool) {
 type bitSlice []uint64
 
 func (b bitSlice) set(i int)        { b[uint(i)/64] |= 1 << (uint(i) % 64) }
-func (b bitSlice) unset(i int)      { b[uint(i)/64] &^= 1 << (uint(i) % 64) }
 func (b bitSlice) isSet(i int) bool { return b[uint(i)/64]>>(uint(i)%64)&1 != 0 }

@@ -58,7 +58,9 @@ func TestCopied(t *testing.T) {
 	testCopied(t, heap.NewConcurrentArena(child))
 	testCopied(t, heap.NewBufferFirst(make([]byte, 64), child))
 	testCopied(t, heap.NewArena(child))
-	testCopied(t, heap.NewDebug(child, heap.DebugOptions{}))
+	d := heap.NewDebug(child, heap.DebugOptions{})
+	testCopied(t, d)
+	d.Close() // or it tells of itself when it is dropped
 	testCopied(t, heap.NewPages(heap.PageOptions{}))
 	testCopied(t, heap.NewReserved(1<<20))
 	testCopied(t, heap.NewProfile(child))

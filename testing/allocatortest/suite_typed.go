@@ -481,10 +481,17 @@ func testCollecting(p *probe) {
 			all = all[:len(all)-1]
 			apart(func() { p.free(x.block) })
 		}
+		if i%20 == 19 { // the collector may have been slow
+			collect()
+			for _, x := range all {
+				p.alive(x, len(x.refs), "while the collector runs")
+			}
+		}
 		if p.Failed() {
 			return
 		}
 	}
+	collect()
 	for _, x := range all {
 		p.alive(x, len(x.refs), "while the collector runs")
 	}

@@ -83,7 +83,13 @@ func pageFill(b []byte, v byte) {
 func pageLonger(b []byte, n int) []byte { return unsafe.Slice(unsafe.SliceData(b), n) }
 
 // pageUnkept returns a size that no kept range has.
-func pageUnkept() int { return vm.ReadStats().Kept + 1 }
+func pageUnkept(t testing.TB) int {
+	kept := vm.ReadStats().Kept
+	if kept >= math.MaxInt32/2 && math.MaxInt == math.MaxInt32 {
+		t.Skip("most addresses are kept already")
+	}
+	return int(kept) + 1
+}
 
 // pageNot returns the first index at which b is not v, or -1.
 func pageNot(b []byte, v byte) int {
@@ -369,9 +375,9 @@ func TestPageDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations on success", n)
 	}
 	p := heap.NewPages(heap.PageOptions{Lock: true})
-	size := pageUnkept()
 	for _, errno := range []error{syscall.ENOMEM, syscall.EAGAIN, syscall.EPERM, syscall.EINVAL} {
 		for _, failing := range []vm.Call{vm.CallMap, vm.CallLock} {
+			size := pageUnkept(t)
 			undo := vm.Inject(func(c vm.Call) error {
 				if c == failing {
 					return errno

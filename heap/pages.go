@@ -1,6 +1,7 @@
 package heap
 
 import (
+	"math"
 	"sync/atomic"
 
 	"github.com/allod-dev/allod/internal/vm"
@@ -65,8 +66,9 @@ type PageStats struct {
 	Bytes  int // their size, in whole pages
 
 	// Kept is the number of bytes in address ranges that the system did not take
-	// back, and KeptRanges the number of these ranges. They hold no memory, are
-	// used again, and are shared by all in the process.
+	// back, or [math.MaxInt] if that is less, and KeptRanges the number of these
+	// ranges. They hold no memory, are used again, and are shared by all in the
+	// process. On 32-bit systems every range that was freed is one of them.
 	Kept, KeptRanges int
 }
 
@@ -131,7 +133,7 @@ func (p *Pages) Trim() int { return vm.Trim() }
 func (p *Pages) Stats() PageStats {
 	s := vm.ReadStats()
 	blocks, bytes := livePages.count(p.id)
-	return PageStats{Blocks: blocks, Bytes: bytes, Kept: s.Kept, KeptRanges: s.KeptRanges}
+	return PageStats{Blocks: blocks, Bytes: bytes, Kept: int(min(s.Kept, math.MaxInt)), KeptRanges: s.KeptRanges}
 }
 
 // fits rounds size up to whole pages, and tells whether p may serve that.

@@ -47,7 +47,7 @@ func Ungovern(g *Governor) {
 func Committed() (all, goHeap int) {
 	race.Disable()
 	defer race.Enable()
-	return int(committed.Load()), int(onGoHeap.Load())
+	return asInt(committed.Load()), asInt(onGoHeap.Load())
 }
 
 // Charge counts n more bytes as committed, or fails with [ErrLimit]. Ranges are

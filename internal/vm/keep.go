@@ -21,7 +21,7 @@ type keeper struct {
 	ranges atomic.Int32 // number of spans; read without the lock
 
 	mu      sync.Mutex
-	bytes   int
+	bytes   int64
 	classes [bits.UintSize]int32 // first span of the class, or 0
 	present uint                 // bit c is set if class c has spans
 	spans   []span               // [1:used+1] were in use at some time
@@ -175,7 +175,7 @@ func (k *keeper) trim() int {
 // size returns how many bytes and ranges there are.
 //
 //go:norace
-func (k *keeper) size() (bytes, ranges int) {
+func (k *keeper) size() (bytes int64, ranges int) {
 	k.lock()
 	bytes = k.bytes
 	k.unlock()
@@ -256,16 +256,16 @@ func (k *keeper) putRest(addr uintptr, n int, dirty bool) {
 	}
 }
 
-// put adds a span, joined with its neighbours.
+// put adds a span, joined with its neighbours unless the whole were too long.
 //
 //go:norace
 func (k *keeper) put(addr uintptr, n int, dirty bool) {
 	if canSplit {
-		if i, ok := k.ends.Get(addr); ok && k.spans[i].dirty == dirty {
+		if i, ok := k.ends.Get(addr); ok && k.spans[i].dirty == dirty && n <= maxMap-k.spans[i].n {
 			s := k.remove(i)
 			addr, n = s.addr, s.n+n
 		}
-		if i, ok := k.starts.Get(addr + uintptr(n)); ok && k.spans[i].dirty == dirty {
+		if i, ok := k.starts.Get(addr + uintptr(n)); ok && k.spans[i].dirty == dirty && n <= maxMap-k.spans[i].n {
 			n += k.remove(i).n
 		}
 	}
@@ -285,7 +285,7 @@ func (k *keeper) put(addr uintptr, n int, dirty bool) {
 	k.present |= 1 << c
 	k.starts.Put(addr, i)
 	k.ends.Put(addr+uintptr(n), i)
-	k.bytes += n
+	k.bytes += int64(n)
 	k.ranges.Add(1)
 }
 
@@ -322,7 +322,7 @@ func (k *keeper) remove(i int32) span {
 	}
 	k.starts.Delete(s.addr)
 	k.ends.Delete(s.addr + uintptr(s.n))
-	k.bytes -= s.n
+	k.bytes -= int64(s.n)
 	k.ranges.Add(-1)
 	k.spans[i] = span{next: k.free}
 	k.free = i
@@ -336,19 +336,19 @@ func (k *keeper) check() {
 	if !invariant.Enabled || k.ranges.Load() > 64 {
 		return
 	}
-	bytes, n := 0, 0
+	bytes, n := int64(0), 0
 	for c := range k.classes {
 		i := k.classes[c]
 		invariant.Check((i != 0) == (k.present>>c&1 != 0), "vm: kept: class %d: wrong bit", c)
 		prev := int32(0)
 		for ; i != 0; i = k.spans[i].next {
 			s := &k.spans[i]
-			invariant.Check(s.n > 0 && class(s.n) == c, "vm: kept: %d bytes in class %d", s.n, c)
+			invariant.Check(s.n > 0 && s.n <= maxMap && class(s.n) == c, "vm: kept: %d bytes in class %d", s.n, c)
 			invariant.Check(s.prev == prev, "vm: kept: span %d: prev is %d, want %d", i, s.prev, prev)
 			at, ok := k.starts.Get(s.addr)
 			end, ok2 := k.ends.Get(s.addr + uintptr(s.n))
 			invariant.Check(ok && ok2 && at == i && end == i, "vm: kept: span %d is not indexed", i)
-			prev, bytes, n = i, bytes+s.n, n+1
+			prev, bytes, n = i, bytes+int64(s.n), n+1
 		}
 	}
 	invariant.Check(bytes == k.bytes, "vm: kept: %d bytes, counted %d", bytes, k.bytes)

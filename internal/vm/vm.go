@@ -96,20 +96,24 @@ func Whole(n int) (int, bool) {
 	return (n + pageSize - 1) &^ (pageSize - 1), true
 }
 
-// Stats says how much memory has passed through this package.
+// Stats says how much memory has passed through this package. Where the numbers
+// do not fit an int, which is on 32-bit systems, they are [math.MaxInt].
 type Stats struct {
-	Mapped     int // bytes in ranges that callers hold
-	Committed  int // bytes that count against a [Governor]: see [Committed]
-	OnGoHeap   int // bytes of these that the Go runtime counts, too
-	Kept       int // bytes in free ranges that the system did not take back
-	KeptRanges int // number of such ranges
+	Mapped     int   // bytes in ranges that callers hold
+	Committed  int   // bytes that count against a [Governor]: see [Committed]
+	OnGoHeap   int   // bytes of these that the Go runtime counts, too
+	Kept       int64 // bytes in free ranges that the system did not take back
+	KeptRanges int   // number of such ranges
 }
+
+// asInt returns n, or the nearest int.
+func asInt(n int64) int { return int(min(n, math.MaxInt)) }
 
 // ReadStats returns the current numbers. They are not a snapshot of one moment.
 func ReadStats() Stats {
 	bytes, ranges := kept.size()
 	all, goHeap := Committed()
-	return Stats{Mapped: int(mapped.Load()), Committed: all, OnGoHeap: goHeap, Kept: bytes, KeptRanges: ranges}
+	return Stats{Mapped: asInt(mapped.Load()), Committed: all, OnGoHeap: goHeap, Kept: bytes, KeptRanges: ranges}
 }
 
 // Map returns a range of n zero bytes, whose address is a multiple of align. n

@@ -390,7 +390,7 @@ func TestKept(t *testing.T) {
 	})
 	before := vm.ReadStats()
 	vm.Unmap(b)
-	if s := vm.ReadStats(); s.Kept-before.Kept != 100*page || s.Mapped != 0 {
+	if s := vm.ReadStats(); s.Kept-before.Kept != int64(100*page) || s.Mapped != 0 {
 		t.Errorf("after Unmap: %+v", s)
 	}
 	if n := vm.Trim(); n != 0 {
@@ -429,6 +429,52 @@ func TestKept(t *testing.T) {
 	settle(t)
 }
 
+// Kept ranges that lie side by side are together longer than an int tells, on
+// 32-bit systems, and none of them is lost.
+func TestKeepsMoreThanInt(t *testing.T) {
+	if !vm.HasOS || !vm.CanSplit {
+		t.Skip("no neighbours are joined")
+	}
+	undo := vm.Inject(func(c vm.Call) error {
+		if c == vm.CallUnmap {
+			return syscall.ENOMEM
+		}
+		return nil
+	})
+	before := vm.ReadStats().Kept
+	const size = 256 << 20
+	take := func(most int) (parts [][]byte) {
+		for len(parts) < most {
+			b, err := vm.MapReal(size, 1)
+			if err != nil {
+				break
+			}
+			parts = append(parts, b)
+		}
+		return parts
+	}
+	parts := take(12)
+	n := len(parts)
+	fresh := vm.ReadStats().Kept == before
+	for _, b := range parts {
+		vm.Unmap(b)
+	}
+	if got := vm.ReadStats().Kept - before; fresh && got != int64(n)*size {
+		t.Errorf("%d bytes kept of %d ranges of %d", got, n, size)
+	}
+	kept := vm.ReadStats()
+	parts = take(n)
+	if len(parts) != n || vm.ReadStats().Kept != kept.Kept-int64(n)*size {
+		t.Errorf("of %d ranges, %d are served again: %+v, then %+v", n, len(parts), kept, vm.ReadStats())
+	}
+	for _, b := range parts {
+		vm.Unmap(b)
+	}
+	t.Logf("%d ranges, %+v", n, kept)
+	undo()
+	settle(t)
+}
+
 // What is mapped for the sake of alignment and cannot be unmapped is kept as well.
 func TestKeepsTrimmings(t *testing.T) {
 	if !vm.CanSplit {
@@ -448,7 +494,7 @@ func TestKeepsTrimmings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := vm.ReadStats(); s.Kept != align-page {
+	if s := vm.ReadStats(); s.Kept != int64(align-page) {
 		t.Errorf("%d bytes kept, want %d", s.Kept, align-page)
 	}
 	vm.Unmap(b)

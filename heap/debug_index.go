@@ -163,7 +163,7 @@ func (t *debugTable) remove(i int32) {
 }
 
 // expand drops the granules without blocks, and doubles the slots if these were
-// few.
+// few: a quarter of the slots at least are there to be used before the next time.
 //
 //go:norace
 func (t *debugTable) expand() {
@@ -176,7 +176,7 @@ func (t *debugTable) expand() {
 		}
 	}
 	n := max(debugSlots, len(old))
-	if x.used > n/2 {
+	if x.used > n/8*3 {
 		n *= 2
 	}
 	x.slots = make([]uint64, n)

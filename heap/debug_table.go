@@ -143,8 +143,10 @@ func (t *debugTable) release(size, limit int) {
 //
 //go:norace
 func (t *debugTable) admit(k *debugBlock, limit int) (other *debugBlock) {
-	if j := t.overlapping(address(k.base), len(k.base), 0); j != 0 {
-		return t.copy(j)
+	if !k.guarded { // places overlap nothing
+		if j := t.overlapping(address(k.base), len(k.base), 0); j != 0 {
+			return t.copy(j)
+		}
 	}
 	if limit == 0 {
 		t.book(k.size)

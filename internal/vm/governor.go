@@ -93,7 +93,9 @@ func charge(n, goHeap, mappedToo int) error {
 		if goHeap != 0 {
 			onGoHeap.Add(int64(goHeap))
 		}
-		mapped.Add(int64(mappedToo))
+		if mappedToo != 0 {
+			mapped.Add(int64(mappedToo))
+		}
 	}
 	race.Enable()
 	switch {

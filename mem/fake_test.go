@@ -6,36 +6,34 @@ import (
 	"unsafe"
 
 	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
 // fake is an allocator that watches the typed layer: it keeps what it handed
-// out, checks every argument against it, hands out dirty memory, and fails or
-// resizes as told. Every block has room to grow in place to twice its size.
+// out, checks every argument against it, and fails or resizes as told. Every
+// block has room to grow in place to twice its size. Its memory comes from a
+// [heap.Debug], which fills it, and in which these tests may not provoke a
+// report.
 type fake struct {
-	t        testing.TB
-	pointers mem.Pointers
-	live     map[uintptr]block
-	calls    int   // to Alloc
-	failFrom int   // Alloc fails from this call on, 0: never
-	inPlace  bool  // Resize works
-	moves    bool  // Remap moves
-	freed    []int // sizes
-	last     mem.Layout
+	mem.Allocator // where memory comes from
+	t             testing.TB
+	live          map[uintptr]block
+	calls         int   // to Alloc
+	failFrom      int   // Alloc fails from this call on, 0: never
+	inPlace       bool  // Resize works
+	moves         bool  // Remap moves
+	freed         []int // sizes
+	last          mem.Layout
 }
 
 type block struct {
-	room []byte
 	size int
 	l    mem.Layout
 }
 
 func newFake(t testing.TB, p mem.Pointers) *fake {
-	f := &fake{t: t, pointers: p, live: map[uintptr]block{}}
-	t.Cleanup(func() {
-		for addr, b := range f.live {
-			t.Errorf("leak: %d bytes of %v at %#x", b.size, b.l.Type, addr)
-		}
-	})
+	f := &fake{t: t, live: map[uintptr]block{}}
+	f.Allocator = allocatortest.New(t, allocatortest.Child(roomy{p, map[uintptr][]byte{}}))
 	return f
 }
 
@@ -47,35 +45,23 @@ func (f *fake) Alloc(size int, l mem.Layout) ([]byte, error) {
 	if f.failFrom > 0 && f.calls >= f.failFrom {
 		return nil, mem.ErrOutOfMemory
 	}
-	if l.Kind == mem.Managed && f.pointers != mem.Scanned {
-		f.t.Errorf("fake: managed block of %v asked of an allocator that answers %v", l.Type, f.pointers)
+	if l.Kind == mem.Managed && f.Pointers() != mem.Scanned {
+		f.t.Errorf("fake: managed block of %v asked of an allocator that answers %v", l.Type, f.Pointers())
 		return nil, mem.Refuse(l)
-	}
-	if size%l.Type.Size() != 0 {
-		f.t.Errorf("fake: %d bytes are no whole number of %v", size, l.Type)
 	}
 	if l.Type == (mem.Type{}) {
 		f.t.Errorf("fake: Alloc without a type")
+	} else if size%l.Type.Size() != 0 {
+		f.t.Errorf("fake: %d bytes are no whole number of %v", size, l.Type)
 	}
-	var room []byte
-	if f.pointers == mem.Scanned && l.Type.HasPointers() {
-		n := 2 * size / l.Type.Size()
-		s := reflect.MakeSlice(reflect.SliceOf(l.Type.Reflect()), n, n)
-		room = unsafe.Slice((*byte)(s.UnsafePointer()), 2*size)
-	} else {
-		align := max(l.Align.Bytes(), 8)
-		raw := make([]byte, 2*size+align)
-		pad := l.Align.Pad(addr(raw))
-		room = raw[pad : pad+2*size]
-		if !l.Zero && l.Kind == mem.Plain {
-			for i := range room {
-				room[i] = 0xDD
-			}
-		}
+	b, err := f.Allocator.Alloc(size, l)
+	if err != nil {
+		f.t.Errorf("fake: %d bytes of %v: %v", size, l.Type, err)
+		return nil, err
 	}
-	f.live[addr(room)] = block{room, size, l}
+	f.live[addr(b)] = block{size, l}
 	f.last = l
-	return room[:size:size], nil
+	return b, nil
 }
 
 func (f *fake) find(op string, b []byte, l mem.Layout) (block, bool) {
@@ -94,14 +80,13 @@ func (f *fake) find(op string, b []byte, l mem.Layout) (block, bool) {
 func (f *fake) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
 	mem.CheckSize("fake: Resize", size)
 	got, ok := f.find("Resize", b, l)
-	if !ok || !f.inPlace || size > len(got.room) {
+	if !ok || !f.inPlace {
 		return b, false
 	}
-	if size > got.size {
-		l.Type.Clear(got.room[got.size:size])
+	if b, ok = f.Allocator.Resize(b, l, size); ok {
+		f.live[addr(b)] = block{size, got.l}
 	}
-	f.live[addr(b)] = block{got.room, size, got.l}
-	return got.room[:size:size], true
+	return b, ok
 }
 
 func (f *fake) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
@@ -123,11 +108,47 @@ func (f *fake) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
 func (f *fake) Free(b []byte, l mem.Layout) {
 	if _, ok := f.find("Free", b, l); ok {
 		delete(f.live, addr(b))
+		f.Allocator.Free(b, l)
 		f.freed = append(f.freed, len(b))
 	}
 }
 
-func (f *fake) Pointers() mem.Pointers { return f.pointers }
+// roomy serves zero memory with room behind it to grow in place, by the address
+// of the block.
+type roomy struct {
+	pointers mem.Pointers
+	room     map[uintptr][]byte
+}
+
+func (r roomy) Alloc(size int, l mem.Layout) ([]byte, error) {
+	var room []byte
+	if r.pointers == mem.Scanned && l.Type.HasPointers() {
+		n := 2 * size / l.Type.Size()
+		s := reflect.MakeSlice(reflect.SliceOf(l.Type.Reflect()), n, n)
+		room = unsafe.Slice((*byte)(s.UnsafePointer()), 2*size)
+	} else {
+		raw := make([]byte, 2*size+l.Align.Bytes())
+		pad := l.Align.Pad(addr(raw))
+		room = raw[pad : pad+2*size]
+	}
+	r.room[addr(room)] = room
+	return room[:size:size], nil
+}
+
+func (r roomy) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	room := r.room[addr(b)]
+	if size > len(room) {
+		return b, false
+	}
+	if size > len(b) {
+		l.Type.Clear(room[len(b):size])
+	}
+	return room[:size:size], true
+}
+
+func (r roomy) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) { return r.Resize(b, l, size) }
+func (r roomy) Free(b []byte, _ mem.Layout)                           { delete(r.room, addr(b)) }
+func (r roomy) Pointers() mem.Pointers                                { return r.pointers }
 
 // panics returns what f panics with, as text; "" if it does not.
 func panics(f func()) (text string) {

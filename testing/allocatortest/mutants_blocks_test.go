@@ -48,8 +48,9 @@ type makes struct{ *honest }
 
 func (m *makes) Alloc(size int, l mem.Layout) ([]byte, error) {
 	mem.CheckSize("Alloc", size)
-	if size > 1<<20 {
-		return make([]byte, size), nil
+	if size > 1<<28 {
+		// A 32-bit system may have so many bytes, or end the process for want of them.
+		return mem.SliceAsBytes(make([]uint64, size)), nil
 	}
 	return m.honest.Alloc(size, l)
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"sync/atomic"
 
+	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/internal/vm"
 	"github.com/allod-dev/allod/mem"
 )
@@ -86,6 +87,17 @@ func NewPages(opts PageOptions) *Pages {
 	if opts.MaxSize < 0 {
 		panic("heap: NewPages: negative MaxSize")
 	}
+	return newPages(opts)
+}
+
+// newPages is NewPages for an allocator that makes its Pages when it first wants
+// them: neither does the race detector see who makes it, nor the order in which
+// that is.
+//
+//go:norace
+func newPages(opts PageOptions) *Pages {
+	race.Disable()
+	defer race.Enable()
 	p := &Pages{id: pagesMade.Add(1), opts: opts, limit: opts.MaxSize}
 	if opts.Name != "" {
 		p.name = append([]byte(opts.Name), 0)

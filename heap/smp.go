@@ -49,7 +49,7 @@ type SMP struct {
 	closed atomic.Bool
 
 	stopping sync.Mutex // who changes caches or handles
-	handles  map[*smpHandle]struct{}
+	handles  *smpHandle // a list of those that are open
 
 	mu       sync.Mutex    // the last lock: nothing else is taken under it
 	segments []*smpSegment // for ever, until Close
@@ -362,6 +362,13 @@ func (s *SMP) resize(op string, b []byte, l mem.Layout, size int, move bool) ([]
 	case p.kind == smpLarge || p.kind == smpFree && p.seg == nil:
 		was, in := s.unsample(p, b)
 		r, ok := b, false
+		if in { // a report may not return
+			defer func() {
+				if !ok {
+					s.resample(p, b, was)
+				}
+			}()
+		}
 		if p.kind == smpLarge {
 			r, ok = s.resizeLarge(op, p, b, l, size)
 		} else {
@@ -369,8 +376,6 @@ func (s *SMP) resize(op string, b []byte, l mem.Layout, size int, move bool) ([]
 		}
 		if sample := s.sampler(); ok && sample != nil && sample.chosen(size) {
 			s.sampledLarge(r, 3)
-		} else if !ok && in {
-			s.resample(p, b, was)
 		}
 		return r, ok
 	case !p.live(b, l):

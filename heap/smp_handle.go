@@ -35,49 +35,89 @@ var _ mem.Allocator = (*SMPCache)(nil)
 type smpHandle struct {
 	smp    *SMP
 	busy   bool // not atomic: seen by others sooner or later, as in Go's maps
+	aside  bool // Free does without the cache: it is closed, or the SMP is hardened
 	closed bool
 	cache  smpCache
+
+	next, prev *smpHandle // in smp.handles, under smp.stopping
 }
 
 // Cache returns a new cache for one goroutine.
 func (s *SMP) Cache() *SMPCache {
-	h := &smpHandle{smp: s}
+	h := &smpHandle{smp: s, aside: s.hard != nil}
 	s.sampler().arm(&h.cache)
-	s.stopping.Lock()
-	if s.handles == nil {
-		s.handles = make(map[*smpHandle]struct{})
-	}
-	s.handles[h] = struct{}{}
-	s.stopping.Unlock()
+	h.begin()
 	c := &SMPCache{state: h}
 	runtime.AddCleanup(c, (*smpHandle).end, h)
 	return c
 }
 
-// end gives back what the cache keeps, for good.
-func (h *smpHandle) end() {
-	s := h.smp
-	s.stopping.Lock() // Close has to wait
-	defer s.stopping.Unlock()
-	if _, open := s.handles[h]; open { // and so is the SMP
-		delete(s.handles, h)
-		h.flush()
-	}
-}
-
-//go:norace
-func (h *smpHandle) flush() {
-	race.Disable()
-	h.smp.flush(&h.cache)
-	race.Enable()
-}
-
-// empty forgets what the cache keeps, whose memory is gone.
+// begin makes the handle known to the SMP.
 //
 //go:norace
-func (h *smpHandle) empty() {
-	h.closed = true
-	h.cache = smpCache{}
+func (h *smpHandle) begin() {
+	s := h.smp
+	s.lockCaches()
+	if h.next = s.handles; h.next != nil {
+		h.next.prev = h
+	}
+	s.handles = h
+	s.unlockCaches()
+}
+
+// end gives back what the cache keeps, for good. An SMP that is closed has no
+// handles any more.
+//
+//go:norace
+func (h *smpHandle) end() {
+	s := h.smp
+	s.lockCaches() // Close has to wait
+	defer s.unlockCaches()
+	switch {
+	case h.prev != nil:
+		h.prev.next = h.next
+	case s.handles == h:
+		s.handles = h.next
+	default: // it ended before
+		return
+	}
+	if h.next != nil {
+		h.next.prev = h.prev
+	}
+	h.next, h.prev = nil, nil
+	s.flush(&h.cache)
+}
+
+// endHandles ends all handles of an SMP whose memory goes, and forgets what their
+// caches keep.
+//
+//go:norace
+func (s *SMP) endHandles() {
+	s.lockCaches()
+	defer s.unlockCaches()
+	for h := s.handles; h != nil; {
+		next := h.next
+		h.next, h.prev = nil, nil
+		h.closed, h.aside = true, true
+		h.cache = smpCache{}
+		h = next
+	}
+	s.handles = nil
+}
+
+// lockCaches takes the lock of those who change caches or handles. The race
+// detector must not take it for a reason why one comes after another.
+//
+//go:norace
+func (s *SMP) lockCaches() {
+	race.Disable()
+	s.stopping.Lock()
+}
+
+//go:norace
+func (s *SMP) unlockCaches() {
+	s.stopping.Unlock()
+	race.Enable()
 }
 
 // enter notes that the cache is in use, or reports that it was already.
@@ -217,14 +257,15 @@ func (h *smpHandle) allocSlow(class uintptr, size int) ([]byte, error) {
 //go:norace
 func (c *SMPCache) Free(b []byte, l mem.Layout) {
 	h := c.state
+	h.enter("heap: SMPCache.Free")
 	race.Disable()
 	class, slot := h.smp.find(b, l.Align)
-	if class == 0 || h.closed {
+	if class == 0 || h.aside {
 		race.Enable()
+		h.busy = false
 		h.smp.Free(b, l)
 		return
 	}
-	h.enter("heap: SMPCache.Free")
 	slot.shut(b)
 	if !h.cache[class&127].put(slot) {
 		h.putSlow(class, slot)
@@ -238,10 +279,6 @@ func (c *SMPCache) Free(b []byte, l mem.Layout) {
 //
 //go:norace
 func (h *smpHandle) putSlow(class uintptr, slot smpSlot) {
-	if h.smp.hard != nil {
-		h.smp.putHardened(class, slot)
-		return
-	}
 	e := &h.cache[class&127]
 	if mag := h.smp.larger(class, e.keep); mag != nil {
 		e.replace(mag)
@@ -285,7 +322,9 @@ func (c *SMPCache) Unwrap() mem.Allocator { return c.state.smp }
 func (c *SMPCache) Trim() int {
 	h := c.state
 	h.enter("heap: SMPCache.Trim")
-	h.flush()
+	race.Disable()
+	h.smp.flush(&h.cache)
+	race.Enable()
 	h.leave()
 	runtime.KeepAlive(c)
 	return h.smp.Trim()
@@ -297,7 +336,7 @@ func (c *SMPCache) Close() error {
 	h := c.state
 	if !h.closed {
 		h.enter("heap: SMPCache.Close")
-		h.closed = true
+		h.closed, h.aside = true, true
 		h.end()
 		h.leave()
 	}

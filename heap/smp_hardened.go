@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/mem"
@@ -31,6 +32,15 @@ type smpHardened struct {
 	largeCount int
 	largeBytes int // of these
 	hugeBytes  int // of those of them in no segment
+
+	found atomic.Pointer[smpFound] // the latest of what is still to be reported
+}
+
+// smpFound is what was found, and is reported when everything is again as it
+// should be, and no lock is held: a report may not return.
+type smpFound struct {
+	m    *Misuse
+	next *smpFound
 }
 
 // smpFreed is a block in quarantine: all of its pages.
@@ -74,7 +84,9 @@ func (s *SMP) allocHardened(op string, class uintptr, size int, l mem.Layout, sk
 	whole := bytesAtWord(&slot.addr, int(smpClassTable[class&127].size))
 	race.Alloc(whole)
 	if used {
-		smpInspect(op, whole)
+		if m := smpSpoilt(op, whole); m != nil {
+			s.reportSlot(m, slot, whole)
+		}
 	}
 	b := slot.open(size)
 	if p := s.sampler(); p != nil && p.chosen(int(smpClassTable[class&127].size)) {
@@ -84,6 +96,31 @@ func (s *SMP) allocHardened(op string, class uintptr, size int, l mem.Layout, sk
 		clear(b)
 	}
 	return b, nil
+}
+
+// reportSlot reports what was found in a free slot. If that does not return, the
+// slot is free again.
+func (s *SMP) reportSlot(m *Misuse, slot smpSlot, whole []byte) {
+	returned := false
+	defer func() {
+		if !returned {
+			race.Free(whole)
+			s.restoreSlot(slot, whole)
+		}
+	}()
+	report(m)
+	returned = true
+}
+
+// restoreSlot makes a slot free that was drawn.
+//
+//go:norace
+func (s *SMP) restoreSlot(slot smpSlot, whole []byte) {
+	race.Disable()
+	defer race.Enable()
+	smpFill(whole)
+	*byteAt(&slot.state) = smpPoisoned
+	s.giveSlots([]smpSlot{slot})
 }
 
 // drawSlot takes a random free slot of a slab, and tells whether it was used
@@ -124,7 +161,8 @@ func (s *SMP) drawSlot(class uintptr) (slot smpSlot, used bool, err error) {
 }
 
 // putHardened fills a slot, whose block has just died, and puts it at the end of
-// the quarantine. What is at the front becomes free.
+// the quarantine. What is at the front becomes free. The synchronisation of the
+// race detector is disabled, once.
 //
 //go:norace
 func (s *SMP) putHardened(class uintptr, slot smpSlot) {
@@ -139,6 +177,11 @@ func (s *SMP) putHardened(class uintptr, slot smpSlot) {
 	h.unlock()
 	if oldest.addr != 0 {
 		s.giveSlots([]smpSlot{oldest})
+	}
+	if h.found.Load() != nil {
+		race.Enable()
+		defer race.Disable()
+		s.tell()
 	}
 }
 
@@ -194,8 +237,8 @@ func (h *smpHardened) dequeue(blocks, bytes int) (f smpFreed, ok bool) {
 	return f, true
 }
 
-// discharge looks at the oldest blocks in quarantine, and lets them go, until
-// there are no more than so many blocks and bytes.
+// discharge looks at the oldest blocks in quarantine, notes what it finds, and
+// lets them go, until there are no more than so many blocks and bytes.
 func (s *SMP) discharge(blocks, bytes int) {
 	for {
 		f, ok := s.hard.dequeue(blocks, bytes)
@@ -203,7 +246,9 @@ func (s *SMP) discharge(blocks, bytes int) {
 			return
 		}
 		race.Alloc(f.b)
-		smpInspect("heap: SMP", f.b)
+		if m := smpSpoilt("heap: SMP", f.b); m != nil {
+			s.hard.note(m)
+		}
 		race.Free(f.b)
 		if f.seg == nil {
 			s.huge.put(f.b, s.opts.Retain)
@@ -247,8 +292,8 @@ func (s *SMP) flushQueue() {
 	}
 }
 
-// inspect looks at the freed slots of a slab that goes. The synchronisation of
-// the race detector is disabled.
+// inspect looks at the freed slots of a slab that goes, and notes what it finds.
+// The synchronisation of the race detector is disabled, once.
 //
 //go:norace
 func (s *SMP) inspect(sl *smpSlab) {
@@ -261,17 +306,72 @@ func (s *SMP) inspect(sl *smpSlab) {
 		whole := bytesAtWord(&slot.addr, size)
 		race.Enable()
 		race.Alloc(whole)
-		smpInspect("heap: SMP", whole)
+		if m := smpSpoilt("heap: SMP", whole); m != nil {
+			s.hard.note(m)
+		}
 		race.Free(whole)
 		race.Disable()
 	}
 }
 
-// smpInspect reports a write to a freed block.
-func smpInspect(op string, whole []byte) {
-	if i := smpUnlike(whole, smpPoison); i >= 0 {
-		misuse(WriteAfterFree, op, whole, fmt.Sprintf("byte %d of a freed block is %#x", i, whole[i]))
+// inspectAll looks at the freed slots of all slabs, as inspect does.
+//
+//go:norace
+func (s *SMP) inspectAll() {
+	race.Disable()
+	defer race.Enable()
+	for _, seg := range s.segments {
+		for i := range seg.slabs {
+			if class := seg.page[i].Load() & 127; class-1 < smpClasses-1 && seg.slabs[i].pages > 0 {
+				s.inspect(&seg.slabs[i])
+			}
+		}
 	}
+}
+
+// note keeps m until somebody tells.
+func (h *smpHardened) note(m *Misuse) {
+	f := &smpFound{m: m}
+	for {
+		f.next = h.found.Load()
+		if h.found.CompareAndSwap(f.next, f) {
+			return
+		}
+	}
+}
+
+// tell reports what was noted. It is called where that may panic.
+func (s *SMP) tell() {
+	if s.hard.notes() {
+		s.hard.found.Swap(nil).report()
+	}
+}
+
+// notes tells whether anything was noted.
+//
+//go:norace
+func (h *smpHardened) notes() bool {
+	race.Disable()
+	defer race.Enable()
+	return h.found.Load() != nil
+}
+
+// report reports all, whether handlers panic or not.
+func (f *smpFound) report() {
+	if f != nil {
+		defer report(f.m)
+		f.next.report()
+	}
+}
+
+// smpSpoilt describes a write to a freed block; nil if there was none.
+func smpSpoilt(op string, whole []byte) *Misuse {
+	i := smpUnlike(whole, smpPoison)
+	if i < 0 {
+		return nil
+	}
+	return &Misuse{Kind: WriteAfterFree, Op: op, Addr: address(whole), Size: len(whole), Here: callers(2),
+		Hint: fmt.Sprintf("byte %d of a freed block is %#x", i, whole[i])}
 }
 
 // smpUnlike returns the index of the first byte of b that is not c, or -1.

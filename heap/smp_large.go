@@ -2,6 +2,7 @@ package heap
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/internal/vm"
@@ -99,6 +100,7 @@ func (s *SMP) freeLarge(op string, p smpPlace, b []byte, l mem.Layout) {
 		s.unlock()
 		race.Free(b)
 		s.detain(smpFreed{wider(b, n*smpPageSize), p.seg, int(p.first)})
+		s.tell()
 		return
 	}
 	p.seg.page[p.first].Store(smpFree)
@@ -215,8 +217,7 @@ func (s *SMP) resizeLarge(op string, p smpPlace, b []byte, l mem.Layout, size in
 // are free. Such a block costs the system two calls, and for every page that is
 // touched a fault: caching them is what makes them usable for short-lived data.
 type smpHuge struct {
-	once  sync.Once
-	pages *Pages
+	pages atomic.Pointer[Pages] // nil until it is wanted
 
 	mu    sync.Mutex
 	kept  []smpKept // oldest first
@@ -237,11 +238,25 @@ const (
 )
 
 // from returns what huge blocks come from.
+//
+//go:norace
 func (h *smpHuge) from(s *SMP) *Pages {
-	h.once.Do(func() {
-		h.pages = NewPages(PageOptions{HugePages: s.opts.HugePages, Name: s.opts.Name})
-	})
-	return h.pages
+	if p := h.made(); p != nil {
+		return p
+	}
+	race.Disable()
+	defer race.Enable()
+	h.pages.CompareAndSwap(nil, newPages(PageOptions{HugePages: s.opts.HugePages, Name: s.opts.Name}))
+	return h.pages.Load()
+}
+
+// made is from where that has been wanted before, or nil.
+//
+//go:norace
+func (h *smpHuge) made() *Pages {
+	race.Disable()
+	defer race.Enable()
+	return h.pages.Load()
 }
 
 func (h *smpHuge) lock() {
@@ -257,17 +272,19 @@ func (h *smpHuge) unlock() {
 // alloc serves a huge block.
 func (h *smpHuge) alloc(s *SMP, size int, l mem.Layout) ([]byte, error) {
 	p := h.from(s)
-	if n, ok := p.fits(size); ok {
-		if b := h.take(n, l.Align); b != nil {
-			if l.Zero || l.Kind != mem.Plain {
-				clear(b[:size])
-			}
-			livePages.add(address(b), size, p.id)
-			return b[:size:size], nil
+	n, ok := p.fits(size)
+	if !ok || uint64(n) > 1<<smpAddrBits {
+		return nil, mem.ErrTooLarge
+	}
+	if b := h.take(n, l.Align); b != nil {
+		if l.Zero || l.Kind != mem.Plain {
+			clear(b[:size])
 		}
+		livePages.add(address(b), size, p.id)
+		return b[:size:size], nil
 	}
 	b, err := p.alloc("heap: SMP.Alloc", size, l)
-	if err != nil && h.dropTo(0) > 0 { // what is kept may be what is missing
+	if err != nil && err != mem.ErrTooLarge && h.dropTo(0) > 0 { // what is kept may be what is missing
 		b, err = p.alloc("heap: SMP.Alloc", size, l)
 	}
 	if err == nil {
@@ -404,10 +421,11 @@ func (h *smpHuge) unmap(b []byte) {
 func (s *SMP) freeHuge(op string, b []byte) {
 	p := s.huge.from(s)
 	was, in := s.unsample(smpPlace{}, b) // before another block can be there
-	if !p.take(op, b) {
+	if !livePages.remove(address(b), len(b), p.id) {
 		if in {
 			s.resample(smpPlace{}, b, was)
 		}
+		p.blame(op, b)
 		return
 	}
 	n, _ := vm.Whole(len(b))
@@ -416,6 +434,7 @@ func (s *SMP) freeHuge(op string, b []byte) {
 	s.huge.count(n, 0)
 	if s.hard != nil {
 		s.detain(smpFreed{b: whole})
+		s.tell()
 		return
 	}
 	s.huge.put(whole, s.opts.Retain)

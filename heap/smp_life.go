@@ -26,12 +26,15 @@ func (s *SMP) Close() error {
 	if again {
 		return nil
 	}
-	s.stopping.Lock() // an SMPCache that was dropped may be about to end
-	defer s.stopping.Unlock()
+	s.endHandles()
 	st := s.Stats()
-	defer s.unmap() // whether what is reported next panics or not
 	if s.hard != nil {
 		s.flushHardened()
+		s.inspectAll()
+	}
+	s.unmap()
+	if s.hard != nil {
+		s.tell()
 	}
 	if st.Blocks > 0 {
 		return &LeakError{Op: "heap: SMP.Close", Blocks: st.Blocks, Bytes: st.Live}
@@ -60,24 +63,21 @@ func (s *SMP) unmap() {
 	}
 	s.huge.dropTo(0)
 	s.huge.freeAll()
-	for h := range s.handles {
-		h.empty()
-	}
-	s.handles = nil
 }
 
 // freeAll frees the live huge blocks.
 func (h *smpHuge) freeAll() {
-	if h.pages == nil {
+	p := h.made()
+	if p == nil {
 		return
 	}
 	for {
-		addr, size, ok := livePages.anyOf(h.pages.id)
+		addr, size, ok := livePages.anyOf(p.id)
 		if !ok {
 			h.live = smpTally{}
 			return
 		}
-		h.pages.release("heap: SMP.Close", blockAt(addr, size))
+		p.release("heap: SMP.Close", blockAt(addr, size))
 	}
 }
 

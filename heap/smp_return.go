@@ -171,8 +171,11 @@ func (s *SMP) decommit(seg *smpSegment, first, n int) bool {
 //go:norace
 func (s *SMP) Trim() int {
 	s.sweepAll()
-	n := s.giveBack(math.MaxInt)
-	return n*smpPageSize + s.huge.dropTo(0)
+	n := s.giveBack(math.MaxInt)*smpPageSize + s.huge.dropTo(0)
+	if s.hard != nil {
+		s.tell()
+	}
+	return n
 }
 
 // sweepAll empties all caches, and gives all empty slabs back.

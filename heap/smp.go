@@ -257,7 +257,7 @@ func (s *SMP) alloc(size int, l mem.Layout, skip int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	race.Alloc(b)
+	smpOpened(b)
 	if chosen {
 		s.sampled(b, class, skip)
 	}

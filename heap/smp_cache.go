@@ -109,7 +109,7 @@ func (t *smpSlot) open(size int) []byte {
 func (t *smpSlot) shut(b []byte) {
 	if race.Enabled {
 		race.Enable()
-		race.Free(b)
+		smpShut(b)
 		race.Disable()
 	}
 	*byteAt(&t.state) = smpCached

@@ -178,7 +178,7 @@ func (c *SMPCache) alloc(size int, l mem.Layout) ([]byte, error) {
 	if b == nil {
 		return c.slow(class, size, l, 4)
 	}
-	race.Alloc(b)
+	smpOpened(b)
 	if l.Zero || l.Kind != mem.Plain {
 		clear(b)
 	}
@@ -211,7 +211,7 @@ func (c *SMPCache) slow(class uintptr, size int, l mem.Layout, skip int) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	race.Alloc(b)
+	smpOpened(b)
 	if chosen {
 		s.sampled(b, class, skip)
 	}

@@ -82,7 +82,7 @@ func (s *SMP) allocHardened(op string, class uintptr, size int, l mem.Layout, sk
 		return nil, err
 	}
 	whole := bytesAtWord(&slot.addr, int(smpClassTable[class&127].size))
-	race.Alloc(whole)
+	smpOpened(whole)
 	if used {
 		if m := smpSpoilt(op, whole); m != nil {
 			s.reportSlot(m, slot, whole)
@@ -104,7 +104,7 @@ func (s *SMP) reportSlot(m *Misuse, slot smpSlot, whole []byte) {
 	returned := false
 	defer func() {
 		if !returned {
-			race.Free(whole)
+			smpShut(whole)
 			s.restoreSlot(slot, whole)
 		}
 	}()
@@ -245,11 +245,9 @@ func (s *SMP) discharge(blocks, bytes int) {
 		if !ok {
 			return
 		}
-		race.Alloc(f.b)
 		if m := smpSpoilt("heap: SMP", f.b); m != nil {
 			s.hard.note(m)
 		}
-		race.Free(f.b)
 		if f.seg == nil {
 			s.huge.put(f.b, s.opts.Retain)
 		} else {
@@ -305,11 +303,9 @@ func (s *SMP) inspect(sl *smpSlab) {
 		slot := sl.slot(uintptr(i))
 		whole := bytesAtWord(&slot.addr, size)
 		race.Enable()
-		race.Alloc(whole)
 		if m := smpSpoilt("heap: SMP", whole); m != nil {
 			s.hard.note(m)
 		}
-		race.Free(whole)
 		race.Disable()
 	}
 }
@@ -366,22 +362,23 @@ func (f *smpFound) report() {
 
 // smpSpoilt describes a write to a freed block; nil if there was none.
 func smpSpoilt(op string, whole []byte) *Misuse {
-	i := smpUnlike(whole, smpPoison)
+	i, is := smpUnlike(whole, smpPoison)
 	if i < 0 {
 		return nil
 	}
 	return &Misuse{Kind: WriteAfterFree, Op: op, Addr: address(whole), Size: len(whole), Here: callers(2),
-		Hint: fmt.Sprintf("byte %d of a freed block is %#x", i, whole[i])}
+		Hint: fmt.Sprintf("byte %d of a freed block is %#x", i, is)}
 }
 
-// smpUnlike returns the index of the first byte of b that is not c, or -1.
+// smpUnlike returns the index of the first byte of b that is not c, and what it
+// is, or -1.
 //
 //go:norace
-func smpUnlike(b []byte, c byte) int {
+func smpUnlike(b []byte, c byte) (i int, is byte) {
 	for i := range b {
 		if b[i] != c {
-			return i
+			return i, b[i]
 		}
 	}
-	return -1
+	return -1, 0
 }

@@ -41,9 +41,8 @@ func (s *SMP) allocLarge(size int, l mem.Layout) ([]byte, error) {
 	s.large.add(smpGoodSize(size))
 	seg.page[first].Store(smpLarge)
 	s.unlock()
-	seg.acquire(first, n)
 	b := slotBytes(seg.base, uintptr(first)*smpPageSize, size)
-	race.Alloc(b)
+	smpOpened(b)
 	if l.Zero || l.Kind != mem.Plain {
 		dirty.zero(b, first)
 	}
@@ -98,7 +97,7 @@ func (s *SMP) freeLarge(op string, p smpPlace, b []byte, l mem.Layout) {
 		p.seg.page[p.first].Store(smpWaiting)
 		n := int(sl.pages)
 		s.unlock()
-		race.Free(b)
+		smpShut(b)
 		s.detain(smpFreed{wider(b, n*smpPageSize), p.seg, int(p.first)})
 		s.tell()
 		return
@@ -106,7 +105,7 @@ func (s *SMP) freeLarge(op string, p smpPlace, b []byte, l mem.Layout) {
 	p.seg.page[p.first].Store(smpFree)
 	if race.Enabled { // while it still belongs to nobody else
 		s.unlock()
-		race.Free(b)
+		smpShut(b)
 		s.lock()
 	}
 	excess := s.endLarge(p.seg, int(p.first))
@@ -124,11 +123,6 @@ func (s *SMP) endLarge(seg *smpSegment, first int) (excess int) {
 	sl := &seg.slabs[first]
 	n := int(sl.pages)
 	sl.pages = 0
-	if race.Enabled {
-		s.unlock()
-		seg.release(first, n)
-		s.lock()
-	}
 	return s.freeRun(seg, first, n)
 }
 
@@ -182,11 +176,11 @@ func (s *SMP) resizeLarge(op string, p smpPlace, b []byte, l mem.Layout, size in
 		s.used += n - have
 		p.seg.used.set(first+have, n-have)
 		p.seg.dirty.set(first+have, n-have)
+		p.seg.begin(first+have, n-have)
 	case n < have:
 		if race.Enabled {
 			s.unlock()
-			race.Free(b[size:])
-			p.seg.release(first+n, have-n)
+			smpShut(b[size:])
 			s.lock()
 		}
 		excess = s.freeRun(p.seg, first+n, have-n)
@@ -198,10 +192,10 @@ func (s *SMP) resizeLarge(op string, p smpPlace, b []byte, l mem.Layout, size in
 	if excess > 0 {
 		s.giveBack(excess)
 	}
-	if n > have {
-		p.seg.acquire(first+have, n-have)
-	}
 	r := wider(b, size)
+	if size > have*smpPageSize {
+		smpOpened(r[have*smpPageSize : size])
+	}
 	if size > len(b) && (l.Zero || l.Kind != mem.Plain) {
 		// What lies behind the end of the block in its last page is not known.
 		end := min(size, have*smpPageSize)

@@ -3,6 +3,7 @@ package heap_test
 import (
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -70,6 +71,113 @@ func TestSMPHidesNoRace(t *testing.T) {
 	}
 	if strings.Contains(string(out), "heap/smp") && !strings.Contains(string(out), "smp_race_test.go") {
 		t.Errorf("the detector sees a race inside the allocator\n%s", out)
+	}
+}
+
+// Two goroutines that do the same with one SMP, or each with a cache of it, are
+// not ordered by that, unless it is about the same memory: a race of theirs that
+// lies between is seen.
+func TestSMPOrdersNobody(t *testing.T) {
+	if !race.Enabled {
+		t.Skip("needs the race detector")
+	}
+	calls := smpUnordered()
+	name, child := os.LookupEnv(pageChildEnv)
+	if child {
+		smpUnorderedRace(calls[name])
+		return
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Skip(err)
+	}
+	for name := range calls {
+		t.Run(name, func(t *testing.T) {
+			c := exec.Command(exe, "-test.run=^TestSMPOrdersNobody$")
+			c.Env = append(os.Environ(), pageChildEnv+"="+name)
+			out, _ := c.CombinedOutput()
+			if n := strings.Count(string(out), "DATA RACE"); n != 1 {
+				t.Errorf("the detector reports %d races, want the one\n%s", n, out)
+			}
+		})
+	}
+}
+
+// smpUnordered returns what two goroutines do: each is told which of both it is.
+func smpUnordered() map[string]func() (call func(which int)) {
+	alloc := func(a mem.Allocator, size int) []byte {
+		b := must(a.Alloc(size, mem.Layout{}))
+		b[0] = 1
+		return b
+	}
+	// two makes two of something before there are goroutines.
+	two := func(o heap.SMPOptions, prepare func(s *heap.SMP, which int) func()) func() func(int) {
+		return func() func(int) {
+			s := heap.NewSMP(o)
+			calls := [2]func(){prepare(s, 0), prepare(s, 1)}
+			return func(which int) { calls[which]() }
+		}
+	}
+	plain, hardened := heap.SMPOptions{}, heap.SMPOptions{Hardened: true}
+	all := map[string]func() func(int){
+		"Cache": two(plain, func(s *heap.SMP, _ int) func() { return func() { s.Cache() } }),
+		"SMPCache.Close": two(plain, func(s *heap.SMP, _ int) func() {
+			c := s.Cache()
+			alloc(c, 100)
+			return func() { c.Close() }
+		}),
+		"SMPCache.Trim": two(plain, func(s *heap.SMP, _ int) func() {
+			c := s.Cache()
+			alloc(c, 100)
+			return func() { c.Trim() }
+		}),
+		"Owns": two(plain, func(s *heap.SMP, _ int) func() { return func() { s.Owns([]byte{1}) } }),
+		"Trim": two(plain, func(s *heap.SMP, _ int) func() { return func() { s.Trim(); s.Stats() } }),
+	}
+	for name, size := range map[string]int{"Small": 100, "Large": 100_000, "Huge": 2<<20 + 1} {
+		all["First"+name] = two(plain, func(s *heap.SMP, _ int) func() { return func() { alloc(s, size) } })
+		all["Cache"+name] = two(plain, func(s *heap.SMP, _ int) func() {
+			c := s.Cache()
+			return func() { alloc(c, size) }
+		})
+		all["Hardened"+name] = two(hardened, func(s *heap.SMP, _ int) func() { return func() { alloc(s, size) } })
+		all["Profiled"+name] = two(heap.SMPOptions{ProfileRate: 1}, func(s *heap.SMP, _ int) func() { return func() { alloc(s, size) } })
+		// Neighbours are freed, and end their slab together.
+		all["Free"+name] = two(plain, func(s *heap.SMP, _ int) func() {
+			b := alloc(s, size)
+			return func() { s.Free(b, mem.Layout{}) }
+		})
+		all["Resize"+name] = two(plain, func(s *heap.SMP, _ int) func() {
+			b := alloc(s, size)
+			return func() { s.Resize(b, mem.Layout{}, size-1); s.Remap(b[:size-1:size-1], mem.Layout{}, size) }
+		})
+	}
+	return all
+}
+
+// smpUnorderedRace has a race that nothing but the calls could hide.
+func smpUnorderedRace(prepare func() func(int)) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // both use the same bins
+	call := prepare()
+	shared, first := 0, make(chan bool)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		shared = 1
+		call(0)
+		race.Disable() // the detector must not learn of the order from here
+		first <- true
+		race.Enable()
+	})
+	wg.Go(func() {
+		race.Disable()
+		<-first
+		race.Enable()
+		call(1)
+		shared = 2
+	})
+	wg.Wait()
+	if shared != 2 {
+		panic("nothing happened")
 	}
 }
 

@@ -148,9 +148,9 @@ func (s *SMP) decommit(seg *smpSegment, first, n int) bool {
 	s.used += n
 	s.rest.lowest = min(s.rest.lowest, s.idle)
 	s.unlock()
-	seg.acquire(first, n) // where pages come from the Go heap, they are cleared
+	seg.cleared(first, n) // where pages come from the Go heap, they are cleared
 	err := vm.Decommit(slotBytes(seg.base, uintptr(first)*smpPageSize, n*smpPageSize))
-	seg.release(first, n)
+	seg.changed(first, n)
 	s.lock()
 	if err == nil {
 		seg.dirty.clear(first, n)

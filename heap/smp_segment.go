@@ -53,6 +53,7 @@ type smpSegment struct {
 	used  smpPages             // under owner.mu, like all that follows
 	dirty smpPages             // that may hold something else than zeroes; all used ones
 	slabs [smpSegPages]smpSlab // of the first page of each run
+	life  [smpSegPages]uint8   // how often a page was taken; for the race detector
 
 	// state says for each slot of each slab what is the matter with it. Those of a
 	// slab begin with its first page's.
@@ -176,6 +177,7 @@ func (s *SMP) takeRun(n, align int, dirty *smpPages) (seg *smpSegment, first int
 	s.used += n
 	seg.used.set(first, n)
 	seg.dirty.set(first, n)
+	seg.begin(first, n)
 	sl := &seg.slabs[first]
 	sl.seg, sl.first, sl.pages = seg, uint16(first), uint16(n)
 	return seg, first, nil

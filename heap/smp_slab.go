@@ -350,12 +350,6 @@ func (s *SMP) newSlab(class uintptr) (*smpSlab, error) {
 	sl := &seg.slabs[first]
 	sl.class, sl.low = uint8(class), 0
 	sl.slots = uint16(uintptr(pages) * smpPageSize / k.size)
-	if race.Enabled {
-		race.Enable()
-		seg.acquire(first, pages)
-		sl.released()
-		race.Disable()
-	}
 	// Eight slots at a time, as draw looks at them; behind the last there is none.
 	at, n := first*smpPageSlots, int(sl.slots)
 	state := seg.state[at : at+(n+7)&^7]
@@ -383,12 +377,6 @@ func (s *SMP) dropSlab(sl *smpSlab) {
 	seg, first, pages := sl.seg, int(sl.first), int(sl.pages)
 	for i := range pages {
 		seg.page[first+i].Store(smpFree)
-	}
-	if race.Enabled {
-		race.Enable()
-		sl.acquired()
-		seg.release(first, pages)
-		race.Disable()
 	}
 	sl.next = nil
 	s.lock()

@@ -88,15 +88,16 @@ package github.com/allod-dev/allod/testing/alloctrace:
 	defer stop()
 
 The program then uses a, which is heap.Default() itself whenever the program does
-not run under allod record. What is allocated elsewhere is not in the trace, and
-what is not stopped, as by os.Exit, is cut.
+not run under allod record. What is allocated elsewhere is not in the trace. If
+the program ends without calling stop, since it was killed or called os.Exit, the
+trace ends a tenth of a second before, at most.
 
 The program has the standard input, output and error of this command. Ctrl-C
 goes to it.`,
 		Example: `  allod record -o server.mtrace.gz -- go run ./cmd/server
   allod replay server.mtrace.gz`,
 		Annotations: map[string]string{
-			statusNote: status(statusOK, "1    there is no trace, or it is cut", statusUsage, statusCtrlC,
+			statusNote: status(statusOK, "1    there is no trace, or its end is missing", statusUsage, statusCtrlC,
 				"     otherwise that of the program, if it is not 0"),
 			environ: alloctrace.EnvVar + "  tells the program where to write the trace; this command sets it",
 			seeAlso: "allod replay, allod bench",

@@ -21,7 +21,7 @@ const (
 // ErrFormat is wrapped by the errors of [Read] for a file that is no trace.
 var ErrFormat = errors.New("alloctrace: not a valid trace")
 
-// ReadFile reads the trace in the named file.
+// ReadFile reads the trace in the named file, as [Read] does.
 func ReadFile(name string) (*Trace, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -30,15 +30,19 @@ func ReadFile(name string) (*Trace, error) {
 	defer f.Close()
 	t, err := Read(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return t, fmt.Errorf("%s: %w", name, err)
 	}
 	return t, nil
 }
 
 // Read reads a trace to its end, checks everything that can be checked, and
 // counts what [Summary] tells. It takes 32 bytes of memory for an operation.
-// The error wraps [ErrFormat] unless r itself failed; a file that was cut gives
-// one that wraps [io.ErrUnexpectedEOF] as well.
+// The error wraps [ErrFormat] unless r itself failed, and the trace is nil then.
+//
+// But a trace whose end is missing, since the program that was recorded was killed,
+// is a good trace up to there: it is returned, with [Header].Truncated set, and
+// with an error that wraps [io.ErrUnexpectedEOF] as well. The trace is nil if not
+// even the header is there.
 func Read(r io.Reader) (*Trace, error) {
 	z, err := gzip.NewReader(r)
 	if err != nil {
@@ -50,13 +54,24 @@ func Read(r io.Reader) (*Trace, error) {
 	}
 	for more := true; more; {
 		if more, err = d.op(); err != nil {
-			return nil, badFormat(fmt.Errorf("operation %d: %w", len(d.t.Ops), err))
+			return d.upTo(badFormat(fmt.Errorf("operation %d: %w", len(d.t.Ops), err)))
 		}
 	}
+	d.sum()
 	if err := d.footer(); err != nil {
-		return nil, badFormat(err)
+		return d.upTo(badFormat(err))
 	}
 	return d.t, nil
+}
+
+// upTo returns what there is up to err, if err is that there is no more.
+func (d *decoder) upTo(err error) (*Trace, error) {
+	if !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, err
+	}
+	d.sum()
+	d.t.Header.Truncated = true
+	return d.t, err
 }
 
 // badFormat marks err as the fault of the file, if it is.
@@ -209,9 +224,14 @@ func (d *decoder) done(op Op, i int) error {
 	return nil
 }
 
-func (d *decoder) footer() error {
+// sum counts what can be counted after the last operation only.
+func (d *decoder) sum() {
 	s := &d.t.Summary
 	s.Ops, s.EndBytes, s.EndObjects = len(d.t.Ops), d.live.bytes, d.live.objects
+}
+
+func (d *decoder) footer() error {
+	s := &d.t.Summary
 	for _, want := range []struct {
 		what  string
 		count int

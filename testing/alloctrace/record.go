@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/allod-dev/allod/mem"
 )
@@ -41,8 +42,10 @@ var _ mem.Allocator = (*Recorder)(nil)
 // A recording is what the Recorders of one trace share.
 type recording struct {
 	mu      sync.Mutex
-	out     *Writer // nil once closed
-	err     error   // of Close
+	out     *Writer     // nil once closed
+	err     error       // of Close
+	flush   *time.Timer // nil before the first operation
+	waiting bool        // for that, as something is not flushed
 	live    map[uintptr]uint32
 	threads uint32
 	dropped int
@@ -131,10 +134,37 @@ func (r *Recorder) Close() error {
 	r.rec.mu.Lock()
 	defer r.rec.mu.Unlock()
 	if r.rec.out != nil {
+		if r.rec.flush != nil {
+			r.rec.flush.Stop()
+		}
 		r.rec.err = r.rec.out.Close()
 		r.rec.out, r.rec.live = nil, nil
 	}
 	return r.rec.err
+}
+
+const flushAfter = time.Second / 10
+
+// on makes the thread that of the next operation, which is flushed in a while.
+// The lock is held.
+func (c *recording) on(thread uint32) {
+	c.out.Thread(thread)
+	switch {
+	case c.waiting:
+		return
+	case c.flush == nil:
+		c.flush = time.AfterFunc(flushAfter, func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.waiting = false
+			if c.out != nil {
+				_ = c.out.Flush() // Close returns the error
+			}
+		})
+	default:
+		c.flush.Reset(flushAfter)
+	}
+	c.waiting = true
 }
 
 func (c *recording) alloc(thread uint32, b []byte, l mem.Layout) {
@@ -143,7 +173,7 @@ func (c *recording) alloc(thread uint32, b []byte, l mem.Layout) {
 	if c.out == nil {
 		return
 	}
-	c.out.Thread(thread)
+	c.on(thread)
 	c.live[address(b)] = c.out.Alloc(len(b), uint8(l.Align.Log2()), l.Zero || l.Kind != mem.Plain)
 }
 
@@ -171,7 +201,7 @@ func (c *recording) resized(thread uint32, object uint32, b, n []byte) {
 	}
 	c.live[address(n)] = object
 	if len(n) != len(b) {
-		c.out.Thread(thread)
+		c.on(thread)
 		c.out.Realloc(object, len(b), len(n))
 	}
 }
@@ -180,7 +210,7 @@ func (c *recording) free(thread uint32, object uint32, b []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.out != nil {
-		c.out.Thread(thread)
+		c.on(thread)
 		c.out.Free(object, len(b))
 	}
 }

@@ -3,12 +3,15 @@ package alloctrace_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/mem"
@@ -152,6 +155,34 @@ func TestRecorderFullDisk(t *testing.T) {
 	if err := r.Close(); !errors.Is(err, errFull) || !errors.Is(r.Close(), errFull) {
 		t.Error(err)
 	}
+}
+
+// What is recorded is written soon, though nobody ends the recording.
+func TestRecorderCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bytes.Buffer
+		r := alloctrace.NewRecorder(heap.GC{}, &b, alloctrace.Header{})
+		for i := range 3 {
+			mem.Free(r, mem.Must(mem.Alloc[byte](r, 10)))
+			time.Sleep(time.Second)
+			synctest.Wait()
+			got, err := alloctrace.Read(bytes.NewReader(b.Bytes()))
+			if !errors.Is(err, io.ErrUnexpectedEOF) || len(got.Ops) != 2*(i+1) {
+				t.Fatalf("%v, %+v", err, got)
+			}
+		}
+		kept := mem.Must(mem.Alloc[byte](r, 10))
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		size := b.Len()
+		mem.Free(r, kept)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if b.Len() != size {
+			t.Error("written after Close")
+		}
+	})
 }
 
 func TestNewRecorderNil(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -184,6 +185,67 @@ func TestReadRefuses(t *testing.T) {
 		if _, err := alloctrace.Read(bytes.NewReader(whole[:n])); !errors.Is(err, alloctrace.ErrFormat) || !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("first %d bytes of %d: %v", n, len(whole), err)
 		}
+	}
+}
+
+// A trace that is cut anywhere is good up to there.
+func TestReadCut(t *testing.T) {
+	want, err := alloctrace.Read(bytes.NewReader(packed(t, example)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[int]bool{}
+	for n := range len(example) {
+		got, err := alloctrace.Read(bytes.NewReader(packed(t, example[:n])))
+		if got == nil || !errors.Is(err, io.ErrUnexpectedEOF) || !got.Header.Truncated {
+			t.Fatalf("first %d bytes: %+v, %v", n, got, err)
+		}
+		s := got.Summary
+		if !slices.Equal(got.Ops, want.Ops[:len(got.Ops)]) || s.Ops != len(got.Ops) || s.EndObjects != s.Allocs-s.Frees {
+			t.Errorf("first %d bytes: %+v, %+v", n, s, got.Ops)
+		}
+		var b bytes.Buffer
+		if err := got.Write(&b); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := alloctrace.Read(&b); err != nil || !reflect.DeepEqual(again, got) {
+			t.Errorf("first %d bytes, written again: %+v, %v", n, again, err)
+		}
+		seen[len(got.Ops)] = true
+	}
+	if len(seen) != len(want.Ops)+1 {
+		t.Errorf("operations: %v", seen)
+	}
+	if got, err := alloctrace.Read(bytes.NewReader(zipped(t, []byte("MTRACE01\x02{")))); got != nil || err == nil {
+		t.Errorf("no header: %+v, %v", got, err)
+	}
+}
+
+// What was flushed can be read, whatever becomes of the rest.
+func TestWriterFlush(t *testing.T) {
+	trace := read(t, nginx)
+	var b bytes.Buffer
+	w := alloctrace.NewWriter(&b, trace.Header)
+	for i := range 3 {
+		for range 1000 {
+			w.Free(w.Alloc(i, 0, false), i)
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := alloctrace.Read(bytes.NewReader(b.Bytes()))
+		if !errors.Is(err, io.ErrUnexpectedEOF) || len(got.Ops) != 2000*(i+1) || got.Header.Name != trace.Header.Name {
+			t.Fatalf("%v, %+v", err, got)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := alloctrace.Read(&b); err != nil || len(got.Ops) != 6000 {
+		t.Errorf("%v, %+v", err, got)
+	}
+	if err := w.Flush(); err != nil {
+		t.Errorf("closed: %v", err)
 	}
 }
 

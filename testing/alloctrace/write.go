@@ -16,6 +16,7 @@ import (
 // Errors are kept: after the first, the methods do nothing more, and
 // [Writer.Close] returns it. A Writer is for one goroutine at a time.
 type Writer struct {
+	file   *bufio.Writer // gzip writes a few hundred bytes at a time
 	z      *gzip.Writer
 	out    *bufio.Writer
 	err    error
@@ -29,8 +30,9 @@ type Writer struct {
 
 // NewWriter returns a Writer to w that has written the header.
 func NewWriter(w io.Writer, h Header) *Writer {
-	z := gzip.NewWriter(w)
-	t := &Writer{z: z, out: bufio.NewWriterSize(z, 1<<16)}
+	file := bufio.NewWriterSize(w, 1<<15)
+	z := gzip.NewWriter(file)
+	t := &Writer{file: file, z: z, out: bufio.NewWriterSize(z, 1<<16)}
 	text, err := json.Marshal(h)
 	if err == nil && len(text) > maxHeader {
 		err = fmt.Errorf("alloctrace: header of %d bytes", len(text))
@@ -85,21 +87,34 @@ func (t *Writer) Realloc(object uint32, old, size int) {
 	t.live.bytes += size - old
 }
 
+// Flush passes on all that was written so far, so that [Read] gets to see it even
+// if nothing follows, and returns the first error there was. It costs some bytes of
+// compression: once in many thousand operations is often enough.
+func (t *Writer) Flush() error {
+	if !t.closed {
+		t.finish(t.out.Flush, t.z.Flush, t.file.Flush)
+	}
+	return t.err
+}
+
 // Close ends the trace and returns the first error there was. It does not close
 // what the trace is written to. Closing again does nothing and returns the same.
 func (t *Writer) Close() error {
-	if t.closed {
-		return t.err
-	}
-	t.closed = true
-	t.op(byte(end), t.ops, t.allocs, uint64(t.live.objects), uint64(t.live.bytes))
-	if err := t.out.Flush(); t.err == nil {
-		t.err = err
-	}
-	if err := t.z.Close(); t.err == nil {
-		t.err = err
+	if !t.closed {
+		t.closed = true
+		t.op(byte(end), t.ops, t.allocs, uint64(t.live.objects), uint64(t.live.bytes))
+		t.finish(t.out.Flush, t.z.Close, t.file.Flush)
 	}
 	return t.err
+}
+
+// finish does the steps up to the first that fails.
+func (t *Writer) finish(steps ...func() error) {
+	for _, step := range steps {
+		if t.err == nil {
+			t.err = step()
+		}
+	}
 }
 
 func (t *Writer) distance(object uint32) uint64 { return t.allocs - 1 - uint64(object) }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/allod-dev/allod/cmd/allod/internal/exit"
+	"github.com/allod-dev/allod/cmd/allod/internal/outfile"
 	"github.com/allod-dev/allod/testing/alloctrace"
 )
 
@@ -46,15 +47,29 @@ func Record(o RecordOptions, w io.Writer) error {
 		failed = programError(cmd, failed)
 	}
 	trace, err := alloctrace.ReadFile(file)
+	if trace != nil { // all of it, or up to where it is cut
+		fmt.Fprintf(w, "%s: %s\n", o.File, Describe(trace.Header, trace.Summary))
+	}
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		err = nothingRecorded(name, failed)
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		err = fmt.Errorf("%s is cut, and of no use: %s ended before it called the function that alloctrace.FromEnv returns", o.File, name)
-	case err == nil:
-		fmt.Fprintf(w, "%s: %s\n", o.File, Describe(trace.Header, trace.Summary))
+		err = fmt.Errorf("the end is missing: %s ended before it called the function that alloctrace.FromEnv returns", name)
+		if trace != nil {
+			err = errors.Join(err, rewrite(file, trace))
+		}
 	}
 	return errors.Join(failed, err)
+}
+
+// rewrite makes the file a whole trace, which says of itself that it was cut.
+func rewrite(file string, t *alloctrace.Trace) error {
+	f, err := outfile.Create(file)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	return errors.Join(t.Write(f), f.Keep())
 }
 
 // nothingRecorded says why there is no trace, unless that the program failed says

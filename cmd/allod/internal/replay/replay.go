@@ -247,5 +247,8 @@ func Describe(h alloctrace.Header, s alloctrace.Summary) string {
 	if h.Workload != "" {
 		text = h.Workload + "; " + text
 	}
+	if h.Truncated {
+		text += "; the end is missing"
+	}
 	return text
 }

@@ -2,6 +2,7 @@ package allocatortest
 
 import (
 	"fmt"
+	"math/bits"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -131,6 +132,10 @@ func New(tb TB, opts ...Option) *Allocator {
 	}
 	if s.child == nil {
 		s.child = heap.NewHybrid(heap.Page{})
+		if bits.UintSize == 32 {
+			// Half of all addresses may be had at once, and Debug writes to what it gets.
+			s.child = heap.NewLimit(s.child, 1<<30)
+		}
 	}
 	if s.noResize {
 		s.child = refuser{s.child}

@@ -104,3 +104,25 @@ func BenchmarkWrappersParallel(b *testing.B) {
 		})
 	})
 }
+
+// What it costs to look at a program with many names.
+func BenchmarkRegistryStats(b *testing.B) {
+	for _, names := range []int{100, 10_000} {
+		b.Run(fmt.Sprintf("names=%d", names), func(b *testing.B) {
+			b.ReportAllocs()
+			var r heap.Registry
+			s := heap.NewSMP(heap.SMPOptions{})
+			for i := range names {
+				n := r.Named(s, fmt.Sprintf("service%d/table%d/part%d", i%10, i%100, i))
+				for k := range 6 {
+					mem.Must(n.Alloc(16<<k, mem.Layout{}))
+				}
+			}
+			for b.Loop() {
+				if len(r.Stats()) < names {
+					b.Fatal("names are missing")
+				}
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@ package heap
 import (
 	"math"
 	"math/bits"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"unicode/utf8"
@@ -35,6 +36,7 @@ type NamedAllocator struct {
 	registry *Registry
 	count    *Counting
 	sizes    [bits.UintSize]struct{ live, total atomic.Int64 } // by sizeBits
+	used     atomic.Uint64                                     // a bit for each of sizes of which there was a block
 	closed   atomic.Bool
 }
 
@@ -149,25 +151,28 @@ func (n *NamedAllocator) Stats() NamedStats {
 
 // counts returns what n has counted.
 func (n *NamedAllocator) counts() NamedStats {
-	s := NamedStats{Name: n.name, Allocators: 1}
+	var s NamedStats
+	n.countInto(&s)
+	return s
+}
+
+// countInto makes s what n has counted, in the room that s.Sizes has.
+func (n *NamedAllocator) countInto(s *NamedStats) {
+	*s = NamedStats{Name: n.name, Allocators: 1, Sizes: s.Sizes[:0]}
 	if n.count == nil {
-		return s
+		return
 	}
 	s.CountingStats = n.count.Stats()
 	race.Disable()
 	defer race.Enable()
-	for i := range n.sizes {
-		total := n.sizes[i].total.Load()
-		if total == 0 {
-			continue
-		}
+	for used := n.used.Load(); used != 0; used &= used - 1 {
+		i := bits.TrailingZeros64(used)
 		s.Sizes = append(s.Sizes, SizeStats{
 			MaxSize: maxOfBits(i),
 			Blocks:  max(n.sizes[i].live.Load(), 0),
-			Total:   total,
+			Total:   n.sizes[i].total.Load(),
 		})
 	}
-	return s
 }
 
 // sizeBits returns the i for which 1<<i is the least power of two that is not
@@ -186,8 +191,8 @@ func maxOfBits(i int) int {
 func (n *NamedAllocator) add(size, d int) {
 	race.Disable()
 	c := &n.sizes[sizeBits(size)]
-	if d > 0 {
-		c.total.Add(1)
+	if d > 0 && c.total.Add(1) == 1 {
+		n.used.Or(1 << sizeBits(size))
 	}
 	c.live.Add(int64(d))
 	race.Enable()
@@ -240,8 +245,8 @@ type SizeStats struct {
 	Total   int64 // ever handed out
 }
 
-// plus adds up what is counted for one name, or below it.
-func (s NamedStats) plus(o NamedStats) NamedStats {
+// add adds o to s, which has Sizes of its own.
+func (s *NamedStats) add(o *NamedStats) {
 	s.Allocators += o.Allocators
 	s.Blocks += o.Blocks
 	s.Bytes += o.Bytes
@@ -253,9 +258,8 @@ func (s NamedStats) plus(o NamedStats) NamedStats {
 	s.InPlace += o.InPlace
 	s.Moved += o.Moved
 	s.Refused += o.Refused
-	s.Sizes = mergeSizes(s.Sizes, o.Sizes)
+	s.Sizes = addSizes(s.Sizes, o.Sizes)
 	s.Footprint = s.Footprint.Plus(o.Footprint)
-	return s
 }
 
 // past returns what stays of s after the allocator has been closed.
@@ -267,18 +271,18 @@ func (s NamedStats) past() NamedStats {
 	return s
 }
 
-func mergeSizes(a, b []SizeStats) []SizeStats {
-	var m []SizeStats
-	for len(a) > 0 || len(b) > 0 {
-		switch {
-		case len(b) == 0 || len(a) > 0 && a[0].MaxSize < b[0].MaxSize:
-			m, a = append(m, a[0]), a[1:]
-		case len(a) == 0 || b[0].MaxSize < a[0].MaxSize:
-			m, b = append(m, b[0]), b[1:]
-		default:
-			m = append(m, SizeStats{a[0].MaxSize, a[0].Blocks + b[0].Blocks, a[0].Total + b[0].Total})
-			a, b = a[1:], b[1:]
+// addSizes adds b to a, in place where a has all the sizes of b.
+func addSizes(a, b []SizeStats) []SizeStats {
+	i := 0
+	for _, s := range b {
+		for i < len(a) && a[i].MaxSize < s.MaxSize {
+			i++
 		}
+		if i == len(a) || a[i].MaxSize != s.MaxSize {
+			a = slices.Insert(a, i, SizeStats{MaxSize: s.MaxSize})
+		}
+		a[i].Blocks += s.Blocks
+		a[i].Total += s.Total
 	}
-	return m
+	return a
 }

@@ -27,7 +27,7 @@ type Registry struct {
 	_    noCopy
 	mu   sync.Mutex
 	live map[*NamedAllocator]struct{}
-	past map[string]NamedStats // of those that were closed, by name
+	past map[string]*NamedStats // of those that were closed, by name
 
 	watched map[*watched]struct{}
 }
@@ -74,11 +74,10 @@ func (r *Registry) remove(n *NamedAllocator) {
 	defer r.mu.Unlock()
 	delete(r.live, n)
 	if r.past == nil {
-		r.past = make(map[string]NamedStats)
+		r.past = make(map[string]*NamedStats)
 	}
-	sum := r.past[n.name]
-	sum.Name = n.name
-	r.past[n.name] = sum.plus(n.counts().past())
+	last := n.counts().past()
+	addTo(r.past, n.name, &last)
 }
 
 // Watch makes what f holds known under a name in the [DefaultRegistry]; see
@@ -138,30 +137,45 @@ func (r *Registry) Own() []NamedStats {
 // stats returns the sums of what is counted for each name, and for what above
 // says stands above it.
 func (r *Registry) stats(above func(name string) string) []NamedStats {
-	sums := make(map[string]NamedStats)
-	add := func(s NamedStats) {
+	sums := make(map[string]*NamedStats)
+	add := func(s *NamedStats) {
 		for name := s.Name; name != ""; name = above(name) {
-			sum := sums[name]
-			sum.Name = name
-			sums[name] = sum.plus(s)
+			addTo(sums, name, s)
 		}
 	}
 	r.mu.Lock()
 	for _, s := range r.past {
 		add(s)
 	}
-	for n := range r.live {
-		add(n.counts())
-	}
+	live := slices.Collect(maps.Keys(r.live))
 	r.mu.Unlock()
+	// What is closed from here on is counted as live, and not in what is past.
+	var s NamedStats
+	for _, n := range live {
+		n.countInto(&s)
+		add(&s)
+	}
 	for _, f := range r.Footprints() {
 		if f.Name != "" && !f.Process {
-			add(NamedStats{Name: f.Name, Footprint: f.Footprint})
+			add(&NamedStats{Name: f.Name, Footprint: f.Footprint})
 		}
 	}
-	all := slices.Collect(maps.Values(sums))
-	slices.SortFunc(all, func(s, t NamedStats) int { return compareNames(s.Name, t.Name) })
+	sorted := slices.SortedFunc(maps.Values(sums), func(s, t *NamedStats) int { return compareNames(s.Name, t.Name) })
+	all := make([]NamedStats, len(sorted))
+	for i, s := range sorted {
+		all[i] = *s
+	}
 	return all
+}
+
+// addTo adds s to the sum of that name.
+func addTo(sums map[string]*NamedStats, name string, s *NamedStats) {
+	sum := sums[name]
+	if sum == nil {
+		sum = &NamedStats{Name: name, Sizes: make([]SizeStats, 0, len(s.Sizes))}
+		sums[name] = sum
+	}
+	sum.add(s)
 }
 
 // A NamedFootprint is what an allocator holds that blocks of some names come
@@ -241,12 +255,17 @@ func (r *Registry) Footprints() []NamedFootprint {
 
 // common returns the words that two names begin with.
 func common(a, b string) string {
-	words, others := strings.Split(a, "/"), strings.Split(b, "/")
-	n := 0
-	for n < min(len(words), len(others)) && words[n] == others[n] {
+	n, ends := 0, 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		if a[n] == '/' {
+			ends = n
+		}
 		n++
 	}
-	return strings.Join(words[:n], "/")
+	if (n == len(a) || a[n] == '/') && (n == len(b) || b[n] == '/') {
+		ends = n
+	}
+	return a[:ends]
 }
 
 // compareNames orders names by words, so that what stands below a name follows

@@ -2,6 +2,7 @@ package heap_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -114,6 +115,28 @@ func TestFootprintShared(t *testing.T) {
 		if want := map[string]int64{"cache": 3, "alone": 2, "a/b": 3}[s.Name]; s.Footprint.Blocks != want {
 			t.Errorf("%s alone: %d blocks, want %d", s.Name, s.Footprint.Blocks, want)
 		}
+	}
+}
+
+// A name may be that of a type: what it holds is not what the process holds.
+func TestFootprintNameOfType(t *testing.T) {
+	var r heap.Registry
+	s := heap.NewSMP(heap.SMPOptions{})
+	defer s.Close()
+	named, whole := r.Named(s, "heap.SMP"), r.Named(heap.Default(), "other")
+	for _, a := range []mem.Allocator{named, whole} {
+		b := mem.Must(a.Alloc(100_000, mem.Layout{}))
+		defer a.Free(b, mem.Layout{})
+	}
+	got := map[string]bool{}
+	for _, f := range r.Footprints() {
+		got[f.Name] = f.Process
+	}
+	if want := map[string]bool{"heap.SMP": false, "heap.SMP (process)": true}; !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if held := footprint(t, &r, "heap.SMP"); held.Blocks != 1 || held.Process {
+		t.Errorf("%+v", held)
 	}
 }
 

@@ -184,7 +184,8 @@ type NamedFootprint struct {
 	// Name is what the names of its users begin with, the whole name if there is
 	// one: an allocator of "cache/index" and "cache/data" counts for "cache". It is
 	// empty if they have nothing in common. An allocator that the whole process
-	// shares has the name of its type: "heap.Page".
+	// shares has the name of its type: "heap.Page", or "heap.Page (process)" if that
+	// is the name of another.
 	Name string
 	// Type is that of the allocator: "*heap.SMP". What allocators of one name and
 	// one type hold is added up.
@@ -218,6 +219,7 @@ func (r *Registry) Footprints() []NamedFootprint {
 	r.mu.Unlock()
 	// They are asked without the lock: each may have locks of its own.
 	var all []NamedFootprint
+	taken := make(map[string]bool)
 	for f, names := range users {
 		held := f.Footprint()
 		if held.IsZero() {
@@ -233,8 +235,14 @@ func (r *Registry) Footprints() []NamedFootprint {
 			for _, name := range names {
 				n.Name = common(n.Name, name)
 			}
+			taken[n.Name] = true
 		}
 		all = append(all, n)
+	}
+	for i := range all {
+		for all[i].Process && taken[all[i].Name] {
+			all[i].Name += " (process)"
+		}
 	}
 	slices.SortFunc(all, func(a, b NamedFootprint) int {
 		return cmp.Or(compareNames(a.Name, b.Name), cmp.Compare(a.Type, b.Type))

@@ -312,6 +312,43 @@ func TestLeaks(t *testing.T) {
 	}
 }
 
+// A stack is there once, whichever of the Profiles of a name knows it, and
+// whatever is between.
+func TestLeaksOneName(t *testing.T) {
+	var r heap.Registry
+	m := heaphttp.NewMonitor(heaphttp.Options{Registry: &r})
+	var shards [3]mem.Allocator
+	for i := range shards {
+		shards[i] = r.Named(heap.NewProfileWith(heap.Page{}, heap.ProfileOptions{Rate: 1}), "cache")
+	}
+	shards[2] = heap.NewCounting(shards[2])
+	get(t, m, "/leaks", http.StatusOK)
+	for i, a := range shards {
+		b := mem.Must(a.Alloc(1000<<i, mem.Layout{}))
+		defer a.Free(b, mem.Layout{})
+	}
+	l := decode[heaphttp.Leaks](t, m, "/leaks?allocator=cache")
+	if len(l.Sites) != 1 || l.Sites[0].Bytes != 7000 || l.Sites[0].Blocks != 3 || l.Sites[0].Grown != 7000 || len(l.Sources) != 1 {
+		t.Errorf("%+v", l)
+	}
+}
+
+// An allocator may have the name that the one of the process is shown under.
+func TestLeaksNameOfType(t *testing.T) {
+	var r heap.Registry
+	m := heaphttp.NewMonitor(heaphttp.Options{Registry: &r})
+	n := r.Named(heap.NewProfileWith(heap.Page{}, heap.ProfileOptions{Rate: 1}), "heap.SMP")
+	const size = 32 << 20 // in the sample for sure
+	for _, a := range []mem.Allocator{n, heap.Default()} {
+		b := mem.Must(a.Alloc(size, mem.Layout{}))
+		defer a.Free(b, mem.Layout{})
+	}
+	sites := decode[heaphttp.Leaks](t, m, "/leaks?allocator=heap.SMP").Sites
+	if len(sites) < 2 || sites[0].Blocks != 1 || sites[1].Blocks != 1 {
+		t.Errorf("%+v", sites)
+	}
+}
+
 // What is large and does not grow is no leak.
 func TestLeaksGrown(t *testing.T) {
 	m, index, _ := profiled()

@@ -67,16 +67,36 @@ func (m *Monitor) leaks(name string, n int, byGrown bool) Leaks {
 		of    *source
 		site  heap.ProfileSite
 		grown int64
+		stack heap.Stack
 	}
 	var all []live
+	// Who reads it does not see what passed a block on, nor which of several
+	// Profiles of one name it was: what looks the same is one.
+	type row struct {
+		name  string
+		whole bool
+		calls string
+	}
+	rows := make(map[row]int)
 	for _, s := range m.profiles(name) {
 		l.Sources = append(l.Sources, s.name)
 		for _, site := range s.sites() {
-			if site.Bytes > 0 || site.Blocks > 0 {
-				all = append(all, live{&s, site, site.Bytes - before[keyOf(&s, &site)]})
+			if site.Bytes <= 0 && site.Blocks <= 0 {
+				continue
 			}
+			grown := site.Bytes - before[keyOf(&s, &site)]
+			stack := site.Stack.Program()
+			r := row{s.name, s.whole, callsOf(stack)}
+			if i, ok := rows[r]; ok {
+				all[i].site = plus(all[i].site, site, 1)
+				all[i].grown += grown
+				continue
+			}
+			rows[r] = len(all)
+			all = append(all, live{&s, site, grown, stack})
 		}
 	}
+	l.Sources = slices.Compact(l.Sources)
 	slices.SortStableFunc(all, func(a, b live) int {
 		if byGrown && a.grown != b.grown {
 			return cmp.Compare(b.grown, a.grown)
@@ -92,7 +112,7 @@ func (m *Monitor) leaks(name string, n int, byGrown bool) Leaks {
 		l.Sites = append(l.Sites, Site{
 			Allocator: s.of.name, Blocks: s.site.Blocks, Bytes: s.site.Bytes,
 			TotalBlocks: s.site.TotalBlocks, TotalBytes: s.site.TotalBytes,
-			Grown: s.grown, Stack: frames(s.site.Stack.Program()),
+			Grown: s.grown, Stack: frames(s.stack),
 		})
 	}
 	m.mu.Lock()

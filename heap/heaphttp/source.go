@@ -26,6 +26,7 @@ type source struct {
 	names []string
 	of    Profiler
 	under bool   // others stand on it
+	whole bool   // it is the default allocator, whose name others may have
 	id    uint64 // its number in Monitor.ids
 }
 
@@ -112,7 +113,7 @@ func (m *Monitor) sources() []source {
 		ids[p] = id
 		slices.Sort(known)
 		known = slices.Compact(known)
-		all = append(all, source{strings.Join(known, ", "), known, p, under[p], id})
+		all = append(all, source{strings.Join(known, ", "), known, p, under[p], p == Profiler(heap.Default()), id})
 	}
 	m.ids = ids
 	slices.SortFunc(all, func(a, b source) int { return strings.Compare(a.name, b.name) })
@@ -170,10 +171,13 @@ type siteKey struct {
 	stack  string
 }
 
-func keyOf(s *source, site *heap.ProfileSite) siteKey {
-	b := make([]byte, 0, 8*len(site.Stack))
-	for _, pc := range site.Stack {
+func keyOf(s *source, site *heap.ProfileSite) siteKey { return siteKey{s.id, callsOf(site.Stack)} }
+
+// callsOf returns s as something to compare.
+func callsOf(s heap.Stack) string {
+	b := make([]byte, 0, 8*len(s))
+	for _, pc := range s {
 		b = binary.LittleEndian.AppendUint64(b, uint64(pc))
 	}
-	return siteKey{s.id, string(b)}
+	return string(b)
 }

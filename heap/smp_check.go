@@ -21,6 +21,7 @@ func (s *SMP) check() {
 		invariant.Check(seg.index == i && smpSegments.find(address(seg.mem)) == seg, "heap: SMP: segment %d is not in the table", i)
 		for at := range seg.used {
 			invariant.Check(seg.used[at]&^seg.dirty[at] == 0, "heap: SMP: segment %d: used pages are not dirty", i)
+			invariant.Check(seg.gone[at]&seg.dirty[at] == 0, "heap: SMP: segment %d: pages that are gone are dirty", i)
 			idle += bits.OnesCount64(seg.dirty[at] &^ seg.used[at])
 			used += bits.OnesCount64(seg.used[at])
 		}

@@ -35,7 +35,14 @@ func (s *SMP) allocLarge(size int, l mem.Layout) ([]byte, error) {
 	seg, first, err := s.takeRun(n, max(1, l.Align.Bytes()/smpPageSize), &dirty)
 	if err != nil {
 		s.unlock()
-		return nil, err
+		if !s.relieve() {
+			return nil, err
+		}
+		s.lock()
+		if seg, first, err = s.takeRun(n, max(1, l.Align.Bytes()/smpPageSize), &dirty); err != nil {
+			s.unlock()
+			return nil, err
+		}
 	}
 	seg.slabs[first].size = size
 	s.large.add(smpGoodSize(size))
@@ -163,7 +170,7 @@ func (s *SMP) resizeLarge(op string, p smpPlace, b []byte, l mem.Layout, size in
 		return b, false
 	}
 	first, have := int(p.first), int(sl.pages)
-	if !fits || first+n > smpSegPages || n > have && p.seg.used.count(first+have, n-have) != 0 {
+	if !fits || first+n > smpSegPages || n > have && (p.seg.used.count(first+have, n-have) != 0 || p.seg.recommit(first+have, n-have) != nil) {
 		s.unlock()
 		return b, false
 	}
@@ -278,7 +285,7 @@ func (h *smpHuge) alloc(s *SMP, size int, l mem.Layout) ([]byte, error) {
 		return b[:size:size], nil
 	}
 	b, err := p.alloc("heap: SMP.Alloc", size, l)
-	if err != nil && err != mem.ErrTooLarge && h.dropTo(0) > 0 { // what is kept may be what is missing
+	if err != nil && err != mem.ErrTooLarge && s.relieve() { // what is kept may be what is missing
 		b, err = p.alloc("heap: SMP.Alloc", size, l)
 	}
 	if err == nil {

@@ -59,7 +59,7 @@ func (s *SMP) unmap() {
 		race.Disable()
 		smpSegments.set(address(seg.mem), nil)
 		race.Enable()
-		vm.Unmap(seg.mem)
+		vm.UnmapDecommitted(seg.mem, seg.gone.count(0, smpSegPages)*smpPageSize)
 	}
 	s.huge.dropTo(0)
 	s.huge.freeAll()

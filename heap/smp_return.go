@@ -154,6 +154,7 @@ func (s *SMP) decommit(seg *smpSegment, first, n int) bool {
 	s.lock()
 	if err == nil {
 		seg.dirty.clear(first, n)
+		seg.gone.set(first, n)
 		s.returned += n * smpPageSize
 	}
 	s.giveRun(seg, first, n)
@@ -161,6 +162,12 @@ func (s *SMP) decommit(seg *smpSegment, first, n int) bool {
 		s.idle -= n
 	}
 	return err == nil
+}
+
+// relieve gives all back to the system that is not in use, where memory could not
+// be had, and tells whether that was anything.
+func (s *SMP) relieve() bool {
+	return s.giveBack(math.MaxInt)+s.huge.dropTo(0) > 0
 }
 
 // Trim implements [mem.Trimmer]. It empties the caches of all

@@ -1,7 +1,9 @@
 package heap_test
 
 import (
+	"errors"
 	"runtime"
+	"syscall"
 	"testing"
 
 	"github.com/allod-dev/allod/heap"
@@ -144,4 +146,94 @@ func TestSMPDecay(t *testing.T) {
 	if st := s.Stats(); st.Committed > 20<<20 {
 		t.Errorf("large blocks are kept for ever: %+v", st)
 	}
+}
+
+// What was given back does not count against a Budget, and is counted, and had
+// for sure, before it serves again.
+func TestSMPGivenBackIsNotCommitted(t *testing.T) {
+	s := newSMP(t, heap.SMPOptions{})
+	const n = 64 << 20
+	size := func(int) int { return 20_000 }
+	committed := func() int { return vm.ReadStats().Committed }
+	before := committed()
+	smpFree(s, smpFill(t, s, n, size))
+	s.Trim()
+	if more := committed() - before; more > 8<<20 {
+		t.Errorf("%d bytes are committed after Trim", more)
+	}
+	blocks := smpFill(t, s, n, size)
+	if more := committed() - before; more < n {
+		t.Errorf("%d bytes are committed, with %d live", more, n)
+	}
+	smpFree(s, blocks)
+	s.Trim()
+	refused := 0
+	undo := vm.Inject(func(c vm.Call) error {
+		if c == vm.CallRecommit || c == vm.CallMap {
+			refused++
+			return syscall.ENOMEM
+		}
+		return nil
+	})
+	for _, size := range []int{100, 20_000, 100_000} {
+		if b, err := s.Alloc(size, mem.Layout{}); err == nil {
+			s.Free(b, mem.Layout{}) // there were pages that never were used
+		} else if !errors.Is(err, mem.ErrOutOfMemory) {
+			t.Errorf("Alloc(%d): %v", size, err)
+		}
+	}
+	full := committed()
+	var few [][]byte
+	for {
+		b, err := s.Alloc(100_000, mem.Layout{})
+		if err != nil {
+			break
+		}
+		few = append(few, b)
+	}
+	if refused == 0 && !vm.GoHeap {
+		t.Error("nothing was asked of the system")
+	}
+	if committed() > full && !vm.GoHeap {
+		t.Errorf("%d bytes are committed more, after nothing was served", committed()-full)
+	}
+	undo()
+	smpFree(s, few)
+	smpFree(s, smpFill(t, s, n, size))
+	s.Trim()
+	heap.CheckSMP(s)
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if committed() > before {
+		t.Errorf("%d bytes are committed more after Close", committed()-before)
+	}
+}
+
+// At the limit of a Budget, what SMP does not use is given back before a block is
+// refused.
+func TestSMPAtTheLimit(t *testing.T) {
+	s := newSMP(t, heap.SMPOptions{Retain: 1 << 30})
+	held := vm.ReadStats().Committed
+	openBudget(t, budgetTotal, heap.BudgetOptions{HardLimit: held + 64<<20})
+	for _, size := range []int{3 << 20, 100_000, 200, 5 << 20, 20_000} {
+		var blocks [][]byte
+		bytes := 0
+		for {
+			b, err := s.Alloc(size, mem.Layout{})
+			if err != nil {
+				if !errors.Is(err, mem.ErrLimit) {
+					t.Errorf("Alloc(%d): %v", size, err)
+				}
+				break
+			}
+			blocks, bytes = append(blocks, b), bytes+size
+		}
+		if bytes < 40<<20 || bytes > 64<<20 {
+			t.Errorf("%d bytes of a limit of %d are in blocks of %d", bytes, 64<<20, size)
+		}
+		smpFree(s, blocks)
+	}
+	s.Trim()
+	heap.CheckSMP(s)
 }

@@ -52,6 +52,7 @@ type smpSegment struct {
 	index int                  // in owner.segments
 	used  smpPages             // under owner.mu, like all that follows
 	dirty smpPages             // that may hold something else than zeroes; all used ones
+	gone  smpPages             // that were decommitted; neither used nor dirty
 	slabs [smpSegPages]smpSlab // of the first page of each run
 	life  [smpSegPages]uint8   // how often a page was taken; for the race detector
 
@@ -169,6 +170,9 @@ func (s *SMP) takeRun(n, align int, dirty *smpPages) (seg *smpSegment, first int
 		}
 		first = 0
 	}
+	if err = seg.recommit(first, n); err != nil {
+		return nil, 0, err
+	}
 	if dirty != nil {
 		*dirty = seg.dirty
 	}
@@ -181,6 +185,24 @@ func (s *SMP) takeRun(n, align int, dirty *smpPages) (seg *smpSegment, first int
 	sl := &seg.slabs[first]
 	sl.seg, sl.first, sl.pages = seg, uint16(first), uint16(n)
 	return seg, first, nil
+}
+
+// recommit makes n free pages usable that may have been given back to the system.
+// The lock is held.
+//
+//go:norace
+func (g *smpSegment) recommit(first, n int) error {
+	least := smpSystemPages()
+	for at := g.gone.next(first, true); at < first+n; at = g.gone.next(at, true) {
+		from := at / least * least
+		to := min(g.gone.next(at, false), (first+n+least-1)/least*least)
+		if err := vm.Recommit(slotBytes(g.base, uintptr(from)*smpPageSize, (to-from)*smpPageSize)); err != nil {
+			return pageError(err)
+		}
+		g.gone.clear(from, to-from)
+		at = to
+	}
+	return nil
 }
 
 // findRun returns the first of n free pages in a row, a multiple of align; -1 if

@@ -345,7 +345,18 @@ func (s *SMP) newSlab(class uintptr) (*smpSlab, error) {
 	seg, first, err := s.takeRun(pages, k.align, nil)
 	s.unlock()
 	if err != nil {
-		return nil, err
+		race.Enable()
+		relieved := s.relieve()
+		race.Disable()
+		if !relieved {
+			return nil, err
+		}
+		s.lock()
+		seg, first, err = s.takeRun(pages, k.align, nil)
+		s.unlock()
+		if err != nil {
+			return nil, err
+		}
 	}
 	sl := &seg.slabs[first]
 	sl.class, sl.low = uint8(class), 0

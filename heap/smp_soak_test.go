@@ -25,7 +25,7 @@ func TestSMPSoak(t *testing.T) {
 	s := newSMP(t, heap.SMPOptions{Retain: 1 << 20})
 	var refused atomic.Int64
 	undo := vm.Inject(func(c vm.Call) error {
-		if c <= vm.CallDecommit && rand.IntN(4) == 0 {
+		if c <= vm.CallRecommit && rand.IntN(4) == 0 {
 			refused.Add(1)
 			return syscall.ENOMEM
 		}

@@ -12,6 +12,7 @@ const (
 	CallGrow
 	CallMove
 	CallDecommit
+	CallRecommit
 	CallAdvise
 	CallLock
 	CallUnlock
@@ -27,7 +28,7 @@ const (
 	Calls // how many there are
 )
 
-var callNames = [Calls]string{"map", "unmap", "grow", "move", "decommit", "advise", "lock", "unlock", "populate", "name",
+var callNames = [Calls]string{"map", "unmap", "grow", "move", "decommit", "recommit", "advise", "lock", "unlock", "populate", "name",
 	"mark", "unmark", "protect", "unprotect", "reserve", "commit", "uncommit"}
 
 // String returns the name of the call.

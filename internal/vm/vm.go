@@ -173,15 +173,25 @@ func MapReal(n, align int) ([]byte, error) {
 // invalidates b and cannot fail: a range that the system does not take back is
 // kept, without memory behind it, and served again. Pages that the caller has
 // guarded must be accessible again; see [Unguard].
-func Unmap(b []byte) {
+func Unmap(b []byte) { UnmapDecommitted(b, 0) }
+
+// UnmapDecommitted is [Unmap] for a range of which so many bytes are decommitted.
+func UnmapDecommitted(b []byte, decommitted int) {
 	checkLength("Unmap", len(b))
 	n := len(b)
-	if GoHeap && unmapGo(b) {
-		give(n, true)
-		return
+	goHeap := GoHeap && unmapGo(b)
+	if !goHeap {
+		if strict && decommitted > 0 {
+			_ = unguardOS(b, Protection)
+		}
+		release(b)
 	}
-	release(b)
-	give(n, false)
+	all := n - decommitted
+	onGo := 0
+	if goHeap {
+		onGo = all
+	}
+	_ = charge(-all, -onGo, -n)
 }
 
 // release gives a range back to the system, or keeps it.
@@ -262,19 +272,53 @@ func Shrink(b []byte, n int) ([]byte, bool) {
 	return b[:n:n], true
 }
 
-// Decommit gives the memory behind b back while b stays mapped: it reads as zero
-// afterwards, and takes memory again as it is written. Whole pages only. On an
-// error contents are undefined; they may be unchanged.
+// strict makes memory that is decommitted inaccessible on every system, as it is
+// on some: whoever touches it dies.
+const strict = invariant.Enabled && hasOS
+
+// Decommit gives the memory behind b back, which is not committed any more, while
+// b stays mapped. It must not be touched until [Recommit]. Whole pages only. On an
+// error it is as it was, but its contents may be lost.
 func Decommit(b []byte) error {
 	checkLength("Decommit", len(b))
 	if GoHeap && insideGo(address(b)) {
 		clear(b)
-		return nil
+		return charge(-len(b), -len(b), 0)
 	}
 	if err := decommitOS(b); err != nil {
 		return err
 	}
-	return recommitOS(b)
+	if strict {
+		_ = guardOS(b, Protection)
+	}
+	return charge(-len(b), 0, 0)
+}
+
+// Recommit makes b usable again, which was decommitted, though maybe not all at
+// once. It is zero. On an error nothing happened.
+func Recommit(b []byte) error {
+	checkLength("Recommit", len(b))
+	onGo := 0
+	if GoHeap && insideGo(address(b)) {
+		onGo = len(b)
+	}
+	if err := charge(len(b), onGo, 0); err != nil {
+		return err
+	}
+	if onGo > 0 {
+		return nil
+	}
+	err := fault(CallRecommit)
+	if err == nil {
+		err = recommitOS(b)
+	}
+	if err == nil && strict {
+		err = unguardOS(b, Protection)
+	}
+	if err != nil {
+		Discharge(len(b))
+	}
+	return err
 }
 
 // AdviseHuge asks that b be made of huge pages where it can.

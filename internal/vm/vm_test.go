@@ -191,20 +191,46 @@ func TestGrowBlocked(t *testing.T) {
 }
 
 func TestDecommit(t *testing.T) {
-	b := mustMap(t, 16*vm.PageSize(), 1)
+	page := vm.PageSize()
+	before, _ := vm.Committed()
+	b := mustMap(t, 16*page, 1)
 	fill(b, 1)
-	part := b[4*vm.PageSize() : 8*vm.PageSize()]
+	part := b[4*page : 8*page]
 	if err := vm.Decommit(part); err != nil {
 		t.Fatal(err)
 	}
-	if i := not(part, 0); i >= 0 {
+	if now, _ := vm.Committed(); now != before+12*page {
+		t.Errorf("%d bytes more are committed, want %d", now-before, 12*page)
+	}
+	if !vm.GoHeap { // of that there is nothing to refuse
+		undo := vm.Inject(func(c vm.Call) error {
+			if c == vm.CallRecommit {
+				return syscall.ENOMEM
+			}
+			return nil
+		})
+		if vm.Recommit(part[:page]) == nil {
+			t.Error("no error")
+		}
+		undo()
+	}
+	if err := vm.Recommit(part[:3*page]); err != nil {
+		t.Fatal(err)
+	}
+	if now, _ := vm.Committed(); now != before+15*page {
+		t.Errorf("%d bytes more are committed, want %d", now-before, 15*page)
+	}
+	if i := not(part[:3*page], 0); i >= 0 {
 		t.Errorf("byte %d is not zero", i)
 	}
-	if not(b[:4*vm.PageSize()], 1) >= 0 || not(b[8*vm.PageSize():], 1) >= 0 {
+	if not(b[:4*page], 1) >= 0 || not(b[8*page:], 1) >= 0 {
 		t.Error("Decommit reached the neighbours")
 	}
-	fill(part, 2)
-	vm.Unmap(b)
+	fill(part[:3*page], 2)
+	vm.UnmapDecommitted(b, page)
+	if now, _ := vm.Committed(); now != before {
+		t.Errorf("%d bytes more are committed after all", now-before)
+	}
 	settle(t)
 }
 
@@ -338,8 +364,11 @@ func TestEveryCallFails(t *testing.T) {
 				t.Errorf("byte %d of a new range is not zero", i)
 			}
 			fill(c, 2)
-			_ = vm.Decommit(c)
-			vm.Unmap(c)
+			if vm.Decommit(c) == nil {
+				vm.UnmapDecommitted(c, page)
+			} else {
+				vm.Unmap(c)
+			}
 		}
 		vm.Unmap(b)
 	}

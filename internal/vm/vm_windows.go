@@ -85,9 +85,6 @@ func decommitOS(b []byte) error {
 
 // recommitOS makes memory that was decommitted usable. It is zero.
 func recommitOS(b []byte) error {
-	if err := fault(CallMap); err != nil {
-		return err
-	}
 	_, err := windows.VirtualAlloc(address(b), uintptr(len(b)), windows.MEM_COMMIT, windows.PAGE_READWRITE)
 	return err
 }

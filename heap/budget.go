@@ -60,8 +60,9 @@ type Budget struct {
 // happens then is a few loads, now and then a call of SetMemoryLimit, which takes
 // some 50 ns and stops nobody, and never a call of the program's: Pressure runs
 // on a goroutine of its own. A goroutine that finds another at setting the limit
-// goes on, and the other looks again when it is done. What every call looks at
-// is hidden from the race detector, in whose eyes it would order the goroutines.
+// goes on, and the other looks again when it is done. All that is hidden from the
+// race detector, in whose eyes it would order the goroutines, and they need not
+// come after NewBudget themselves: what they run is not instrumented.
 
 // BudgetOptions are the settings of [NewBudget].
 type BudgetOptions struct {
@@ -177,7 +178,11 @@ func (b *Budget) open(total int64) error {
 }
 
 // settle sees to it that Go's limit fits what is off the heap.
+//
+//go:norace
 func (b *Budget) settle() {
+	race.Disable()
+	defer race.Enable()
 	for !b.settled() && b.mu.TryLock() {
 		b.apply(b.wanted())
 		b.mu.Unlock()
@@ -188,14 +193,14 @@ func (b *Budget) settle() {
 }
 
 // settled tells whether the limit may stay as it is.
-func (b *Budget) settled() bool {
-	race.Disable()
-	defer race.Enable()
-	return b.wanted() == b.applied.Load()
-}
+//
+//go:norace
+func (b *Budget) settled() bool { return b.wanted() == b.applied.Load() }
 
 // wanted returns what should be applied: what is off the heap, rounded up to
 // steps, unless the applied is near enough.
+//
+//go:norace
 func (b *Budget) wanted() int64 {
 	off, applied, step := offHeap(), b.applied.Load(), b.step()
 	if off <= applied && off > applied-2*step {
@@ -205,6 +210,8 @@ func (b *Budget) wanted() int64 {
 }
 
 // apply sets Go's limit to what is left when off bytes are off the heap.
+//
+//go:norace
 func (b *Budget) apply(off int64) {
 	b.applied.Store(off)
 	if b.closed.Load() || b.lost.Load() {
@@ -212,7 +219,7 @@ func (b *Budget) apply(off int64) {
 	}
 	if debug.SetMemoryLimit(-1) != b.set.Load() {
 		b.lost.Store(true)
-		go b.restorePercent() // it stops the world, which has to wait
+		b.start(b.restorePercent) // it stops the world, which has to wait
 		return
 	}
 	limit := max(b.total.Load()-off, b.floor())
@@ -223,9 +230,9 @@ func (b *Budget) apply(off int64) {
 }
 
 // passed tells whether the soft limit was passed just now.
+//
+//go:norace
 func (b *Budget) passed() bool {
-	race.Disable()
-	defer race.Enable()
 	soft := int64(b.opts.SoftLimit)
 	if soft == 0 {
 		soft = b.total.Load() - b.floor()
@@ -240,22 +247,42 @@ func (b *Budget) passed() bool {
 	return false
 }
 
+//go:norace
 func (b *Budget) callPressure() {
 	if b.opts.Pressure == nil || b.closed.Load() || b.calling.Swap(true) {
 		return
 	}
-	go func() {
+	b.start(func() {
+		b.calling.Swap(true) // the call before comes before this one
 		defer b.calling.Store(false)
 		b.opts.Pressure(b.Stats())
+	})
+}
+
+// start runs f on a goroutine of its own which, in the eyes of the race detector,
+// comes after NewBudget, but not after the caller.
+//
+//go:norace
+func (b *Budget) start(f func()) {
+	race.Disable()
+	go func() {
+		b.total.Load()
+		f()
 	}()
+	race.Enable()
 }
 
 // refuse notes that a request failed.
+//
+//go:norace
 func (b *Budget) refuse() {
+	race.Disable()
+	defer race.Enable()
 	b.refused.Add(1)
 	b.callPressure()
 }
 
+//go:norace
 func (b *Budget) step() int64 {
 	if s := b.opts.Step; s > 0 {
 		return int64(s)
@@ -263,6 +290,7 @@ func (b *Budget) step() int64 {
 	return max(b.total.Load()/256, 1<<20)
 }
 
+//go:norace
 func (b *Budget) floor() int64 {
 	if m := b.opts.MinGoHeap; m > 0 {
 		return int64(m)

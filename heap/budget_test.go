@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/internal/vm"
 	"github.com/allod-dev/allod/mem"
 )
@@ -413,4 +415,42 @@ func BenchmarkBudget(b *testing.B) {
 		defer budget.Close()
 		bench(b)
 	})
+}
+
+// A goroutine that takes memory need not come after NewBudget in the eyes of the
+// race detector, and Pressure comes after that, and after the call before.
+func TestBudgetRaces(t *testing.T) {
+	begin, again := make(chan bool), make(chan bool)
+	calls := 0
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		race.Disable()
+		<-begin
+		race.Enable()
+		for n := 0; n < 3; {
+			if _, err := (heap.Page{}).Alloc(1<<20, mem.Layout{}); !errors.Is(err, mem.ErrLimit) {
+				t.Error(err)
+			}
+			race.Disable()
+			select {
+			case <-again:
+				n++
+			default: // the call before is not over
+				runtime.Gosched()
+			}
+			race.Enable()
+		}
+	})
+	calls = 1
+	b := openBudget(t, budgetTotal, heap.BudgetOptions{HardLimit: 1, Pressure: func(heap.BudgetStats) {
+		calls++
+		race.Disable()
+		again <- true
+		race.Enable()
+	}})
+	race.Disable()
+	begin <- true
+	race.Enable()
+	wg.Wait()
+	b.Close()
 }

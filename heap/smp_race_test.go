@@ -1,6 +1,7 @@
 package heap_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"runtime"
@@ -135,6 +136,16 @@ func smpUnordered() map[string]func() (call func(which int)) {
 		"Trim": two(plain, func(s *heap.SMP, _ int) func() { return func() { s.Trim(); s.Stats() } }),
 	}
 	for name, size := range map[string]int{"Small": 100, "Large": 100_000, "Huge": 2<<20 + 1} {
+		// Both are refused.
+		all["Budget"+name] = func() func(int) {
+			s := heap.NewSMP(plain)
+			must(heap.NewBudget(1<<30, heap.BudgetOptions{HardLimit: 1, Pressure: func(heap.BudgetStats) {}}))
+			return func(int) {
+				if _, err := s.Alloc(size, mem.Layout{}); !errors.Is(err, mem.ErrLimit) {
+					panic(err)
+				}
+			}
+		}
 		all["First"+name] = two(plain, func(s *heap.SMP, _ int) func() { return func() { alloc(s, size) } })
 		all["Cache"+name] = two(plain, func(s *heap.SMP, _ int) func() {
 			c := s.Cache()

@@ -81,7 +81,9 @@ func take(n int, goHeap bool) error {
 func give(n int, goHeap bool) { _ = take(-n, goHeap) }
 
 // charge adds to what is committed, what of it is on the Go heap, and what is
-// mapped.
+// mapped. It is not instrumented: who comes here need not come after Govern.
+//
+//go:norace
 func charge(n, goHeap, mappedToo int) error {
 	race.Disable()
 	g := governor.Load()

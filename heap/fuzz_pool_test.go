@@ -28,14 +28,23 @@ func FuzzPool(f *testing.F) {
 		if len(program) > 300 {
 			return
 		}
-		playPool(t, program, heap.NewPool[poolNode](allocatortest.New(t)), 0)
-		playPool(t, program, heap.NewPoolWith[poolNode](allocatortest.New(t, allocatortest.Child(mem.NoGoPointers(heap.GC{}))), heap.PoolOptions{Max: 300, Align: mem.Align(32)}), 300)
+		gc := mem.NoGoPointers(heap.GC{})
+		node := func(v *poolNode, n int) poolNode { return poolNode{v, n} }
+		playPool(t, program, heap.NewPool[poolNode](allocatortest.New(t)), 0, node)
+		playPool(t, program, heap.NewPoolWith[poolNode](allocatortest.New(t, allocatortest.Child(gc)), heap.PoolOptions{Max: 300, Align: mem.Align(32)}), 300, node)
+		plain := func(v *poolPlain16, n int) poolPlain16 {
+			return poolPlain16{uint64(uintptr(unsafe.Pointer(v))), uint64(n)}
+		}
+		playPool(t, program, heap.NewPool[poolPlain16](unscanned(t)), 0, plain)
+		playPool(t, program, heap.NewPoolWith[poolPlain16](unscanned(t), heap.PoolOptions{Max: 300, Align: mem.Align(32)}), 300, plain)
 	})
 }
 
-func playPool(t *testing.T, program []byte, p *heap.Pool[poolNode], most int) {
-	var live []*poolNode
-	values := map[*poolNode]int{}
+// playPool plays a program on p, which has room for most objects, or for any
+// number if that is 0. The object v that is the nth to be created holds mark(v, n).
+func playPool[T comparable](t *testing.T, program []byte, p *heap.Pool[T], most int, mark func(v *T, n int) T) {
+	var live []*T
+	values := map[*T]int{}
 	serial := 0
 	next := func() int {
 		if len(program) == 0 {
@@ -46,7 +55,14 @@ func playPool(t *testing.T, program []byte, p *heap.Pool[poolNode], most int) {
 		return int(b)
 	}
 	create := func() {
-		v, err := p.Create()
+		var v *T
+		var err error
+		fresh := serial%3 == 2
+		if fresh {
+			v, err = p.New(mark(nil, serial))
+		} else {
+			v, err = p.Create()
+		}
 		if most != 0 && len(live) == most {
 			if err != mem.ErrLimit {
 				t.Fatalf("Create of a full pool: %v", err)
@@ -56,24 +72,24 @@ func playPool(t *testing.T, program []byte, p *heap.Pool[poolNode], most int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, twice := values[v]; twice || *v != (poolNode{}) {
-			t.Fatalf("Create: %p is live or not zero: %v", v, *v)
+		if _, twice := values[v]; twice || !fresh && *v != *new(T) || fresh && *v != mark(nil, serial) {
+			t.Fatalf("Create: %p is live or not as asked: %v", v, *v)
 		}
 		serial++
-		*v = poolNode{v, serial}
+		*v = mark(v, serial)
 		values[v] = serial
 		live = append(live, v)
 	}
 	destroy := func(k int) {
 		v := live[k]
-		if v.value != values[v] || v.next != v {
+		if *v != mark(v, values[v]) {
 			t.Fatalf("object holds %v, want %d", *v, values[v])
 		}
 		p.Destroy(v)
 		delete(values, v)
 		live[k] = live[len(live)-1]
 		live = live[:len(live)-1]
-		if p.Owns(v) {
+		if serial%2 == 0 && p.Owns(v) {
 			t.Fatal("a dead object is owned")
 		}
 		if len(live)%32 == 0 { // reports are slow
@@ -81,7 +97,8 @@ func playPool(t *testing.T, program []byte, p *heap.Pool[poolNode], most int) {
 		}
 	}
 	for len(program) > 0 {
-		switch op := next(); op % 16 {
+		op := next()
+		switch op % 16 {
 		case 0, 1, 2:
 			create()
 		case 3, 4:
@@ -96,12 +113,18 @@ func playPool(t *testing.T, program []byte, p *heap.Pool[poolNode], most int) {
 			for range min(next(), len(live)) {
 				destroy((op * 7) % len(live))
 			}
+			for range op / 16 { // the last one, again and again
+				if n := len(live); n < most || most == 0 {
+					create()
+					destroy(n)
+				}
+			}
 		case 9:
 			p.Reset()
-			live, values = live[:0], map[*poolNode]int{}
+			live, values = live[:0], map[*T]int{}
 		case 10:
 			p.ResetTo(next() * 100)
-			live, values = live[:0], map[*poolNode]int{}
+			live, values = live[:0], map[*T]int{}
 		case 11:
 			before := p.Stats()
 			if freed := p.Trim(); before.Bytes-freed != p.Stats().Bytes {
@@ -128,20 +151,20 @@ func playPool(t *testing.T, program []byte, p *heap.Pool[poolNode], most int) {
 			}
 		case 14:
 			if len(live) > 0 {
-				inside := (*poolNode)(unsafe.Add(unsafe.Pointer(live[0]), unsafe.Sizeof(uintptr(0))))
+				inside := (*T)(unsafe.Add(unsafe.Pointer(live[0]), unsafe.Sizeof(uintptr(0))))
 				allocatortest.ExpectMisuse(t, heap.InteriorFree, func() { p.Destroy(inside) })
 			}
-			allocatortest.ExpectMisuse(t, heap.ForeignFree, func() { p.Destroy(new(poolNode)) })
+			allocatortest.ExpectMisuse(t, heap.ForeignFree, func() { p.Destroy(new(T)) })
 		case 15:
 			p.Release()
-			live, values = live[:0], map[*poolNode]int{}
+			live, values = live[:0], map[*T]int{}
 		}
-		if p.Len() != len(live) {
+		if op < 128 && p.Len() != len(live) {
 			t.Fatalf("Len %d, want %d", p.Len(), len(live))
 		}
 	}
 	for _, v := range live {
-		if v.value != values[v] || !p.Owns(v) {
+		if *v != mark(v, values[v]) || !p.Owns(v) {
 			t.Fatalf("object holds %v, want %d", *v, values[v])
 		}
 	}

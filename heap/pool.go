@@ -32,6 +32,12 @@ import (
 type Pool[T any] struct {
 	_ noCopy
 	solo
+
+	// The object that was created last, or nil. If free is set its life has
+	// ended, and nothing but free tells so: see [Pool.settle].
+	last *T
+	free bool
+
 	core poolCore
 }
 
@@ -60,6 +66,12 @@ type PoolStats struct {
 
 // A pair of Create and Destroy costs a few nanoseconds, and the design follows
 // from what would make it more.
+//
+// The object that was created last is often the first to be destroyed, and its
+// memory the first to be asked for again. Such a pair sets a flag and clears it.
+// That is all that fits into a Destroy which the compiler inlines, and it is a
+// whole check: only a live object of this pool can be the last one while free is
+// not set. An object with pointers is never the last: Destroy has to clear it.
 //
 // Free slots of the slab in use wait in an array, the magazine. Links threaded
 // through the free objects would cost a load that waits for the store before
@@ -115,6 +127,13 @@ func (p *Pool[T]) Create() (*T, error) {
 		defer p.leave()
 	}
 	c := &p.core
+	if p.free {
+		p.free = false
+		if v := p.last; v != nil {
+			clearPlain(v)
+			return v, nil
+		}
+	}
 	last := c.filled - 1
 	if last >= magazine { // it was 0
 		return p.createSlow(true)
@@ -128,6 +147,9 @@ func (p *Pool[T]) Create() (*T, error) {
 	}
 	if c.plain {
 		clearPlain(v)
+		if poolPairs {
+			p.last = v
+		}
 	}
 	if invariant.Enabled {
 		c.check(false)
@@ -142,6 +164,13 @@ func (p *Pool[T]) New(v T) (*T, error) {
 		defer p.leave()
 	}
 	c := &p.core
+	if p.free {
+		p.free = false
+		if q := p.last; q != nil {
+			*q = v
+			return q, nil
+		}
+	}
 	last := c.filled - 1
 	if last >= magazine { // it was 0
 		q, err := p.createSlow(false)
@@ -158,6 +187,9 @@ func (p *Pool[T]) New(v T) (*T, error) {
 		race.Alloc(bytesOf(q))
 	}
 	*q = v
+	if poolPairs && c.plain {
+		p.last = q
+	}
 	if invariant.Enabled {
 		c.check(false)
 	}
@@ -184,6 +216,9 @@ func (p *Pool[T]) createSlow(zero bool) (*T, error) {
 	if zero && c.plain && !zeroed {
 		clearPlain(v)
 	}
+	if poolPairs && c.plain {
+		p.last = v
+	}
 	if invariant.Enabled {
 		c.check(true)
 	}
@@ -193,9 +228,23 @@ func (p *Pool[T]) createSlow(zero bool) (*T, error) {
 // Destroy ends the life of v, which must be a live object of p. A nil v is a
 // no-op. Anything else is reported as a [Misuse], and then nothing happens.
 func (p *Pool[T]) Destroy(v *T) {
+	// If both are nil, nothing comes of it. A return instead of the else, or one
+	// flag more, and this is not inlined.
+	if v == p.last && !p.free {
+		p.free = true
+	} else {
+		p.destroy(v)
+	}
+}
+
+// destroy is Destroy of another object than the last one, or of none.
+func (p *Pool[T]) destroy(v *T) {
 	if invariant.Enabled {
 		p.enter("heap: Pool.Destroy")
 		defer p.leave()
+	}
+	if p.free {
+		p.settle()
 	}
 	c := &p.core
 	offset := pointerAddress(v) - c.addr
@@ -243,19 +292,22 @@ func (p *Pool[T]) destroySlow(v *T) {
 	} else if invariant.Enabled && c.poison {
 		poison(bytesOf(v))
 	}
-	s.live[index] = 0
-	if s == c.current && c.filled < magazine {
-		c.mag[c.filled] = c.slot(int(index))
-		c.filled++
-	} else {
-		c.park(s, index)
-		if c.parked%magazine == 0 {
-			c.measure()
-		}
-	}
+	c.put(s, index)
 	if invariant.Enabled {
 		c.check(false)
 	}
+}
+
+// settle puts the slot of the last object where other free ones are, if its life
+// has ended, and forgets the object. Whoever looks at the slots or gives some of
+// them back must call it before.
+func (p *Pool[T]) settle() {
+	v := p.last
+	if p.free && v != nil {
+		s, index := p.find(v)
+		p.core.put(s, index)
+	}
+	p.last, p.free = nil, false
 }
 
 // find returns the slab and the index of the slot of v, or nil if v is no live
@@ -285,6 +337,7 @@ func (p *Pool[T]) Owns(v *T) bool {
 		p.enter("heap: Pool.Owns")
 		defer p.leave()
 	}
+	p.settle()
 	s, _ := p.find(v)
 	return s != nil
 }
@@ -295,6 +348,7 @@ func (p *Pool[T]) Owns(v *T) bool {
 func (p *Pool[T]) All() iter.Seq[*T] {
 	return func(yield func(*T) bool) {
 		c := &p.core
+		p.settle()
 		for id := 0; id < len(c.slabs); id++ {
 			s := c.slabs[id]
 			// The loop body may end lives, and even that of the slab.
@@ -302,6 +356,7 @@ func (p *Pool[T]) All() iter.Seq[*T] {
 				if !yield(slotAt[T](s.base(), uint32(uintptr(i)*c.stride))) {
 					return
 				}
+				p.settle()
 			}
 		}
 	}

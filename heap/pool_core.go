@@ -50,6 +50,10 @@ type poolCore struct {
 	meter meterRef // where others read what is held
 }
 
+// poolPairs tells that pairs of Create and Destroy are cut short. Not where each
+// call is checked, or told to the race detector.
+const poolPairs = !invariant.Enabled && !race.Enabled
+
 // poolSlot is a free slot of the current slab. The offset saves Create a
 // multiplication, and the index a division.
 type poolSlot struct {
@@ -225,6 +229,20 @@ func (c *poolCore) takeFresh(s *poolSlab) (zeroed bool) {
 
 func (c *poolCore) slot(i int) poolSlot {
 	return poolSlot{uint32(uintptr(i) * c.stride), uint32(i)}
+}
+
+// put frees the slot of a live object of s.
+func (c *poolCore) put(s *poolSlab, index uintptr) {
+	s.live[index] = 0
+	if s == c.current && c.filled < magazine {
+		c.mag[c.filled] = c.slot(int(index))
+		c.filled++
+		return
+	}
+	c.park(s, index)
+	if c.parked%magazine == 0 {
+		c.measure()
+	}
 }
 
 // park records that a slot is free and not in the magazine.

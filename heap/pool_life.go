@@ -19,6 +19,7 @@ func (p *Pool[T]) Preheat(n int) error {
 		defer p.leave()
 		defer p.core.check(true)
 	}
+	p.settle()
 	return p.core.makeRoom(n)
 }
 
@@ -64,6 +65,7 @@ func (p *Pool[T]) Reset() {
 		defer p.leave()
 		defer p.core.check(true)
 	}
+	p.settle()
 	p.core.reset()
 }
 
@@ -79,6 +81,7 @@ func (p *Pool[T]) ResetTo(limit int) {
 		defer p.leave()
 		defer p.core.check(true)
 	}
+	p.settle()
 	p.core.reset()
 	p.core.shrinkTo(limit)
 }
@@ -104,6 +107,7 @@ func (p *Pool[T]) Release() {
 		defer p.leave()
 		defer p.core.check(true)
 	}
+	p.settle()
 	p.core.release()
 }
 
@@ -120,6 +124,7 @@ func (p *Pool[T]) Trim() int {
 		defer p.leave()
 		defer p.core.check(true)
 	}
+	p.settle()
 	c := &p.core
 	c.flush()
 	return c.dropSlabs((*poolSlab).empty)
@@ -135,6 +140,7 @@ func (p *Pool[T]) Close() error {
 		defer p.leave()
 		defer p.core.check(true)
 	}
+	p.settle()
 	c := &p.core
 	if c.err == mem.ErrClosed {
 		return nil
@@ -153,10 +159,14 @@ func (p *Pool[T]) Close() error {
 }
 
 // Len returns how many objects are live.
-func (p *Pool[T]) Len() int { return p.core.len() }
+func (p *Pool[T]) Len() int {
+	p.settle()
+	return p.core.len()
+}
 
 // Stats returns how many objects are live and what memory is held for them.
 func (p *Pool[T]) Stats() PoolStats {
+	p.settle()
 	c := &p.core
 	return PoolStats{Live: c.len(), Slots: c.slots, Slabs: len(c.slabs), Bytes: c.bytes}
 }

@@ -55,6 +55,141 @@ func doubleDestroy[T any](t *testing.T, child mem.Allocator) {
 	}
 }
 
+// The object that was created last is destroyed and created again by a way of its
+// own. Whatever comes between, its life ends once and its slot is not lost.
+func TestPoolLastObject(t *testing.T) {
+	type object = poolPlain16
+	for name, between := range map[string]func(t *testing.T, p *heap.Pool[object], v *object) (kept bool){
+		"Nothing": func(*testing.T, *heap.Pool[object], *object) bool { return true },
+		"Nil": func(t *testing.T, p *heap.Pool[object], _ *object) bool {
+			allocatortest.NoMisuse(t, func() { p.Destroy(nil) })
+			return true
+		},
+		"Twice": func(t *testing.T, p *heap.Pool[object], v *object) bool {
+			allocatortest.ExpectMisuse(t, heap.DoubleFree, func() { p.Destroy(v) })
+			return true
+		},
+		"Foreign": func(t *testing.T, p *heap.Pool[object], _ *object) bool {
+			allocatortest.ExpectMisuse(t, heap.ForeignFree, func() { p.Destroy(new(object)) })
+			return true
+		},
+		"Owns": func(t *testing.T, p *heap.Pool[object], v *object) bool {
+			if p.Owns(v) {
+				t.Error("a dead object is owned")
+			}
+			return true
+		},
+		"All": func(t *testing.T, p *heap.Pool[object], v *object) bool {
+			for q := range p.All() {
+				if q == v {
+					t.Error("a dead object is yielded")
+				}
+			}
+			return true
+		},
+		"Stats": func(t *testing.T, p *heap.Pool[object], _ *object) bool {
+			if s := p.Stats(); s.Live != p.Len() || s.Live != 2 {
+				t.Errorf("%+v, Len %d, want 2", s, p.Len())
+			}
+			return true
+		},
+		"Preheat": func(t *testing.T, p *heap.Pool[object], _ *object) bool {
+			if err := p.Preheat(p.Stats().Slots + 1); err != nil {
+				t.Error(err)
+			}
+			return true
+		},
+		"Trim":    func(_ *testing.T, p *heap.Pool[object], _ *object) bool { p.Trim(); return true },
+		"Reset":   func(_ *testing.T, p *heap.Pool[object], _ *object) bool { p.Reset(); return false },
+		"ResetTo": func(_ *testing.T, p *heap.Pool[object], _ *object) bool { p.ResetTo(0); return false },
+		"Release": func(_ *testing.T, p *heap.Pool[object], _ *object) bool { p.Release(); return false },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, objects := poolOf[object](t, unscanned(t), 3)
+			v := objects[2]
+			v[0] = 7
+			p.Destroy(v)
+			live := 0
+			if between(t, p, v) {
+				live = 2
+			}
+			if n := p.Len(); n != live {
+				t.Fatalf("Len %d, want %d", n, live)
+			}
+			seen := map[*object]bool{}
+			if live > 0 {
+				seen[objects[0]], seen[objects[1]] = true, true
+			}
+			for range 200 {
+				w := mustCreate(t, p)
+				if seen[w] {
+					t.Fatalf("%p is handed out twice", w)
+				}
+				seen[w] = true
+				x, err := p.New(object{1, 2})
+				if err != nil || seen[x] || *x != (object{1, 2}) {
+					t.Fatalf("New: %p, %v, %v", x, *x, err)
+				}
+				p.Destroy(x)
+				y, err := p.New(object{3, 4})
+				if err != nil || y != x || *y != (object{3, 4}) {
+					t.Fatalf("New after Destroy: %p, %v, %v, want %p", y, *y, err, x)
+				}
+				p.Destroy(y)
+			}
+			if n := p.Len(); n != live+200 {
+				t.Errorf("Len %d, want %d", n, live+200)
+			}
+		})
+	}
+}
+
+// A pool whose only object was the last one is empty to every method.
+func TestPoolLastObjectAlone(t *testing.T) {
+	p := heap.NewPoolWith[poolPlain16](unscanned(t), heap.PoolOptions{Max: 1})
+	again := func() {
+		v := mustCreate(t, p)
+		if _, err := p.Create(); err != mem.ErrLimit {
+			t.Errorf("Create of a full pool: %v", err)
+		}
+		p.Destroy(v)
+	}
+	again()
+	for v := range p.All() {
+		t.Errorf("%p is dead and yielded", v)
+	}
+	again()
+	if err := p.Preheat(1); err != nil {
+		t.Errorf("Preheat of an empty pool: %v", err)
+	}
+	again()
+	if n, bytes := p.Trim(), p.Stats().Bytes; n == 0 || bytes != 0 {
+		t.Errorf("Trim of an empty pool gives %d bytes back and keeps %d", n, bytes)
+	}
+	again()
+	if err := p.Close(); err != nil {
+		t.Errorf("Close of an empty pool: %v", err)
+	}
+}
+
+// In a loop over all objects, one that dies before it is reached is not yielded.
+func TestPoolAllDestroyAhead(t *testing.T) {
+	p, _ := poolOf[poolPlain16](t, unscanned(t), 10)
+	n := 0
+	for v := range p.All() {
+		if v[0] == 1 {
+			t.Fatalf("%p is dead and yielded", v)
+		}
+		n++
+		q := mustCreate(t, p)
+		q[0] = 1
+		p.Destroy(q)
+	}
+	if n != 10 || p.Len() != 10 {
+		t.Errorf("%d objects yielded, Len %d, want 10", n, p.Len())
+	}
+}
+
 // A slot that was never used is as dead as one that was.
 func TestPoolDestroyNeverCreated(t *testing.T) {
 	p, objects := poolOf[poolPlain16](t, unscanned(t), 1)

@@ -357,7 +357,7 @@ func TestDebugWrongWrite(t *testing.T) {
 // scenes commits a crime, and does the same without, for every size, in every
 // slot, over several children, and in guarded blocks if that is meant.
 func scenes(t *testing.T, name string, kind heap.MisuseKind, o heap.DebugOptions, guard bool, do func(s *scene)) {
-	children := []mem.Allocator{heap.Page{}, heap.GC{}, heap.NewSMP(heap.SMPOptions{})}
+	children := []mem.Allocator{heap.Page{}, heap.GC{}, testSMP(t)}
 	sizes := debugSizes
 	if race.Enabled || invariant.Enabled || testing.Short() || special() {
 		children, sizes = children[2:], []int{1, 4095, 4096}

@@ -21,7 +21,7 @@ import (
 func TestDebugClosedMeanwhile(t *testing.T) {
 	for range 8 {
 		var served, freed atomic.Int64
-		d := heap.NewDebug(heap.NewSMP(heap.SMPOptions{}), heap.DebugOptions{
+		d := heap.NewDebug(testSMP(t), heap.DebugOptions{
 			OnLeak: func(*heap.LeakError) {},
 			OnMisuse: func(m *heap.Misuse) {
 				if m.Kind != heap.UseAfterClose {
@@ -76,7 +76,7 @@ func TestDebugCrowd(t *testing.T) {
 		defer pprof.StopCPUProfile()
 	}
 	var mu sync.Mutex
-	d := heap.NewDebug(heap.NewSMP(heap.SMPOptions{}), heap.DebugOptions{QuarantineBlocks: 100, OnMisuse: func(m *heap.Misuse) {
+	d := heap.NewDebug(testSMP(t), heap.DebugOptions{QuarantineBlocks: 100, OnMisuse: func(m *heap.Misuse) {
 		mu.Lock()
 		defer mu.Unlock()
 		t.Errorf("false report: %v", m)

@@ -79,10 +79,10 @@ func TestDebugNoFalseReports(t *testing.T) {
 		o     heap.DebugOptions
 		ops   int
 	}{
-		{"smp", heap.NewSMP(heap.SMPOptions{}), heap.DebugOptions{}, ops},
-		{"hybrid", heap.NewHybrid(heap.NewSMP(heap.SMPOptions{})), heap.DebugOptions{QuarantineBlocks: 200, CheckEvery: ops / 200}, ops / 9},
+		{"smp", testSMP(t), heap.DebugOptions{}, ops},
+		{"hybrid", heap.NewHybrid(testSMP(t)), heap.DebugOptions{QuarantineBlocks: 200, CheckEvery: ops / 200}, ops / 9},
 		{"hybrid over pages", heap.NewHybrid(heap.Page{}), heap.DebugOptions{Redzone: 5, ResizeStacks: true}, ops / 100},
-		{"promised", mem.NoGoPointers(heap.NewSMP(heap.SMPOptions{})), heap.DebugOptions{MemoryLimit: 1 << 30}, ops / 20},
+		{"promised", mem.NoGoPointers(testSMP(t)), heap.DebugOptions{MemoryLimit: 1 << 30}, ops / 20},
 		{"guarded", heap.NewHybrid(heap.Page{}), heap.DebugOptions{Guard: heap.GuardEnd}, ops / 300},
 		{"guarded start", heap.Page{}, heap.DebugOptions{Guard: heap.GuardStart, QuarantineBlocks: 20}, ops / 300},
 	} {

@@ -37,6 +37,14 @@ func newDebug(t *testing.T, child mem.Allocator, o heap.DebugOptions) *debugTest
 	return d
 }
 
+// testSMP returns an SMP that is closed at the end of the test, with all that
+// leaked on purpose.
+func testSMP(t *testing.T) *heap.SMP {
+	smp := heap.NewSMP(heap.SMPOptions{})
+	t.Cleanup(func() { smp.Close() })
+	return smp
+}
+
 // one returns the only report since the last call, which must be of this kind.
 func (d *debugTest) one(kind heap.MisuseKind, at []byte, size int) *heap.Misuse {
 	d.t.Helper()

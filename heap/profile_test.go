@@ -85,7 +85,7 @@ func TestProfileExact(t *testing.T) {
 // A sample of the blocks tells how many there are, to within its error: some
 // 6,000 of 100,000, so 1.3 %.
 func TestProfileEstimates(t *testing.T) {
-	p := heap.NewProfileWith(heap.NewArena(heap.Page{}), heap.ProfileOptions{Rate: 16 << 10})
+	p := heap.NewProfileWith(closing(t, heap.NewArena(heap.Page{})), heap.ProfileOptions{Rate: 16 << 10})
 	blocks := profiledKeeps(p, 100_000, 1000)
 	for _, b := range blocks[50_000:] {
 		p.Free(b, mem.Layout{})

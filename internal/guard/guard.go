@@ -25,12 +25,12 @@ import (
 type Pool struct {
 	mu      sync.Mutex
 	regions []*region // in the order of their addresses
-	classes [classes]class
+	classes [2 * classes]class
 	by      vm.Guarding // of the newest region
 	open    int         // places that are accessible in regions with protection
 }
 
-// class is the places of one size.
+// class is the places of one size for one side.
 type class struct {
 	newest *region // the one with places that were never let
 	oldest *place  // to be let again, linked by next
@@ -110,7 +110,7 @@ func (p *Pool) Alloc(t Tenant, align int) (pages []byte, front int, err error) {
 	if !ok || align > MaxAlign || room < n {
 		return nil, 0, vm.ErrTooLarge
 	}
-	c, rounded, ok := classOf(room)
+	c, rounded, ok := classOf(room, t.Side)
 	if !ok {
 		return nil, 0, vm.ErrTooLarge
 	}
@@ -202,7 +202,7 @@ func (p *Pool) Release(addr uintptr) {
 	p.lock()
 	defer p.unlock()
 	at := p.tenant(addr)
-	c, _, _ := classOf(at.region.cap)
+	c, _, _ := classOf(at.region.cap, at.t.Side)
 	if !p.seal(at) {
 		k := &p.classes[c]
 		at.next, k.stuck = k.stuck, at

@@ -10,6 +10,8 @@ import (
 // Places come in classes by their number of pages: exact up to 2^fine, and 2^fine
 // classes for every doubling above, so that at most an eighth of a place stays
 // idle. That is address space, since only pages that a block touches take memory.
+// The sides have classes of their own: a guarded page between two places adjoins
+// the tenant of one of them, never of both.
 
 const (
 	fine    = 3
@@ -26,16 +28,20 @@ const (
 // more than none, and how many it has.
 //
 //go:norace
-func classOf(n int) (c, rounded int, ok bool) {
+func classOf(n int, side Side) (c, rounded int, ok bool) {
 	page := vm.PageSize()
 	pages := uint(n/page) - 1 // so that a power of two belongs to what is below
+	first := 0
+	if side == End {
+		first = classes
+	}
 	if pages < 1<<fine {
-		return int(pages), n, true
+		return first + int(pages), n, true
 	}
 	shift := bits.Len(pages) - fine - 1
 	top := pages >> shift // 2^fine to 2^(fine+1)-1
 	rounded = int((top+1)<<shift) * page
-	return (shift+1)<<fine + int(top-1<<fine), rounded, rounded/page == int((top+1)<<shift) && rounded >= n
+	return first + (shift+1)<<fine + int(top-1<<fine), rounded, rounded/page == int((top+1)<<shift) && rounded >= n
 }
 
 // take returns a place of class c, which is inaccessible.

@@ -85,11 +85,12 @@ import (
 type Debug struct {
 	copies   noCopy
 	child    mem.Allocator
-	pointers mem.Pointers // the child's
-	o        DebugOptions // with the defaults put in
-	depth    int          // addresses per stack, 0 for none
-	zone     int          // bytes that a zone has at least, 0 for none
-	verbose  *Logging     // logs every call, or nil
+	pointers mem.Pointers   // the child's
+	buffers  []*FixedBuffer // below it
+	o        DebugOptions   // with the defaults put in
+	depth    int            // addresses per stack, 0 for none
+	zone     int            // bytes that a zone has at least, 0 for none
+	verbose  *Logging       // logs every call, or nil
 	id       uint64
 	life     *debugLife
 
@@ -121,14 +122,16 @@ const (
 )
 
 // NewDebug returns child with the program's use of it watched. It panics if a
-// limit in o is negative that has no meaning.
+// limit in o is negative that has no meaning. If child has a buffer, of a
+// [FixedBuffer] or [BufferFirst], with bytes that are also below another Debug,
+// which is open, that is reported as [Overlap].
 func NewDebug(child mem.Allocator, o DebugOptions) *Debug {
 	const op = "heap: NewDebug"
 	mustChild(op, child)
 	if o.MemoryLimit < 0 || o.CheckEvery < 0 {
 		panic(op + ": negative limit")
 	}
-	d := &Debug{child: child, pointers: child.Pointers()}
+	d := &Debug{child: child, pointers: child.Pointers(), buffers: fixedIn(child)}
 	d.depth = min(orDefault(o.StackDepth, 16), debugDepth)
 	d.zone = min(orDefault(o.Redzone, 32), maxZone)
 	o.QuarantineBytes = orDefault(o.QuarantineBytes, 1<<20)
@@ -154,8 +157,9 @@ func NewDebug(child mem.Allocator, o DebugOptions) *Debug {
 		d.verbose = NewLogging(child, LoggingOptions{Logger: o.Logger, Name: "debug"})
 	}
 	debugStacks() // made by whoever calls first, which would order goroutines later
-	debugs.add(d)
 	d.watch()
+	debugs.add(d)
+	d.overlap(op)
 	return d
 }
 

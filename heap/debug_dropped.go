@@ -17,10 +17,11 @@ type debugLife struct {
 	made   stack.ID
 }
 
-// watch makes the collector tell when d is gone without having been closed. The
-// memory of its blocks stays as it is: somebody may use them still, and when
-// the collector finds out is chance.
+// watch gives d its number, and makes the collector tell when d is gone without
+// having been closed. The memory of its blocks stays as it is: somebody may use
+// them still, and when the collector finds out is chance.
 func (d *Debug) watch() {
+	d.id = debugs.number()
 	var pcs [16]uintptr
 	d.life = &debugLife{id: d.id, made: debugStacks().Intern(pcs[:stack.Callers(2, pcs[:])])}
 	runtime.AddCleanup(d, (*debugLife).end, d.life)

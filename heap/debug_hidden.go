@@ -97,7 +97,7 @@ func (d *Debug) hidden(k *debugBlock, found []hiddenPointer) []hiddenPointer {
 			if to == 0 || f.sized && word(b, at+wordSize) == 0 {
 				continue
 			}
-			if is, _ := rt.GoMemory(to); !is || d.table.around(to) != 0 || holds(d.child, to) {
+			if is, _ := rt.GoMemory(to); !is || d.table.around(to) != 0 || holds(d.buffers, to) {
 				continue
 			}
 			if found = append(found, hiddenPointer{to, f, elem}); len(found) == cap(found) {
@@ -156,21 +156,3 @@ func (d *Debug) disclose(op string, k *debugBlock) *Misuse {
 	}
 	return d.reveal(op, k, found)
 }
-
-// holds tells whether addr is in the buffer of an allocator in the chain of a.
-func holds(a mem.Allocator, addr uintptr) bool {
-	for a != nil {
-		if h, ok := a.(interface{ holds(addr uintptr) bool }); ok && h.holds(addr) {
-			return true
-		}
-		u, ok := a.(mem.Unwrapper)
-		if !ok {
-			return false
-		}
-		a = u.Unwrap()
-	}
-	return false
-}
-
-// holds tells whether addr is in the buffer.
-func (f *FixedBuffer) holds(addr uintptr) bool { return addr-address(f.buf) < uintptr(len(f.buf)) }

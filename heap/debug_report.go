@@ -236,11 +236,17 @@ type debugRegistry struct {
 	all  []weak.Pointer[Debug]
 }
 
-// add gives d its number and makes it known.
+// number returns the number of a new Debug.
+func (r *debugRegistry) number() uint64 {
+	race.Disable()
+	defer race.Enable()
+	return r.made.Add(1)
+}
+
+// add makes d known.
 func (r *debugRegistry) add(d *Debug) {
 	race.Disable()
 	defer race.Enable()
-	d.id = r.made.Add(1)
 	r.change(d, nil)
 }
 
@@ -286,7 +292,7 @@ func (r *debugRegistry) owner(addr uintptr, d *Debug, k *debugBlock) (id uint64)
 // holder tells whether addr is in a live block of a Debug other than d.
 func (r *debugRegistry) holder(addr uintptr, d *Debug) bool {
 	for _, p := range r.list() {
-		if o := p.Value(); o != nil && o != d && (o.table.owns(addr) || holds(o.child, addr)) {
+		if o := p.Value(); o != nil && o != d && (o.table.owns(addr) || holds(o.buffers, addr)) {
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package heap_test
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -121,28 +122,80 @@ func misdo(t *testing.T, child mem.Allocator, name string, size int, do func(*de
 	d.none()
 }
 
-// Two buffers that overlap are one another's overwriting, and no silence.
+// Two buffers that overlap are reported when the second gets a Debug, with both
+// stacks. What belongs together is not.
 func TestDebugOverlappingBuffers(t *testing.T) {
-	for _, overlap := range []bool{false, true} {
-		room := make([]byte, 2000)
-		second := room[1000:]
-		if overlap {
-			second = room[400:1400]
-		}
-		x := newDebug(t, heap.NewFixedBuffer(room[:1000]), heap.DebugOptions{})
-		y := newDebug(t, heap.NewFixedBuffer(second), heap.DebugOptions{})
-		var blocks [2][][]byte
-		for range 6 {
-			blocks[0] = append(blocks[0], debugAlloc(x, 80, word8))
-			blocks[1] = append(blocks[1], debugAlloc(y, 80, word8))
-		}
-		if found := len(x.Check()) + len(y.Check()); (found > 0) != overlap {
-			t.Errorf("overlapping %t, %d reports", overlap, found)
-		}
-		for i := range blocks[0] {
-			x.Free(blocks[0][i], word8)
-			y.Free(blocks[1][i], word8)
-		}
-		x.got, y.got = nil, nil
+	room := make([]byte, 2000)
+	under := map[string]func(buf []byte) mem.Allocator{
+		"FixedBuffer": func(buf []byte) mem.Allocator { return heap.NewFixedBuffer(buf) },
+		"shared":      func(buf []byte) mem.Allocator { return heap.NewFixedBuffer(buf).ThreadSafe() },
+		"BufferFirst": func(buf []byte) mem.Allocator { return heap.NewBufferFirst(buf, heap.Page{}) },
+		"wrapped":     func(buf []byte) mem.Allocator { return heap.NewCounting(heap.NewHybrid(heap.NewFixedBuffer(buf))) },
 	}
+	for name, make := range under {
+		for _, c := range []struct{ from, to, common int }{
+			{1000, 2000, 0}, {400, 1400, 600}, {999, 2000, 1}, {0, 1000, 1000}, {100, 200, 100}, {1000, 1000, 0},
+		} {
+			first := newDebug(t, heap.NewFixedBuffer(room[:1000]), heap.DebugOptions{})
+			second := &debugTest{t: t}
+			o := heap.DebugOptions{OnMisuse: func(m *heap.Misuse) { second.got = append(second.got, m) }}
+			child := make(room[c.from:c.to])
+			at := next()
+			second.Debug = heap.NewDebug(child, o)
+			if c.common > 0 {
+				m := second.one(heap.Overlap, room[c.from:c.to], c.to-c.from)
+				if want := fmt.Sprintf("has %d byte", c.common); m.Op != "heap: NewDebug" || !strings.Contains(m.Hint, want) ||
+					begins(m.Here) != at || !strings.HasPrefix(firstFunction(m.Alloc.Program()), "github.com/allod-dev/allod/heap_test.newDebug") {
+					t.Errorf("%s: %v\n%v\nwant %q at %s", name, m, m.Here, want, at)
+				}
+				if text := m.Error(); !strings.Contains(text, "\nmade by\n") {
+					t.Error(text)
+				}
+			}
+			second.none()
+			second.Close()
+			first.none()
+			first.Close()
+		}
+	}
+}
+
+func firstFunction(s heap.Stack) string {
+	name, _, _ := strings.Cut(s.String(), "\n")
+	return name
+}
+
+// Buffers that have bytes in common for a reason are not reported.
+func TestDebugOverlapTwins(t *testing.T) {
+	buf := make([]byte, 4000)
+	one := heap.NewFixedBuffer(buf)
+	d := newDebug(t, one, heap.DebugOptions{})
+	newDebug(t, one, heap.DebugOptions{}).none()              // the same
+	newDebug(t, one.ThreadSafe(), heap.DebugOptions{}).none() // seen otherwise
+	newDebug(t, d, heap.DebugOptions{}).none()                // below both
+
+	// One within a block of the other.
+	b := debugAlloc(d, 1000, word8)
+	inner := newDebug(t, heap.NewFixedBuffer(b), heap.DebugOptions{})
+	inner.none()
+	newDebug(t, heap.NewFixedBuffer(byteSlice(b, 0)), heap.DebugOptions{}).one(heap.Overlap, byteSlice(b, 0), 1001) // a byte too long
+	inner.Close()
+	d.Free(b, word8)
+	newDebug(t, heap.NewFixedBuffer(b), heap.DebugOptions{}).one(heap.Overlap, b, 1000) // too late
+
+	// The other one was there before.
+	whole := heap.NewFixedBuffer(make([]byte, 1000))
+	part := debugAlloc(whole, 500, word8)
+	newDebug(t, heap.NewFixedBuffer(part), heap.DebugOptions{}).none()
+	newDebug(t, whole, heap.DebugOptions{}).none()
+
+	// One that is closed, and one that has another buffer by now.
+	again := heap.NewFixedBuffer(make([]byte, 500))
+	newDebug(t, again, heap.DebugOptions{}).Close()
+	first := make([]byte, 700)
+	moved := heap.NewFixedBuffer(first)
+	newDebug(t, moved, heap.DebugOptions{})
+	moved.Init(make([]byte, 100))
+	newDebug(t, heap.NewFixedBuffer(first), heap.DebugOptions{}).none()
+	d.none()
 }

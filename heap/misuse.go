@@ -25,7 +25,8 @@ type Misuse struct {
 	// Here is the stack of the call that found it.
 	Here Stack
 	// Alloc and Free are the stacks of the block's allocation and of its first
-	// free, from allocators that keep them.
+	// free, from allocators that keep them. For [Overlap], Alloc is that of who
+	// made the other allocator.
 	Alloc, Free Stack
 }
 
@@ -53,6 +54,7 @@ const (
 	Underflow                            // bytes before a block were written
 	WriteAfterFree                       // bytes of a free block were written
 	HiddenPointer                        // pointer in a local block that keeps a Go object alive
+	Overlap                              // two allocators were handed the same memory
 )
 
 var misuseNames = [...]string{
@@ -75,6 +77,7 @@ var misuseNames = [...]string{
 	Underflow:      "write before the start",
 	WriteAfterFree: "write after free",
 	HiddenPointer:  "hidden Go pointer",
+	Overlap:        "overlapping buffers",
 }
 
 // String names the kind: "double free".
@@ -89,7 +92,11 @@ func (k MisuseKind) String() string {
 // and who freed it, their stacks follow, as [Stack.Program] has them. Here does not:
 // a panic shows it anyway.
 func (m *Misuse) Error() string {
-	return m.line() + told("\nallocated by\n", m.Alloc) + told("\nfreed by\n", m.Free)
+	alloc := "\nallocated by\n"
+	if m.Kind == Overlap {
+		alloc = "\nmade by\n"
+	}
+	return m.line() + told(alloc, m.Alloc) + told("\nfreed by\n", m.Free)
 }
 
 // told returns what s prints after a title, or nothing if s is empty.

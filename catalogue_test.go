@@ -82,7 +82,7 @@ var catalogue = []struct {
 	{"blocks larger than a chunk, and alignments larger than a page", []string{"heap.TestArenaContract", "heap.TestArenaManyLarge", "heap.TestArenaTypedAlignment", "heap.TestConcurrentArenaLargeBlocks"}},
 	{"a block outside the buffer; no buffer, and one that is not aligned", []string{"heap.TestFixedBufferFreeForeign", "heap.TestFixedBufferEmpty", "heap.TestFixedBufferUnalignedBuffer"}},
 	{"writes beyond a block, whatever is below", []string{"heap.TestDebugOverEverything", "heap.TestDebugWrongWrite"}},
-	{"two buffers that overlap", []string{"heap.TestDebugOverlappingBuffers"}},
+	{"two buffers that overlap", []string{"heap.TestDebugOverlappingBuffers", "heap.TestDebugOverlapTwins"}},
 	{"an object of a pool destroyed twice", []string{"heap.TestPoolDoubleDestroy"}},
 	{"an object of another pool, within another, of none", []string{"heap.TestPoolDestroyForeign", "heap.TestPoolDestroyInterior", "heap.TestPoolDestroyNeverCreated"}},
 	{"a pool that is full, and one that is closed with objects out", []string{"heap.TestPoolMax", "heap.TestPoolLeak"}},
@@ -106,9 +106,9 @@ var catalogue = []struct {
 	{"each call of the system failing with each error", []string{"testing/allocatortest.TestSystem", "heap.TestPageEveryCallFails", "heap.TestReservedEveryCallFails", "internal/vm.TestEveryCallFails"}},
 	{"memory that may not be locked", []string{"heap.TestPagesMemlockLimit", "heap.TestPagesLockFails"}},
 	{"larger pages", []string{"heap.TestPageLargerPages"}},
-	{"freed memory handed to a system call", []string{"heap.TestGuardedSystemCall"}},
+	{"freed memory handed to a system call", []string{"heap.TestGuardedSystemCall", "heap.TestBadAddress"}},
 	{"reads and writes of freed memory, and beyond a block", []string{"heap.TestGuardedUseAfterFree", "heap.TestGuardedOverflow", "heap.TestGuardedUnderflow", "heap.TestGuardedFaultLines", "heap.TestDebugAddressSanitizer"}},
-	{"a fault that nobody catches, and one that is not ours", []string{"heap.TestGuardedFaultEnds", "heap.TestCatchForeignFault", "heap.TestCatchOthers"}},
+	{"a fault that nobody catches, and one that is not ours", []string{"heap.TestGuardedFaultEnds", "heap.TestCrashRecord", "heap.TestCatchForeignFault", "heap.TestCatchOthers"}},
 
 	// The collector.
 	{"a Go pointer where the collector does not look", []string{"heap.TestDebugHiddenPointer", "heap.TestDebugHiddenPointerTwin"}},

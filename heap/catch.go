@@ -5,11 +5,16 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+
+	"github.com/allod-dev/allod/internal/guard"
+	"github.com/allod-dev/allod/internal/vm"
 )
 
 // A Fault reports an access to memory of a guarded [Debug] that no block lives
-// in. [Catch] returns it. The instruction did nothing; what function was
-// interrupted by it is lost half way, and should be seen as such.
+// in: by the program, if it comes from [Catch] or [ReadCrash], or by the operating
+// system on its behalf, if it comes from [BadAddress]. The instruction did
+// nothing; what function was interrupted by it is lost half way, and should be
+// seen as such.
 type Fault struct {
 	// Kind is UseAfterFree, Overflow or Underflow. Whether the memory was read or
 	// written is not known.
@@ -24,8 +29,11 @@ type Fault struct {
 	// Here is the stack of the access, Alloc that of the block's allocation, and
 	// Free that of its free, if it was freed.
 	Here, Alloc, Free Stack
-	// Err is what the runtime panicked with.
-	Err runtime.Error
+	// Err is what the runtime panicked with, a [runtime.Error], or the error of
+	// the system call.
+	Err error
+
+	op string // where it comes from
 }
 
 // Error describes the fault in one line. The stacks follow: of the access, of the
@@ -49,10 +57,10 @@ func (f *Fault) line() string {
 	if f.Kind == UseAfterFree {
 		what = "access after free"
 	}
-	return fmt.Sprintf("heap: Catch: %s %s of a block of %s at %#x", what, where, plural(f.Size, "byte"), f.Block)
+	return fmt.Sprintf("%s: %s %s of a block of %s at %#x", f.op, what, where, plural(f.Size, "byte"), f.Block)
 }
 
-// Unwrap returns the error that the runtime panicked with.
+// Unwrap returns Err.
 func (f *Fault) Unwrap() error { return f.Err }
 
 // Catch calls f and returns nil, or a [*Fault] if f accessed memory of a guarded
@@ -90,13 +98,18 @@ func faultOf(v any) *Fault {
 	if !ok {
 		return nil
 	}
-	addr := e.Addr()
-	t, ok := debugPlaces.Find(addr)
+	t, ok := debugPlaces.Find(e.Addr())
 	if !ok {
 		return nil
 	}
-	f := &Fault{Kind: UseAfterFree, Addr: addr, Block: t.Addr, Size: t.Size, Err: e}
+	f := newFault("heap: Catch", e.Addr(), t, e)
 	f.Alloc, f.Free = debugStack(t.Alloc), debugStack(t.Free)
+	return f
+}
+
+// newFault returns what an access to addr, which is most likely about t, was.
+func newFault(op string, addr uintptr, t guard.Tenant, err error) *Fault {
+	f := &Fault{Kind: UseAfterFree, Addr: addr, Block: t.Addr, Size: t.Size, Err: err, op: op}
 	switch {
 	case !t.Live: // also beyond its ends
 	case addr < t.Addr:
@@ -104,6 +117,51 @@ func faultOf(v any) *Fault {
 	case addr-t.Addr >= uintptr(t.Size):
 		f.Kind = Overflow
 	}
+	return f
+}
+
+// BadAddress explains the error of a system call that was handed memory which
+// nobody can access: EFAULT, "bad address". If one of the buffers that it was
+// handed begins in, or reaches into, memory of a guarded [Debug] that no block
+// lives in, BadAddress returns a [*Fault] that wraps err, with the stacks of the
+// block's allocation and free. Everything else, nil too, it returns as it is.
+//
+//	n, err := file.Write(b)
+//	if err != nil {
+//		return heap.BadAddress(err, b)
+//	}
+//
+// Unlike the access that [Catch] catches, such a call does not fault: the system
+// refuses it, and the program goes on.
+func BadAddress(err error, buffers ...[]byte) error {
+	if err == nil || !vm.BadAddress(err) {
+		return err
+	}
+	for _, b := range buffers {
+		if f := faultIn(b, err); f != nil {
+			f.Here = callers(2)
+			return f
+		}
+	}
+	return err
+}
+
+// faultIn returns what is wrong with b, as far as it is in guarded memory, or nil.
+func faultIn(b []byte, err error) *Fault {
+	addr := address(b)
+	t, ok := debugPlaces.Find(addr)
+	if !ok || len(b) == 0 {
+		return nil
+	}
+	if t.Live && addr >= t.Addr { // it begins where it may
+		end := t.Addr + uintptr(t.Size)
+		if addr < end && uintptr(len(b)) <= end-addr {
+			return nil
+		}
+		addr = max(addr, end)
+	}
+	f := newFault("heap: BadAddress", addr, t, err)
+	f.Alloc, f.Free = debugStack(t.Alloc), debugStack(t.Free)
 	return f
 }
 

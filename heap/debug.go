@@ -64,8 +64,10 @@ import (
 // and a block that was freed is inaccessible until its place is needed for
 // another, after quarantine: a read or write there is a fault, which ends the
 // process, or is returned by [Catch] as a [*Fault] with the stacks of the
-// allocation and the free. What is left of the last page on the other side of
-// the block is watched as a zone is. With GuardEnd, a block whose size is not a
+// allocation and the free. Where a fault ends the process, [RecordGuarded] keeps
+// these for [ReadCrash], and an error of the operating system, which does not
+// touch such memory either, is explained by [BadAddress]. What is left of the
+// last page on the other side of the block is watched as a zone is. With GuardEnd, a block whose size is not a
 // multiple of its alignment ends before the guarded page, and the bytes between
 // are watched, too.
 //

@@ -28,6 +28,8 @@ type Pool struct {
 	classes [2 * classes]class
 	by      vm.Guarding // of the newest region
 	open    int         // places that are accessible in regions with protection
+	count   int         // places in all regions
+	watch   func(place int, t *Tenant)
 }
 
 // class is the places of one size for one side.
@@ -45,6 +47,7 @@ type region struct {
 	pages  []byte
 	by     vm.Guarding
 	cap    int     // bytes of a place without the page after it
+	first  int     // number of its first place among those of all regions
 	places []place // [:let] were let at some time
 	let    int
 }
@@ -133,16 +136,45 @@ func (p *Pool) Alloc(t Tenant, align int) (pages []byte, front int, err error) {
 	at.settle(t, align)
 	pages, front = at.pages()
 	at.sealed = false
+	p.tell(at)
 	p.unlock()
 	if err := vm.Unguard(pages, by); err != nil {
 		p.lock()
 		at.t, at.sealed = before, true
+		p.tell(at)
 		p.shut(at)
 		p.put(c, at)
 		p.unlock()
 		return nil, 0, err
 	}
 	return pages, front, nil
+}
+
+// Watch makes the pool call f for each tenant that comes, or goes, with the number
+// of its place, and for those that are there already; nil ends that. The pool is
+// locked when f is called, which must not use it.
+//
+//go:norace
+func (p *Pool) Watch(f func(place int, t *Tenant)) {
+	p.lock()
+	defer p.unlock()
+	p.watch = f
+	for _, r := range p.regions {
+		for i := range r.let {
+			p.tell(&r.places[i])
+		}
+	}
+}
+
+// tell calls who watches.
+//
+//go:norace
+func (p *Pool) tell(at *place) {
+	if p.watch == nil {
+		return
+	}
+	r := at.region
+	p.watch(r.first+r.index(at.start), &at.t)
 }
 
 // ErrFull says that more guarded blocks would need more mappings than a process
@@ -177,6 +209,7 @@ func (p *Pool) Retire(addr uintptr, free stack.ID) error {
 	p.lock()
 	at := p.tenant(addr)
 	at.t.Live, at.t.Free = false, free
+	p.tell(at)
 	pages, _ := at.pages()
 	at.sealed = true
 	p.unlock()
@@ -240,7 +273,7 @@ func (p *Pool) Find(addr uintptr) (t Tenant, ok bool) {
 		return t, false
 	}
 	i := r.index(addr)
-	best := ^uintptr(0)
+	best := Unlikely
 	for j := max(i-1, 0); j <= min(i+1, r.let-1); j++ {
 		at := &r.places[j]
 		if n := r.doubt(at, addr); at.t.Size > 0 && n < best {
@@ -270,6 +303,28 @@ func (r *region) doubt(at *place, addr uintptr) uintptr {
 	}
 	return n + 2*farther
 }
+
+// Doubt is doubt for who knows the tenant but not its place: [Unlikely] if addr is
+// beyond the pages beside those of t.
+func (t *Tenant) Doubt(addr uintptr) uintptr {
+	page := uintptr(vm.PageSize())
+	n := t.distance(addr)
+	switch {
+	case n == 0:
+		return 0
+	case n >= 2*page:
+		return Unlikely
+	case !t.Live:
+		n += 2 * page
+	}
+	if t.Side == End != (addr > t.Addr) {
+		n += 4 * page
+	}
+	return n
+}
+
+// Unlikely is more doubt than there can be.
+const Unlikely = ^uintptr(0)
 
 // farther is more than two bytes of neighbouring places can be apart.
 const farther = 1 << (bits.UintSize - 3)

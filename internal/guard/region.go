@@ -110,7 +110,8 @@ func (p *Pool) grow(k *class, n int) error {
 		vm.Unmap(pages)
 		return err
 	}
-	r := &region{base: address(pages), pages: pages, by: by, cap: n, places: make([]place, count)}
+	r := &region{base: address(pages), pages: pages, by: by, cap: n, first: p.count, places: make([]place, count)}
+	p.count += count
 	for i := range r.places {
 		at := &r.places[i]
 		at.region, at.sealed = r, true

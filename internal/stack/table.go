@@ -156,14 +156,30 @@ func (t *Table) PCs(id ID) []uintptr {
 	if id == 0 {
 		return nil
 	}
+	var room [MaxDepth]uintptr
+	pcs := make([]uintptr, t.Read(id, room[:]))
+	for i := range pcs {
+		pcs[i] = room[i]
+	}
+	return pcs
+}
+
+// Read writes the first of these addresses to pcs, as many as it has room for, and
+// returns how many there were.
+//
+//go:norace
+func (t *Table) Read(id ID, pcs []uintptr) (n int) {
+	if id == 0 {
+		return 0
+	}
 	race.Disable()
 	c, i := t.at(id)
-	pcs := make([]uintptr, c[i+1]%(1<<lenBits))
-	for j := range pcs {
+	n = min(len(pcs), int(c[i+1]%(1<<lenBits)))
+	for j := range n {
 		pcs[j] = c[i+header+j]
 	}
 	race.Enable()
-	return pcs
+	return n
 }
 
 // Stats returns how many stacks there are, how many words they take, and how

@@ -392,6 +392,10 @@ func NoMemory(err error) bool {
 	return err == ErrTooLarge
 }
 
+// BadAddress tells whether err, which came from any system call, says that the
+// call was handed memory that nobody can access.
+func BadAddress(err error) bool { return errors.Is(err, badAddress) }
+
 // Errors returns the errors that functions of this package are known to return.
 func Errors() []error {
 	return slices.Concat(outOfMemory, otherErrors, []error{ErrTooLarge, ErrUnsupported})

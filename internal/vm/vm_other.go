@@ -2,7 +2,10 @@
 
 package vm
 
-import "syscall"
+import (
+	"errors"
+	"syscall"
+)
 
 const (
 	hasOS    = false
@@ -10,6 +13,9 @@ const (
 )
 
 var outOfMemory, otherErrors []error
+
+// badAddress is an error that no call returns.
+var badAddress = errors.New("vm: bad address")
 
 func systemPageSize() int { return syscall.Getpagesize() }
 

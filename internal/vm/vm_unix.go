@@ -19,6 +19,9 @@ var (
 		unix.EIO, unix.ENODEV, unix.ENOSYS, unix.ENOTSUP, unix.EOVERFLOW}
 )
 
+// badAddress is what a call says that was handed memory which nobody can access.
+const badAddress = unix.EFAULT
+
 func systemPageSize() int { return syscall.Getpagesize() }
 
 func mapOS(n int) ([]byte, error) {

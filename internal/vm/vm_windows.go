@@ -19,6 +19,9 @@ var (
 		windows.ERROR_PRIVILEGE_NOT_HELD}
 )
 
+// badAddress is what a call says that was handed memory which nobody can access.
+const badAddress = windows.ERROR_NOACCESS
+
 func systemPageSize() int { return syscall.Getpagesize() }
 
 // granularity is what the system aligns reservations to.

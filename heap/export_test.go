@@ -4,6 +4,13 @@ package heap
 // may call s meanwhile, and the caches that s.Cache made must be closed.
 func CheckSMP(s *SMP) { s.checkAll() }
 
+// SMPFar makes s look for all its segments as for those that are far away.
+func SMPFar(s *SMP) {
+	for i := range s.near {
+		s.near[i].Store(nil)
+	}
+}
+
 // EnterCache does what a goroutine does that begins to use c, and returns what it
 // does at the end.
 func EnterCache(c *SMPCache) (leave func()) {

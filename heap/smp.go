@@ -1,7 +1,6 @@
 package heap
 
 import (
-	"math/bits"
 	"sync"
 	"sync/atomic"
 
@@ -47,6 +46,8 @@ type SMP struct {
 	caches atomic.Pointer[smpCaches]  // nil at first, and while somebody has stopped them
 	slabs  [smpClasses]atomic.Int64   // number of each class
 	closed atomic.Bool
+
+	near [smpNear]atomic.Pointer[smpSegment] // some of segments, by their numbers
 
 	stopping sync.Mutex // who changes caches or handles
 	handles  *smpHandle // a list of those that are open
@@ -115,10 +116,11 @@ var _ mem.Allocator = (*SMP)(nil)
 // where a program that writes to a freed block forges it; and freeing a block
 // would fetch it into the processor's cache. Slots are also served in the order
 // of their addresses rather than in that in which they happened to be freed. A
-// byte for each slot tells all: whether its block is live, which finds double
-// frees, and whether it is free for all. Bits would be an eighth of that, but
+// byte for every 16 bytes of memory tells which class of block is live there, if
+// any: it is found without a look at anything else, and finds double frees,
+// pointers into blocks and wrong sizes by one comparison. Bits would be less, but
 // others have bits in the same word, so that each change would be an atomic
-// operation.
+// operation. Slots that are free for all have bits, which change under a lock.
 //
 // With many processors. A cache and the bins of a processor take 16 KiB, and 1 KiB
 // more for each class of which it has seen much: with 20 such classes 2.3 MiB for
@@ -163,44 +165,45 @@ var errSMPAddress = mem.NewError("heap: SMP: the system serves addresses that ar
 //
 //go:norace
 func (s *SMP) Alloc(size int, l mem.Layout) ([]byte, error) {
-	n := smpRound(size, l.Align)
-	if invariant.Enabled || n-1 >= smpMaxSmall || l.Kind == mem.Managed {
+	last := smpLast(size, l.Align)
+	if invariant.Enabled || last >= smpMaxSmall || l.Kind == mem.Managed {
 		return s.alloc(size, l, 3)
 	}
-	class := smpClassOf(n)
-	var b []byte
+	class, zero := uintptr(smpStep[last/smpStepSize]), l.Kind != mem.Plain || l.Zero
 	if rt.Pins { // s.take, written out, as far as it is a matter of few loads
 		i := rt.Pin()
 		if t := s.caches.Load(); t != nil && uint(i) < uint(len(t.list)) {
 			e := &t.list[i].cache[class&127]
 			if n := e.count - smpTurn - 1; n&smpNone == 0 {
 				e.count = n
-				b = e.at(n.slots()).open(size)
+				b := e.at(n.slots()).open(class, size)
+				rt.Unpin()
+				if zero {
+					clear(b)
+				}
+				return b, nil
 			}
 		}
 		rt.Unpin()
-	} else {
-		b = s.take(class, size)
+	} else if b := s.take(class, size); b != nil {
+		if zero {
+			clear(b)
+		}
+		return b, nil
 	}
-	if b == nil {
-		return s.slow(class, size, l)
-	}
-	if l.Zero || l.Kind != mem.Plain {
-		clear(b)
-	}
-	return b, nil
+	return s.slow(class, size, zero)
 }
 
 // slow is Alloc for a small block of a class that the cache has no slot of, or
 // whose turn it is to be in the sample.
 //
 //go:noinline
-func (s *SMP) slow(class uintptr, size int, l mem.Layout) ([]byte, error) {
+func (s *SMP) slow(class uintptr, size int, zero bool) ([]byte, error) {
 	if s.closed.Load() {
 		return nil, mem.ErrClosed
 	}
 	if s.hard != nil {
-		return s.allocHardened("heap: SMP.Alloc", class, size, l, 3)
+		return s.allocHardened("heap: SMP.Alloc", class, size, zero, 3)
 	}
 	b, chosen, err := s.allocSlow(class, size)
 	if err != nil {
@@ -209,7 +212,7 @@ func (s *SMP) slow(class uintptr, size int, l mem.Layout) ([]byte, error) {
 	if chosen {
 		s.sampled(b, class, 3)
 	}
-	if l.Zero || l.Kind != mem.Plain {
+	if zero {
 		clear(b)
 	}
 	return b, nil
@@ -245,7 +248,7 @@ func (s *SMP) alloc(size int, l mem.Layout, skip int) ([]byte, error) {
 	}
 	class := smpClassOf(n)
 	if s.hard != nil {
-		return s.allocHardened("heap: SMP.Alloc", class, size, l, skip)
+		return s.allocHardened("heap: SMP.Alloc", class, size, l.Zero || l.Kind != mem.Plain, skip)
 	}
 	race.Disable()
 	b, chosen := s.take(class, size), false
@@ -279,21 +282,20 @@ func (s *SMP) Free(b []byte, l mem.Layout) {
 		defer race.Enable()
 	}
 	// s.find, written out.
-	addr := address(b)
-	seg := smpSegments.find(addr)
-	if seg == nil || seg.owner != s {
+	addr, last := address(b), smpLast(len(b), l.Align)
+	number := addr >> smpSegShift
+	seg := s.near[number%smpNear].Load()
+	if seg == nil || seg.number != number || last >= smpMaxSmall {
+		s.freeFar(b, l)
+		return
+	}
+	class := uintptr(smpStep[last/smpStepSize])
+	state := &seg.state[addr%smpSegSize/smpGrain]
+	if uintptr(*state) != smpLive(class, addr) {
 		s.freeSlow(b, l)
 		return
 	}
-	page := uintptr(seg.page[addr>>smpPageShift&(smpSegPages-1)].Load())
-	k := &smpClassTable[page&127]
-	nth, rest := bits.Mul64(uint64(addr&(smpSegSize-1)-page>>8<<smpPageShift), k.recip)
-	state := &seg.state[(page>>8*smpPageSlots+uintptr(nth))&(smpSegPages*smpPageSlots-1)]
-	if smpRound(len(b), l.Align)-1-k.below >= k.span || rest >= k.recip || *state != smpLive {
-		s.freeSlow(b, l)
-		return
-	}
-	class, slot := page&127, smpSlot{addr, pointerAddress(state)}
+	slot := smpSlot{addr, pointerAddress(state)}
 	slot.shut(b)
 	if rt.Pins {
 		i := rt.Pin()
@@ -308,25 +310,37 @@ func (s *SMP) Free(b []byte, l mem.Layout) {
 	s.putSlow(class, slot)
 }
 
+// freeFar is Free for blocks in segments that are not near, and what freeSlow is
+// for.
+//
+//go:noinline
+//go:norace
+func (s *SMP) freeFar(b []byte, l mem.Layout) {
+	class, slot := s.find(b, l.Align)
+	if class == 0 {
+		s.freeSlow(b, l)
+		return
+	}
+	slot.shut(b)
+	s.putSlow(class, slot)
+}
+
 // find returns the class and the slot of b, if that is a small live block of s
 // with that alignment. Otherwise the class is 0.
 //
 //go:norace
 func (s *SMP) find(b []byte, a mem.Alignment) (class uintptr, slot smpSlot) {
-	addr := address(b)
-	seg := smpSegments.find(addr)
-	if seg == nil || seg.owner != s {
+	addr, last := address(b), smpLast(len(b), a)
+	seg := s.segment(addr)
+	if seg == nil || last >= smpMaxSmall {
 		return 0, smpSlot{}
 	}
-	page := uintptr(seg.page[addr>>smpPageShift&(smpSegPages-1)].Load())
-	k := &smpClassTable[page&127]
-	i, rest := bits.Mul64(uint64(addr&(smpSegSize-1)-page>>8<<smpPageShift), k.recip)
-	// Where that is no slot, i may be anything.
-	state := &seg.state[(page>>8*smpPageSlots+uintptr(i))&(smpSegPages*smpPageSlots-1)]
-	if smpRound(len(b), a)-1-k.below >= k.span || rest >= k.recip || *state != smpLive {
+	class = uintptr(smpStep[last/smpStepSize])
+	state := &seg.state[addr%smpSegSize/smpGrain]
+	if uintptr(*state) != smpLive(class, addr) {
 		return 0, smpSlot{}
 	}
-	return page & 127, smpSlot{addr, pointerAddress(state)}
+	return class, smpSlot{addr, pointerAddress(state)}
 }
 
 // Pointers returns [mem.PlainOnly].

@@ -80,7 +80,7 @@ func (c *smpCache) take(class uintptr, size int) []byte {
 	e := &c[class&127]
 	if n := e.count - smpTurn - 1; n&smpNone == 0 {
 		e.count = n
-		return e.at(n.slots()).open(size)
+		return e.at(n.slots()).open(class, size)
 	}
 	return nil
 }
@@ -88,17 +88,17 @@ func (c *smpCache) take(class uintptr, size int) []byte {
 // serve is take for a block whose turn has been counted.
 //
 //go:norace
-func (e *smpEntry) serve(size int) []byte {
+func (e *smpEntry) serve(class uintptr, size int) []byte {
 	if e.count.slots() == 0 {
 		return nil
 	}
 	e.count--
-	return e.at(e.count.slots()).open(size)
+	return e.at(e.count.slots()).open(class, size)
 }
 
 // open begins the life of a block of size bytes in the slot.
-func (t *smpSlot) open(size int) []byte {
-	*byteAt(&t.state) = smpLive
+func (t *smpSlot) open(class uintptr, size int) []byte {
+	*byteAt(&t.state) = uint8(smpLive(class, t.addr))
 	return bytesAtWord(&t.addr, size)
 }
 
@@ -112,7 +112,7 @@ func (t *smpSlot) shut(b []byte) {
 		smpShut(b)
 		race.Disable()
 	}
-	*byteAt(&t.state) = smpCached
+	*byteAt(&t.state) = smpDead
 }
 
 // put keeps a slot, whose block has just died, unless the magazine is full.
@@ -222,7 +222,7 @@ func (s *SMP) allocSlow(class uintptr, size int) (b []byte, chosen bool, err err
 	if c := s.enter(); c != nil {
 		e := &c[class&127]
 		chosen = e.turn(p, class)
-		b = e.serve(size)
+		b = e.serve(class, size)
 		keep = e.keep
 		s.leave(c)
 	} else if p != nil {
@@ -261,10 +261,10 @@ func (s *SMP) allocSlow(class uintptr, size int) (b []byte, chosen bool, err err
 		if e.count.slots() == 0 && e.keep > 0 {
 			bin.fill(e)
 		}
-		b = e.serve(size)
+		b = e.serve(class, size)
 		s.leave(c)
 		if b == nil { // it is too early for a magazine
-			b = bin.one(size)
+			b = bin.one(class, size)
 		}
 		bin.mu.Unlock()
 	}

@@ -69,16 +69,29 @@ func (sl *smpSlab) check() (cached int) {
 	k := &smpClassTable[sl.class&127]
 	invariant.Check(uintptr(sl.slots) == uintptr(sl.pages)*smpPageSize/k.size, "heap: SMP: %d slots of %d bytes in %d pages", sl.slots, k.size, sl.pages)
 	free := 0
-	for i, state := range sl.bytes() {
+	open := sl.open()
+	live := 0
+	for i := range uintptr(sl.slots) {
+		slot := sl.slot(i)
+		state := *byteAt(&slot.state)
 		switch {
-		case state&smpOpen != 0:
+		case open[i/64]>>(i%64)&1 != 0:
 			free++
-			invariant.Check(state&smpLive == 0, "heap: SMP: slot %d of %d bytes is live and free", i, k.size)
-			invariant.Check(i >= int(sl.low), "heap: SMP: slot %d is free, but the first noted is %d", i, sl.low)
-		case state&smpLive == 0:
+			invariant.Check(state&smpAlive == 0, "heap: SMP: slot %d of %d bytes is live and free", i, k.size)
+			invariant.Check(i/64 >= uintptr(sl.low), "heap: SMP: slot %d is free, but the first noted is %d", i, 64*sl.low)
+		case state&smpAlive == 0:
 			cached++
+		default:
+			live++
+			invariant.Check(state == smpSampled || uintptr(state) == smpLive(uintptr(sl.class), slot.addr), "heap: SMP: slot %d of %d bytes is %#x", i, k.size, state)
 		}
 	}
+	for _, state := range sl.states() {
+		if state&smpAlive != 0 {
+			live--
+		}
+	}
+	invariant.Check(live == 0, "heap: SMP: %d bytes too many say that a block of %d bytes is live", -live, k.size)
 	invariant.Check(free == int(sl.free), "heap: SMP: %d free slots, noted %d", free, sl.free)
 	b := sl.bin.Load()
 	invariant.Check(b != nil, "heap: SMP: a slab is in no bin")

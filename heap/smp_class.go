@@ -29,18 +29,11 @@ const (
 // An smpClass is what is the same for all slabs of a class.
 type smpClass struct {
 	size  uintptr // of a slot
-	below uintptr // size of a slot of the class below
-	span  uintptr // size - below: n-1-below < span where the class is that of n bytes
-	recip uint64  // 2^64/size, rounded up
+	recip uint64  // 2^64/size, rounded up: offset/size is the upper word of their product
 	keep  uint32  // slots in a magazine, at most
 	align int     // pages of which the first of a slab is a multiple
 	pages [smpSlabSizes]uint16
 }
-
-// A product of an offset in a slab and recip has offset/size in its upper word,
-// and offset is a multiple of size exactly if the lower word is less than recip:
-// recip is too large by less than 1, so that the lower word is too large by less
-// than offset, which is less than recip by far.
 
 // How many pages a slab has grows with how many slabs there are: little memory
 // is set aside for classes of which little is used, and a visit to a slab of
@@ -57,15 +50,13 @@ const (
 // smpClassTable has room for every uint8 below 128, so that indexing with seven
 // bits needs no check.
 var smpClassTable = func() (t [128]smpClass) {
-	below := uintptr(0)
 	for class := 1; class < smpClasses; class++ {
 		size := uintptr(8 + 8*class)
 		if i := class - 16; i >= 0 {
 			size = uintptr(9+i%8) << (4 + i/8)
 		}
 		k := &t[class]
-		k.size, k.below, k.span = size, below, size-below
-		below = size
+		k.size = size
 		k.recip = math.MaxUint64/uint64(size) + 1
 		k.keep = uint32(min(smpMagSlots, max(2, smpMagBytes/size)))
 		// Slots that are a multiple of more than a page serve alignments of that.
@@ -97,13 +88,20 @@ func smpRound(size int, a mem.Alignment) uintptr {
 	return (uintptr(size) + a.Mask()) &^ a.Mask()
 }
 
+// smpLast is smpRound less 1: where the last byte is of what is asked for. It is
+// at least smpMaxSmall where that is no small block, or no size at all. Its
+// class is smpStep[smpLast/smpStepSize].
+func smpLast(size int, a mem.Alignment) uintptr {
+	if a.Log2() <= smpStepLog2 { // all slots are multiples of that
+		return uintptr(size) - 1
+	}
+	return smpRound(size, a) - 1
+}
+
 // smpClassOf returns the class whose slots are the smallest with room for n
 // bytes, 0 < n <= smpMaxSmall.
 func smpClassOf(n uintptr) uintptr {
-	if n <= smpStepMax {
-		return uintptr(smpStep[(n+smpStepSize-1)/smpStepSize])
-	}
-	return smpClassBy(n)
+	return uintptr(smpStep[(n-1)/smpStepSize&(smpMaxSmall/smpStepSize-1)])
 }
 
 // smpClassBy is smpClassOf without a table.
@@ -116,14 +114,14 @@ func smpClassBy(n uintptr) uintptr {
 }
 
 const (
-	smpStepMax  = 4 << 10
-	smpStepSize = 8
+	smpStepLog2 = 3
+	smpStepSize = 1 << smpStepLog2
 )
 
-// smpStep is the class of every eighth size up to smpStepMax.
-var smpStep = func() (t [smpStepMax/smpStepSize + 1]uint8) {
-	for i := 1; i < len(t); i++ {
-		t[i] = uint8(smpClassBy(uintptr(i) * smpStepSize))
+// smpStep is the class of every eighth size.
+var smpStep = func() (t [smpMaxSmall / smpStepSize]uint8) {
+	for i := range t {
+		t[i] = uint8(smpClassBy(uintptr(i+1) * smpStepSize))
 	}
 	return t
 }()

@@ -125,9 +125,14 @@ func (s *SMP) unlockCaches() {
 //go:norace
 func (h *smpHandle) enter(op string) {
 	if h.busy {
-		report(&Misuse{Kind: ConcurrentUse, Op: op, Hint: "give each goroutine its own SMPCache, or use the SMP"})
+		reportBusy(op)
 	}
 	h.busy = true
+}
+
+//go:noinline
+func reportBusy(op string) {
+	report(&Misuse{Kind: ConcurrentUse, Op: op, Hint: "give each goroutine its own SMPCache, or use the SMP"})
 }
 
 // Alloc implements [mem.Allocator].
@@ -135,22 +140,25 @@ func (h *smpHandle) enter(op string) {
 //go:norace
 func (c *SMPCache) Alloc(size int, l mem.Layout) ([]byte, error) {
 	h := c.state
-	n := smpRound(size, l.Align)
-	if invariant.Enabled || n-1 >= smpMaxSmall || l.Kind == mem.Managed {
+	last := smpLast(size, l.Align)
+	if invariant.Enabled || last >= smpMaxSmall || l.Kind == mem.Managed {
 		return c.alloc(size, l)
 	}
+	class, zero := uintptr(smpStep[last/smpStepSize]), l.Kind != mem.Plain || l.Zero
 	h.enter("heap: SMPCache.Alloc")
-	class := smpClassOf(n)
-	b := h.cache.take(class, size)
+	e := &h.cache[class&127] // h.cache.take, written out
+	if n := e.count - smpTurn - 1; n&smpNone == 0 {
+		e.count = n
+		b := e.at(n.slots()).open(class, size)
+		h.busy = false
+		runtime.KeepAlive(c)
+		if zero {
+			clear(b)
+		}
+		return b, nil
+	}
 	h.busy = false
-	runtime.KeepAlive(c)
-	if b == nil {
-		return c.slow(class, size, l, 3)
-	}
-	if l.Zero || l.Kind != mem.Plain {
-		clear(b)
-	}
-	return b, nil
+	return c.slow(class, size, zero, 3)
 }
 
 // alloc is Alloc for all blocks.
@@ -176,7 +184,7 @@ func (c *SMPCache) alloc(size int, l mem.Layout) ([]byte, error) {
 	race.Enable()
 	runtime.KeepAlive(c)
 	if b == nil {
-		return c.slow(class, size, l, 4)
+		return c.slow(class, size, l.Zero || l.Kind != mem.Plain, 4)
 	}
 	smpOpened(b)
 	if l.Zero || l.Kind != mem.Plain {
@@ -192,7 +200,7 @@ func (h *smpHandle) leave() { h.busy = false }
 // whose turn it is to be in the sample. It skips as sampled does.
 //
 //go:noinline
-func (c *SMPCache) slow(class uintptr, size int, l mem.Layout, skip int) ([]byte, error) {
+func (c *SMPCache) slow(class uintptr, size int, zero bool, skip int) ([]byte, error) {
 	h := c.state
 	s := h.smp
 	race.Disable()
@@ -202,7 +210,7 @@ func (c *SMPCache) slow(class uintptr, size int, l mem.Layout, skip int) ([]byte
 	}
 	if s.hard != nil {
 		race.Enable()
-		return s.allocHardened("heap: SMPCache.Alloc", class, size, l, skip)
+		return s.allocHardened("heap: SMPCache.Alloc", class, size, zero, skip)
 	}
 	chosen := h.cache[class&127].turn(s.sampler(), class)
 	b, err := h.allocSlow(class, size)
@@ -215,7 +223,7 @@ func (c *SMPCache) slow(class uintptr, size int, l mem.Layout, skip int) ([]byte
 	if chosen {
 		s.sampled(b, class, skip)
 	}
-	if l.Zero || l.Kind != mem.Plain {
+	if zero {
 		clear(b)
 	}
 	return b, nil
@@ -226,7 +234,7 @@ func (c *SMPCache) slow(class uintptr, size int, l mem.Layout, skip int) ([]byte
 //go:norace
 func (h *smpHandle) allocSlow(class uintptr, size int) ([]byte, error) {
 	s, e := h.smp, &h.cache[class&127]
-	if b := e.serve(size); b != nil {
+	if b := e.serve(class, size); b != nil {
 		return b, nil
 	}
 	if mag := s.larger(class, e.keep); mag != nil {
@@ -246,10 +254,10 @@ func (h *smpHandle) allocSlow(class uintptr, size int) ([]byte, error) {
 		}
 	}
 	if e.keep == 0 { // it is too early for a magazine
-		return bin.one(size), nil
+		return bin.one(class, size), nil
 	}
 	bin.fill(e)
-	return e.serve(size), nil
+	return e.serve(class, size), nil
 }
 
 // Free implements [mem.Allocator].
@@ -259,6 +267,39 @@ func (c *SMPCache) Free(b []byte, l mem.Layout) {
 	h := c.state
 	h.enter("heap: SMPCache.Free")
 	race.Disable()
+	// h.smp.find, written out.
+	addr, last := address(b), smpLast(len(b), l.Align)
+	number := addr >> smpSegShift
+	seg := h.smp.near[number%smpNear].Load()
+	if seg == nil || seg.number != number || last >= smpMaxSmall {
+		c.freeFar(b, l)
+		return
+	}
+	class := uintptr(smpStep[last/smpStepSize])
+	state := &seg.state[addr%smpSegSize/smpGrain]
+	if uintptr(*state) != smpLive(class, addr) || h.aside {
+		race.Enable()
+		h.busy = false
+		h.smp.Free(b, l)
+		return
+	}
+	slot := smpSlot{addr, pointerAddress(state)}
+	slot.shut(b)
+	if !h.cache[class&127].put(slot) {
+		h.putSlow(class, slot)
+	}
+	h.busy = false
+	race.Enable()
+	runtime.KeepAlive(c)
+}
+
+// freeFar is the rest of Free for blocks in segments that are not near, and for
+// those that are no slots.
+//
+//go:noinline
+//go:norace
+func (c *SMPCache) freeFar(b []byte, l mem.Layout) {
+	h := c.state
 	class, slot := h.smp.find(b, l.Align)
 	if class == 0 || h.aside {
 		race.Enable()

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"github.com/allod-dev/allod/internal/race"
-	"github.com/allod-dev/allod/mem"
 )
 
 // A hardened SMP has no caches: those of the processors stay empty, so that what
@@ -76,7 +75,7 @@ func (h *smpHardened) unlock() {
 // allocHardened serves a small block. It skips as sampled does.
 //
 //go:noinline
-func (s *SMP) allocHardened(op string, class uintptr, size int, l mem.Layout, skip int) ([]byte, error) {
+func (s *SMP) allocHardened(op string, class uintptr, size int, zero bool, skip int) ([]byte, error) {
 	slot, used, err := s.drawSlot(class)
 	if err != nil {
 		return nil, err
@@ -88,11 +87,11 @@ func (s *SMP) allocHardened(op string, class uintptr, size int, l mem.Layout, sk
 			s.reportSlot(m, slot, whole)
 		}
 	}
-	b := slot.open(size)
+	b := slot.open(class, size)
 	if p := s.sampler(); p != nil && p.chosen(int(smpClassTable[class&127].size)) {
 		s.sampled(b, class, skip+1)
 	}
-	if l.Zero || l.Kind != mem.Plain {
+	if zero {
 		clear(b)
 	}
 	return b, nil
@@ -146,18 +145,18 @@ func (s *SMP) drawSlot(class uintptr) (slot smpSlot, used bool, err error) {
 		}
 	}
 	sl := b.first()
-	state := sl.bytes()
-	i := int(dice % uint64(len(state)))
-	for state[i]&smpOpen == 0 {
-		i = (i + 1) % len(state)
+	open := sl.open()
+	i := uintptr(dice % uint64(sl.slots))
+	for open[i/64]>>(i%64)&1 == 0 {
+		i = (i + 1) % uintptr(sl.slots)
 	}
-	used = state[i]&smpPoisoned != 0
-	state[i] = smpCached
+	open[i/64] &^= 1 << (i % 64)
 	sl.free--
 	if sl.free == 0 {
 		b.unlink(sl)
 	}
-	return sl.slot(uintptr(i)), used, nil
+	slot = sl.slot(i)
+	return slot, *byteAt(&slot.state) == smpPoisoned, nil
 }
 
 // putHardened fills a slot, whose block has just died, and puts it at the end of
@@ -296,17 +295,27 @@ func (s *SMP) flushQueue() {
 //go:norace
 func (s *SMP) inspect(sl *smpSlab) {
 	size := int(smpClassTable[sl.class&127].size)
-	for i, state := range sl.bytes() {
-		if state&smpPoisoned == 0 {
+	for i := range uintptr(sl.slots) {
+		slot := sl.slot(i)
+		if *byteAt(&slot.state) != smpPoisoned {
 			continue
 		}
-		slot := sl.slot(uintptr(i))
 		whole := bytesAtWord(&slot.addr, size)
 		race.Enable()
 		if m := smpSpoilt("heap: SMP", whole); m != nil {
 			s.hard.note(m)
 		}
 		race.Disable()
+	}
+}
+
+// forget makes the bytes of a slab say nothing of slots that were there before.
+//
+//go:norace
+func (sl *smpSlab) forget() {
+	state := sl.states()
+	for i := range state {
+		state[i] = smpDead
 	}
 }
 

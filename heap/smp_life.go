@@ -57,6 +57,7 @@ func (s *SMP) unmap() {
 	s.unlock()
 	for _, seg := range segments {
 		race.Disable()
+		s.near[seg.number%smpNear].Store(nil)
 		smpSegments.set(address(seg.mem), nil)
 		race.Enable()
 		vm.UnmapDecommitted(seg.mem, seg.gone.count(0, smpSegPages)*smpPageSize)

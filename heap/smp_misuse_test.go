@@ -93,6 +93,31 @@ func TestSMPMisuse(t *testing.T) {
 	heap.CheckSMP(s)
 }
 
+// Blocks of segments that are far away are freed, and not twice.
+func TestSMPFar(t *testing.T) {
+	s := newSMP(t, heap.SMPOptions{})
+	cache := s.Cache()
+	l := mem.Layout{}
+	for name, a := range map[string]mem.Allocator{"SMP": s, "Cache": cache} {
+		var blocks [][]byte
+		for i := range 1000 {
+			b := must(a.Alloc(1+i*37%5000, l))
+			pageFill(b, byte(i))
+			blocks = append(blocks, b)
+		}
+		heap.SMPFar(s)
+		for i, b := range blocks {
+			if at := pageNot(b, byte(i)); at >= 0 {
+				t.Fatalf("%s: byte %d of block %d changed", name, at, i)
+			}
+			allocatortest.NoMisuse(t, func() { a.Free(b, l) })
+			allocatortest.ExpectMisuse(t, heap.DoubleFree, func() { a.Free(b, l) })
+		}
+	}
+	cache.Close()
+	heap.CheckSMP(s)
+}
+
 // A block that is freed twice is reported however long ago that was, unless its
 // memory is somebody else's block by now.
 func TestSMPDoubleFree(t *testing.T) {

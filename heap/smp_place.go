@@ -49,7 +49,7 @@ func (s *SMP) place(b []byte) (p smpPlace) {
 		if p.slot < uintptr(p.seg.slabs[p.first&(smpSegPages-1)].slots) {
 			p.inSlot = true
 			state := *p.state()
-			p.free, p.sample = state&smpLive == 0, state == smpSampled
+			p.free, p.sample = state&smpAlive == 0, state == smpSampled
 		}
 	}
 	return p

@@ -109,14 +109,16 @@ func (s *SMP) sampled(b []byte, class uintptr, skip int) {
 // state returns the byte of the slot.
 //
 //go:norace
-func (p *smpPlace) state() *uint8 { return &p.seg.state[p.first*smpPageSlots+p.slot] }
+func (p *smpPlace) state() *uint8 {
+	return &p.seg.state[(p.first*smpPageSize+p.slot*smpClassTable[p.class&127].size)/smpGrain]
+}
 
 // freeSampled is Free for a small block in the sample.
 //
 //go:norace
 func (s *SMP) freeSampled(p smpPlace, b []byte, l mem.Layout) {
 	s.sampler().take(b)
-	*p.state() = smpLive
+	*p.state() = uint8(smpLive(uintptr(p.class), address(b)))
 	s.Free(b, l)
 }
 

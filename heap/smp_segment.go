@@ -14,13 +14,15 @@ import (
 // at it.
 
 const (
-	smpPageShift = 13
-	smpPageSize  = 1 << smpPageShift
-	smpSegSize   = 1 << smpSegShift
-	smpSegPages  = smpSegSize / smpPageSize
-	smpMaxLarge  = smpSegSize / 2   // bytes of a large block, at most
-	smpMaxAlign  = 64 << 10         // of a block in a segment
-	smpPageSlots = smpPageSize / 16 // of the smallest class
+	smpPageShift  = 13
+	smpPageSize   = 1 << smpPageShift
+	smpSegSize    = 1 << smpSegShift
+	smpSegPages   = smpSegSize / smpPageSize
+	smpMaxLarge   = smpSegSize / 2 // bytes of a large block, at most
+	smpMaxAlign   = 64 << 10       // of a block in a segment
+	smpGrain      = 16             // bytes of a slot of the smallest class
+	smpPageGrains = smpPageSize / smpGrain
+	smpPageWords  = smpPageGrains / 64
 )
 
 // smpAddrBits is how many bits of an address may be set. Systems hand out no more
@@ -38,27 +40,34 @@ const (
 	smpLargeSampled = smpLarge | 1<<8 // and the block is in the sample
 )
 
-// An smpSegment describes a segment. What is hot comes first; the bytes, which
-// hold no pointers, come last, where the collector does not look.
+// An smpSegment describes a segment. The bytes and bits, which hold no pointers,
+// come last, where the collector does not look.
 type smpSegment struct {
-	owner *SMP
 	// page says for every page what it holds and, above the lowest byte, which
 	// page is the first of that. It is one word, so that those who read it without
 	// a lock see one or the other state.
 	page [smpSegPages]atomic.Uint32
 
-	base  *byte
-	mem   []byte               // at base; as vm.Map returned it
-	index int                  // in owner.segments
-	used  smpPages             // under owner.mu, like all that follows
-	dirty smpPages             // that may hold something else than zeroes; all used ones
-	gone  smpPages             // that were decommitted; neither used nor dirty
-	slabs [smpSegPages]smpSlab // of the first page of each run
-	life  [smpSegPages]uint8   // how often a page was taken; for the race detector
+	slabs [smpSegPages]smpSlab // of the first page of each run; aligned to cache lines
 
-	// state says for each slot of each slab what is the matter with it. Those of a
-	// slab begin with its first page's.
-	state [smpSegPages * smpPageSlots]uint8
+	number uintptr // of the segment among all addresses
+	owner  *SMP
+
+	base  *byte
+	mem   []byte             // at base; as vm.Map returned it
+	index int                // in owner.segments
+	used  smpPages           // under owner.mu
+	dirty smpPages           // under owner.mu: that may hold something else than zeroes; all used ones
+	gone  smpPages           // under owner.mu: that were decommitted; neither used nor dirty
+	life  [smpSegPages]uint8 // how often a page was taken; for the race detector
+
+	// open has a bit for each slot of each slab, from the words of its first page
+	// on: whether it is free. The bin's lock is held.
+	open [smpSegPages * smpPageWords]uint64
+
+	// state has a byte for every 16 bytes: no more than one slot begins there, and
+	// the byte says what is the matter with it.
+	state [smpSegPages * smpPageGrains]uint8
 }
 
 // smpTable finds the segment of an address, for all SMPs of the process. It is a
@@ -105,6 +114,23 @@ func (t *smpTable) set(addr uintptr, seg *smpSegment) {
 	root.Load()[key&(1<<smpLeafBits-1)].Store(seg)
 }
 
+// smpNear is how many segments an SMP finds at once, those of 2 GiB in a row.
+const smpNear = 512
+
+// segment returns the segment of s that addr is in, or nil.
+//
+//go:norace
+func (s *SMP) segment(addr uintptr) *smpSegment {
+	number := addr >> smpSegShift
+	if seg := s.near[number%smpNear].Load(); seg != nil && seg.number == number {
+		return seg
+	}
+	if seg := smpSegments.find(addr); seg != nil && seg.owner == s {
+		return seg
+	}
+	return nil
+}
+
 // addSegment takes a segment from the system. The lock is held.
 //
 //go:norace
@@ -120,10 +146,11 @@ func (s *SMP) addSegment() (*smpSegment, error) {
 	if s.opts.HugePages {
 		_ = vm.AdviseHuge(b) // advice
 	}
-	seg := &smpSegment{owner: s, base: &b[0], mem: b, index: len(s.segments)}
+	seg := &smpSegment{number: address(b) >> smpSegShift, owner: s, base: &b[0], mem: b, index: len(s.segments)}
 	s.growSegments()
 	s.segments[seg.index], s.room[seg.index] = seg, smpSegPages
 	smpSegments.set(address(b), seg)
+	s.near[seg.number%smpNear].CompareAndSwap(nil, seg)
 	return seg, nil
 }
 

@@ -2,10 +2,12 @@ package heap
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 	"sync"
 	"sync/atomic"
 
+	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
 )
 
@@ -20,19 +22,27 @@ import (
 // pays for many slots, and neither bytes nor counts are atomic. What a processor
 // frees mostly belongs to its own bins, whose locks nobody else wants.
 
-// What the byte of a slot says. Only those who have the slot look at it or change
-// it: the holder of the block, the cache, or whoever has the lock of the bin.
+// What the byte of a slot says; see smpSegment.state. Only those who have the slot
+// look at it or change it: the holder of the block, the cache, or whoever has the
+// lock of the bin. While the block is live it says smpLive.
 const (
-	smpCached = 0 // in a cache, or in no slab at all
-	smpLive   = 1
-	smpOpen   = 2 // free
-	// Of a hardened SMP: not live, and filled; may go together with smpOpen.
-	smpPoisoned = 4
-	smpSampled  = 8 | smpLive // live, and in the sample
+	smpDead     = 0
+	smpPoisoned = 1    // of a hardened SMP: dead, and filled
+	smpSampled  = 0xFE // live, and in the sample
+	smpAlive    = 0xFE // one of these bits is set, if the block is live
 )
 
+// smpLive is what the byte of the slot at addr says while its block is live: twice
+// the class and, if it begins in the middle of 16 bytes, one. Where no slot can
+// begin it is more than a byte. So one comparison of what a block's size and address
+// ask for with what the byte says tells whether that is a block.
+func smpLive(class, addr uintptr) uintptr {
+	return uintptr(bits.RotateLeft(uint(addr%smpGrain), -smpStepLog2)) + 2*class
+}
+
 // An smpSlab is what is known about a run of pages. What Free needs for every
-// block is not in it, but in the segment's pages and bytes, and in the class.
+// block is not in it, but in the segment's bytes. It is as large as a cache line,
+// where words have 64 bits, and lies in one.
 type smpSlab struct {
 	bin   atomic.Pointer[smpBin] // changed under the lock of the old one
 	seg   *smpSegment
@@ -40,19 +50,28 @@ type smpSlab struct {
 	prev  *smpSlab
 	free  uint32 // slots that are open; smpSlab.count reads it without a lock
 	slots uint16
-	low   uint16 // no slot before it is open
+	low   uint16 // no word of open before it has a bit set
 	list  uint8  // of bin, where the slab is if a slot is open
 	first uint16 // page
 	pages uint16 // 0: there is none
 	class uint8
 	size  int // of a large block
+	_     [8]byte
 }
 
-// bytes returns the bytes of the slab's slots.
+// open returns a bit for each slot of the slab: whether it is free.
 //
 //go:norace
-func (sl *smpSlab) bytes() []uint8 {
-	at, n := int(sl.first)*smpPageSlots, int(sl.slots)
+func (sl *smpSlab) open() []uint64 {
+	at, n := int(sl.first)*smpPageWords, (int(sl.slots)+63)/64
+	return sl.seg.open[at : at+n : at+n]
+}
+
+// states returns what the segment has of bytes for the slab.
+//
+//go:norace
+func (sl *smpSlab) states() []uint8 {
+	at, n := int(sl.first)*smpPageGrains, int(sl.pages)*smpPageGrains
 	return sl.seg.state[at : at+n : at+n]
 }
 
@@ -60,9 +79,10 @@ func (sl *smpSlab) bytes() []uint8 {
 //
 //go:norace
 func (sl *smpSlab) slot(i uintptr) smpSlot {
+	offset := uintptr(sl.first)*smpPageSize + i*smpClassTable[sl.class&127].size
 	return smpSlot{
-		addr:  pointerAddress(sl.seg.base) + uintptr(sl.first)*smpPageSize + i*smpClassTable[sl.class&127].size,
-		state: pointerAddress(&sl.seg.state[uintptr(sl.first)*smpPageSlots+i]),
+		addr:  pointerAddress(sl.seg.base) + offset,
+		state: pointerAddress(&sl.seg.state[offset/smpGrain]),
 	}
 }
 
@@ -179,11 +199,11 @@ func (b *smpBin) fill(e *smpEntry) {
 // at its start. The caller has the lock, and the list is not empty.
 //
 //go:norace
-func (b *smpBin) one(size int) []byte {
+func (b *smpBin) one(class uintptr, size int) []byte {
 	var slot smpSlot
 	e := smpEntry{keep: 1, mag: &slot}
 	b.fill(&e)
-	return e.serve(size)
+	return e.serve(class, size)
 }
 
 // draw takes free slots of the slab into the magazine, downwards from at, and
@@ -192,31 +212,28 @@ func (b *smpBin) one(size int) []byte {
 //go:norace
 func (sl *smpSlab) draw(e *smpEntry, at uintptr) uintptr {
 	size := smpClassTable[sl.class&127].size
-	zero := sl.slot(0)
-	state := sl.seg.state[int(sl.first)*smpPageSlots:]
+	base, state := pointerAddress(sl.seg.base), pointerAddress(&sl.seg.state[0])
+	first := uintptr(sl.first) * smpPageSize
+	open := sl.open()
 	i := uintptr(sl.low)
 	n := sl.free
 	for at > 0 && n > 0 {
-		// Of the bytes that say open, and of no other, the second bit is set:
-		// eight are looked at together.
-		w := binary.LittleEndian.Uint64(state[i:]) & smpAllOpen
+		w := open[i]
 		for ; w != 0 && at > 0; w &= w - 1 {
-			k := i + uintptr(bits.TrailingZeros64(w))/8
-			state[k] = smpCached
+			offset := first + (i*64+uintptr(bits.TrailingZeros64(w)))*size
 			at--
 			n--
-			*e.at(uint32(at)) = smpSlot{zero.addr + k*size, zero.state + k}
+			*e.at(uint32(at)) = smpSlot{base + offset, state + offset/smpGrain}
 		}
+		open[i] = w
 		if w == 0 {
-			i += 8
+			i++
 		}
 	}
 	sl.low = uint16(i)
 	sl.free = n
 	return at
 }
-
-const smpAllOpen = smpOpen * 0x0101010101010101
 
 // giveSlots makes slots free for all.
 //
@@ -268,13 +285,18 @@ func (sl *smpSlab) bounds() (start, end uintptr) {
 //
 //go:norace
 func (b *smpBin) give(sl *smpSlab, slots []smpSlot, used int) (gone bool) {
-	low := slots[0].state
+	start, _ := sl.bounds()
+	recip := smpClassTable[sl.class&127].recip
+	open, low := sl.open(), sl.low
 	for i := range slots {
-		*byteAt(&slots[i].state) |= smpOpen
-		low = min(low, slots[i].state)
+		nth, _ := bits.Mul64(uint64(slots[i].addr-start), recip)
+		if invariant.Enabled {
+			invariant.Check(open[nth/64]>>(nth%64)&1 == 0, "heap: SMP: slot %d of %d bytes becomes free twice", nth, smpClassTable[sl.class&127].size)
+		}
+		open[nth/64] |= 1 << (nth % 64)
+		low = min(low, uint16(nth/64))
 	}
-	low -= pointerAddress(&sl.seg.state[int(sl.first)*smpPageSlots])
-	sl.low = min(sl.low, uint16(low)&^7)
+	sl.low = low
 	old := sl.free
 	sl.free = old + uint32(len(slots))
 	if old == 0 {
@@ -361,13 +383,14 @@ func (s *SMP) newSlab(class uintptr) (*smpSlab, error) {
 	sl := &seg.slabs[first]
 	sl.class, sl.low = uint8(class), 0
 	sl.slots = uint16(uintptr(pages) * smpPageSize / k.size)
-	// Eight slots at a time, as draw looks at them; behind the last there is none.
-	at, n := first*smpPageSlots, int(sl.slots)
-	state := seg.state[at : at+(n+7)&^7]
-	for i := 0; i < len(state); i += 8 {
-		binary.LittleEndian.PutUint64(state[i:], smpAllOpen)
+	open := sl.open()
+	for i := range open {
+		open[i] = math.MaxUint64
 	}
-	clear(state[n:])
+	open[len(open)-1] >>= -sl.slots % 64
+	if s.hard != nil {
+		sl.forget()
+	}
 	sl.free = uint32(sl.slots)
 	for i := range pages {
 		seg.page[first+i].Store(uint32(class) | uint32(first)<<8)
@@ -406,10 +429,18 @@ func (s *SMP) dropSlab(sl *smpSlab) {
 //
 //go:norace
 func (sl *smpSlab) count() (live, free int) {
-	at, n := int(sl.first)*smpPageSlots, int(sl.slots)
-	state := sl.seg.state[at : at+(n+7)&^7]
-	for ; len(state) >= 8; state = state[8:] {
-		live += bits.OnesCount64(binary.LittleEndian.Uint64(state) & 0x0101010101010101)
+	const low = 0x7F7F7F7F7F7F7F7F
+	state, n := sl.states(), int(sl.slots)
+	if size := int(smpClassTable[sl.class&127].size); size < 8*smpGrain {
+		for ; len(state) >= 8; state = state[8:] {
+			live += bits.OnesCount64((binary.LittleEndian.Uint64(state)>>1&low + low) &^ low)
+		}
+	} else {
+		for i := range n {
+			if state[i*size/smpGrain]&smpAlive != 0 {
+				live++
+			}
+		}
 	}
 	return live, min(int(atomic.LoadUint32(&sl.free)), n-live)
 }

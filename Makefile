@@ -137,8 +137,8 @@ bench-generic: ## containers beside those of Go, of libraries and of Zig
 
 SOAKTIME ?= 30m
 .PHONY: bench-soak
-bench-soak: ## SMP at work for SOAKTIME, pages failing: verified, and level in memory
-	@cd bench && $(GO) run . -soak $(SOAKTIME) -impl smp
+bench-soak: ## SMPs at work for SOAKTIME, pages failing: verified, and level in memory
+	@cd bench && $(GO) run . -soak $(SOAKTIME)
 
 .PHONY: bench-rooms
 bench-rooms: ## the benchmarks of every room, each beside the plain Go way

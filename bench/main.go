@@ -86,7 +86,7 @@ func bench(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.BoolVar(&o.compare, "compare", false, "write the figures to standard output, for benchstat, and nothing else")
 	flags.BoolVar(&o.containers, "containers", false, "measure the containers of package generic, not allocators")
 	flags.BoolVar(&o.short, "short", false, "make the containers small: no figures, only a test")
-	flags.DurationVar(&o.soak, "soak", 0, "measure nothing, but work the one allocator of ours that -impl names for this `time`")
+	flags.DurationVar(&o.soak, "soak", 0, "measure nothing, but work SMPs, or the one allocator of ours that -impl names, for this `time`")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -127,20 +127,30 @@ func bench(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // work does what -soak says. Memory must be level if it has ten minutes to show
 // whether it is.
 func (o options) work(ctx context.Context, stdout io.Writer) error {
-	impl, ok := impls.Find(o.impl)
-	if !ok || impl.Ours == nil {
+	var rooms []soak.Room
+	finish := func() error { return nil }
+	if o.impl == "" {
+		var err error
+		if rooms, finish, err = soak.SMPs(); err != nil {
+			return err
+		}
+	} else if impl, ok := impls.Find(o.impl); ok && impl.Ours != nil {
+		rooms = []soak.Room{{Name: impl.Name, Allocator: impl.Ours().Allocator}}
+	} else {
 		return fmt.Errorf("-soak: -impl must name one allocator of ours, not %q", o.impl)
 	}
-	s := soak.Options{For: o.soak, Goroutines: 64, Every: min(o.soak/10, time.Second), Reports: 60, FailOneIn: 4}
+	s := soak.Options{For: o.soak, Goroutines: 64 / len(rooms), Every: min(o.soak/10, time.Second), Reports: 60, FailOneIn: 4}
 	if o.soak >= 10*time.Minute {
 		s.MaxSlope = 0.001
 	}
-	r, err := soak.Run(ctx, impl.Ours().Allocator, s, stdout)
-	if err != nil {
+	r, err := soak.Run(ctx, rooms, s, stdout)
+	if err := errors.Join(err, finish()); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s: %d operations, %d refused, %d failures injected; at most %.1f MiB, growing by %.3f %% in a minute\n",
-		impl.Name, r.Ops, r.Refused, r.Injected, float64(r.PeakRSS)/(1<<20), 100*r.Slope)
+	for i, c := range r.Rooms {
+		fmt.Fprintf(stdout, "%s: %d operations, %d refused\n", rooms[i].Name, c.Ops, c.Refused)
+	}
+	fmt.Fprintf(stdout, "%s; at most %.1f MiB, growing by %.3f %% in a minute\n", r.Failures(), float64(r.PeakRSS)/(1<<20), 100*r.Slope)
 	return nil
 }
 

@@ -1,6 +1,6 @@
-// Package soak works an allocator for long: many goroutines, pages that cannot
-// be had now and then, every byte at the ends of blocks verified, and memory
-// watched for growth.
+// Package soak works allocators for long: many goroutines, pages that cannot be
+// had, or given back, now and then, the bytes at the ends of blocks verified, and
+// memory watched for growth.
 package soak
 
 import (
@@ -18,13 +18,21 @@ import (
 	"github.com/allod-dev/allod/mem"
 )
 
+// A Room is an allocator to be worked.
+type Room struct {
+	Name      string
+	Allocator mem.Allocator
+	// TrimEvery is how many operations come to one Trim. 0: there is none.
+	TrimEvery int
+}
+
 // Options are the settings of Run.
 type Options struct {
 	For        time.Duration
-	Goroutines int
+	Goroutines int           // of each room
 	Every      time.Duration // between looks at memory
 	Reports    int           // how many of these are reported
-	// FailOneIn is how many requests for pages succeed for each that fails, on
+	// FailOneIn is how many calls for pages there are for each that fails, on
 	// average. 0: none fail.
 	FailOneIn int
 	// MaxSlope is by how much memory may grow in a minute, as a share of it, over
@@ -35,9 +43,25 @@ type Options struct {
 
 // Result is what was seen.
 type Result struct {
-	Ops, Refused, Injected int64
-	PeakRSS                int64
-	Slope                  float64 // growth in a minute, as a share; 0 if memory cannot be watched
+	Rooms    []Counts // in the order of the rooms
+	Injected [vm.Calls]int64
+	PeakRSS  int64
+	Slope    float64 // growth in a minute, as a share; 0 if memory cannot be watched
+}
+
+// Counts is what happened in a room.
+type Counts struct{ Ops, Refused int64 }
+
+// Failures says which calls were made fail, and how often.
+func (r Result) Failures() string {
+	all, each := int64(0), ""
+	for c, n := range r.Injected {
+		if n > 0 {
+			all += n
+			each += fmt.Sprintf(", %s %d", vm.Call(c), n)
+		}
+	}
+	return fmt.Sprintf("%d failures injected%s", all, each)
 }
 
 const (
@@ -45,35 +69,43 @@ const (
 	passEvery = 64  // operations until a block goes to another goroutine
 	smallest  = 8
 	largest   = 256 << 10
+	huge      = 2 << 20
 	edge      = 16 // bytes verified at either end
 )
 
 // ErrGrowing says that memory grew by more than it may.
 var ErrGrowing = errors.New("soak: memory grows")
 
-// Run works a until the time is over or something is wrong, and reports to w.
-func Run(ctx context.Context, a mem.Allocator, o Options, w io.Writer) (Result, error) {
-	s := &soak{a: a, passed: make(chan block, o.Goroutines)}
+// Run works the rooms, all at once, until the time is over or something is wrong,
+// and reports to w.
+func Run(ctx context.Context, rooms []Room, o Options, w io.Writer) (Result, error) {
+	s := &soak{}
 	ctx, cancel := context.WithTimeout(ctx, o.For)
 	defer cancel()
 	undo := s.injectFailures(o.FailOneIn)
 	var all sync.WaitGroup
-	for i := range o.Goroutines {
-		all.Go(func() {
-			if err := s.work(ctx, rand.New(rand.NewPCG(uint64(i), 1))); err != nil {
-				s.fail(err)
-				cancel()
-			}
-		})
+	for n, of := range rooms {
+		r := &room{Room: of, soak: s, passed: make(chan block, o.Goroutines)}
+		s.rooms = append(s.rooms, r)
+		for i := range o.Goroutines {
+			all.Go(func() {
+				if err := r.work(ctx, rand.New(rand.NewPCG(uint64(i), uint64(n)))); err != nil {
+					s.fail(fmt.Errorf("%s: %w", r.Name, err))
+					cancel()
+				}
+			})
+		}
 	}
 	samples := s.watch(ctx, o, w)
 	all.Wait()
 	undo()
-	close(s.passed)
-	for b := range s.passed {
-		s.fail(s.free(b))
+	for _, r := range s.rooms {
+		close(r.passed)
+		for b := range r.passed {
+			s.fail(r.free(b))
+		}
 	}
-	r := Result{Ops: s.ops.Load(), Refused: s.refused.Load(), Injected: s.injected.Load()}
+	r := s.result()
 	for _, v := range samples {
 		r.PeakRSS = max(r.PeakRSS, v.rss)
 	}
@@ -85,12 +117,29 @@ func Run(ctx context.Context, a mem.Allocator, o Options, w io.Writer) (Result, 
 }
 
 type soak struct {
-	a                      mem.Allocator
-	passed                 chan block
-	ops, refused, injected atomic.Int64
+	rooms    []*room
+	injected [vm.Calls]atomic.Int64
 
 	mu   sync.Mutex
 	errs []error
+}
+
+type room struct {
+	Room
+	soak         *soak
+	passed       chan block
+	ops, refused atomic.Int64
+}
+
+// result returns what was counted.
+func (s *soak) result() (r Result) {
+	for _, room := range s.rooms {
+		r.Rooms = append(r.Rooms, Counts{room.ops.Load(), room.refused.Load()})
+	}
+	for c := range s.injected {
+		r.Injected[c] = s.injected[c].Load()
+	}
+	return r
 }
 
 func (s *soak) fail(err error) {
@@ -101,16 +150,16 @@ func (s *soak) fail(err error) {
 	}
 }
 
-// injectFailures makes requests for pages fail, one in so many.
+// injectFailures makes calls for pages fail, one in so many.
 func (s *soak) injectFailures(oneIn int) (undo func()) {
 	if oneIn == 0 {
 		return func() {}
 	}
 	return vm.Inject(func(c vm.Call) error {
 		switch c {
-		case vm.CallMap, vm.CallReserve, vm.CallCommit, vm.CallGrow, vm.CallMove:
+		case vm.CallMap, vm.CallGrow, vm.CallMove, vm.CallDecommit, vm.CallRecommit, vm.CallReserve, vm.CallCommit, vm.CallUncommit:
 			if rand.IntN(oneIn) == 0 {
-				s.injected.Add(1)
+				s.injected[c].Add(1)
 				return mem.ErrOutOfMemory
 			}
 		}
@@ -126,15 +175,18 @@ type block struct {
 }
 
 // work makes, resizes, passes on and frees blocks at random.
-func (s *soak) work(ctx context.Context, r *rand.Rand) error {
+func (s *room) work(ctx context.Context, r *rand.Rand) error {
 	var live []block
 	defer func() {
 		for _, b := range live {
-			s.fail(s.free(b))
+			s.soak.fail(s.free(b))
 		}
 	}()
 	for i := 0; i%256 != 0 || ctx.Err() == nil; i++ {
 		s.ops.Add(1)
+		if s.TrimEvery > 0 && r.IntN(s.TrimEvery) == 0 {
+			mem.Trim(s.Allocator)
+		}
 		switch k := r.IntN(8); {
 		case i%passEvery == 0 && len(live) > 0:
 			at := r.IntN(len(live))
@@ -174,13 +226,16 @@ func size(r *rand.Rand) int {
 	if r.IntN(1000) == 0 {
 		n = largest >> r.IntN(8)
 	}
+	if r.IntN(20_000) == 0 {
+		n = huge
+	}
 	return n + r.IntN(n)
 }
 
 // make returns a block, or none if there is no memory.
-func (s *soak) make(r *rand.Rand) (block, error) {
+func (s *room) make(r *rand.Rand) (block, error) {
 	l := mem.Layout{Align: mem.AlignLog2(r.IntN(7)), Zero: r.IntN(4) == 0}
-	b, err := s.a.Alloc(size(r), l)
+	b, err := s.Allocator.Alloc(size(r), l)
 	if err != nil {
 		return block{}, s.refuse(err)
 	}
@@ -197,7 +252,7 @@ func (s *soak) make(r *rand.Rand) (block, error) {
 }
 
 // refuse counts an error that is about memory.
-func (s *soak) refuse(err error) error {
+func (s *room) refuse(err error) error {
 	if errors.Is(err, mem.ErrOutOfMemory) {
 		s.refused.Add(1)
 		return nil
@@ -205,22 +260,22 @@ func (s *soak) refuse(err error) error {
 	return err
 }
 
-func (s *soak) free(b block) error {
+func (s *room) free(b block) error {
 	err := b.verify(len(b.b))
-	s.a.Free(b.b, b.layout)
+	s.Allocator.Free(b.b, b.layout)
 	return err
 }
 
-func (s *soak) resize(b *block, size int) error {
+func (s *room) resize(b *block, size int) error {
 	if err := b.verify(len(b.b)); err != nil {
 		return err
 	}
 	l := b.layout
 	l.Zero = false
 	old := len(b.b)
-	n, ok := s.a.Resize(b.b, l, size)
+	n, ok := s.Allocator.Resize(b.b, l, size)
 	if !ok {
-		n, ok = s.a.Remap(b.b, l, size)
+		n, ok = s.Allocator.Remap(b.b, l, size)
 	}
 	if !ok {
 		return nil
@@ -272,8 +327,12 @@ func (s *soak) watch(ctx context.Context, o Options, w io.Writer) (looks []look)
 		if len(looks)%every != 0 {
 			continue
 		}
-		fmt.Fprintf(w, "%v: %d operations, %d refused, %d failures injected, %.1f MiB\n",
-			l.at.Round(time.Second), s.ops.Load(), s.refused.Load(), s.injected.Load(), float64(l.rss)/(1<<20))
+		now, ops, refused := s.result(), int64(0), int64(0)
+		for _, c := range now.Rooms {
+			ops, refused = ops+c.Ops, refused+c.Refused
+		}
+		fmt.Fprintf(w, "%v: %d operations, %d refused, %s; %.1f MiB\n",
+			l.at.Round(time.Second), ops, refused, now.Failures(), float64(l.rss)/(1<<20))
 	}
 }
 

@@ -8,16 +8,27 @@ import (
 	"time"
 
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/vm"
 	"github.com/allod-dev/allod/mem"
 )
 
 func TestRun(t *testing.T) {
 	var out bytes.Buffer
-	a := heap.NewSMP(heap.SMPOptions{})
-	defer a.Close()
-	r, err := Run(t.Context(), a, Options{For: 400 * time.Millisecond, Goroutines: 4, Every: 100 * time.Millisecond, Reports: 2, FailOneIn: 3}, &out)
-	if err != nil || r.Ops < 1000 || !strings.Contains(out.String(), "operations") {
+	a, b := heap.NewSMP(heap.SMPOptions{Retain: 1}), heap.NewSMP(heap.SMPOptions{Hardened: true})
+	rooms := []Room{{"a", a, 1000}, {"b", b, 0}}
+	r, err := Run(t.Context(), rooms, Options{For: 400 * time.Millisecond, Goroutines: 4, Every: 100 * time.Millisecond, Reports: 2, FailOneIn: 3}, &out)
+	if err != nil || len(r.Rooms) != 2 || r.Rooms[0].Ops < 1000 || r.Rooms[1].Ops < 1000 || r.Rooms[0].Refused == 0 ||
+		r.Injected[vm.CallMap] == 0 || r.Injected[vm.CallRecommit] == 0 || !strings.Contains(out.String(), ", recommit ") {
 		t.Errorf("%+v, %v\n%s", r, err, out.String())
+	}
+	for _, a := range []*heap.SMP{a, b} {
+		a.Trim()
+		if st := a.Stats(); st.Committed != 0 || st.Blocks != 0 {
+			t.Errorf("after all: %+v", st)
+		}
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -32,7 +43,7 @@ func (o *overlapping) Free([]byte, mem.Layout)                   {}
 
 func TestRunFinds(t *testing.T) {
 	a := &overlapping{b: make([]byte, 2*largest)}
-	_, err := Run(t.Context(), a, Options{For: time.Minute, Goroutines: 1, Every: time.Second}, &bytes.Buffer{})
+	_, err := Run(t.Context(), []Room{{"a", a, 0}}, Options{For: time.Minute, Goroutines: 1, Every: time.Second}, &bytes.Buffer{})
 	if err == nil || !strings.Contains(err.Error(), "soak: ") {
 		t.Error(err)
 	}

@@ -1,0 +1,44 @@
+package soak
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/vm"
+)
+
+// SMPs returns SMPs of all sorts, which ask the system for pages all the time, and
+// a function that is called when all is over, and tells what is wrong then.
+func SMPs() (rooms []Room, finish func() error, err error) {
+	b, err := heap.NewBudget(4<<30, heap.BudgetOptions{HardLimit: 512 << 20, Step: 1 << 20})
+	if err != nil {
+		return nil, nil, err
+	}
+	var smps []*heap.SMP
+	one := func(o heap.SMPOptions) *heap.SMP {
+		s := heap.NewSMP(o)
+		smps = append(smps, s)
+		return s
+	}
+	rooms = []Room{
+		{"smp", one(heap.SMPOptions{}), 0},
+		{"smp that keeps nothing", one(heap.SMPOptions{Retain: 1}), 5000},
+		{"smp, hardened", one(heap.SMPOptions{Hardened: true, Retain: 1}), 50_000},
+		{"smp with a limit", heap.NewLimit(one(heap.SMPOptions{Retain: 1, ProfileRate: 64 << 10}), 8<<20), 20_000},
+	}
+	return rooms, func() error {
+		var errs []error
+		for i, s := range smps {
+			s.Trim()
+			if st := s.Stats(); st.Blocks != 0 || st.Cached != 0 || st.Committed != 0 {
+				errs = append(errs, fmt.Errorf("%s: after all was freed and trimmed: %+v", rooms[i].Name, st))
+			}
+			errs = append(errs, s.Close())
+		}
+		if st := vm.ReadStats(); st.Mapped != 0 || st.Committed != 0 {
+			errs = append(errs, fmt.Errorf("after all: %+v", st))
+		}
+		return errors.Join(append(errs, b.Close())...)
+	}, nil
+}

@@ -2,6 +2,9 @@ package report
 
 import (
 	"fmt"
+	"slices"
+
+	"github.com/allod-dev/allod/bench/internal/native"
 )
 
 // A goal says how one of our allocators should compare with a peer: the ratio
@@ -88,11 +91,14 @@ type Check struct {
 	Ratio                float64 // of medians
 	OfMinima, OfCPU      float64 // of the fastest processes, and of processor time; 0 where there is none
 	Must, Aim            float64
+	Absent               bool // the peer, so that nothing was measured
 }
 
 // Verdict says whether the goal is reached.
 func (c Check) Verdict() string {
 	switch {
+	case c.Absent:
+		return "no peer"
 	case c.Aim > 0 && c.Ratio <= c.Aim:
 		return "aim"
 	case c.Must > 0 && c.Ratio <= c.Must:
@@ -112,12 +118,18 @@ func (c Check) cells() []string {
 		}
 		return Number(v)
 	}
-	return []string{c.Workload, c.Ours, c.Peer, c.What, Number(c.Ratio), at(c.OfMinima), at(c.OfCPU), at(c.Must), at(c.Aim), c.Verdict()}
+	ratio := ""
+	if !c.Absent {
+		ratio = Number(c.Ratio)
+	}
+	return []string{c.Workload, c.Ours, c.Peer, c.What, ratio, at(c.OfMinima), at(c.OfCPU), at(c.Must), at(c.Aim), c.Verdict()}
 }
 
-// Goals returns those that can be checked.
-func Goals(tables []Table) (checks []Check) {
+// Goals returns those that can be checked, and those that could be if a peer were
+// not absent.
+func (r *Report) Goals(tables []Table) (checks []Check) {
 	for _, g := range goals {
+		absent := slices.ContainsFunc(r.Absent, func(a native.Absent) bool { return a.Name == g.peer })
 		for _, name := range g.workloads {
 			t, ok := find(tables, name)
 			if !ok {
@@ -128,7 +140,7 @@ func Goals(tables []Table) (checks []Check) {
 				continue
 			}
 			c := Check{Workload: name, Ours: g.ours, Peer: g.peer, What: string(g.what), Must: g.must, Aim: g.aim}
-			if g.compare(tables, t, ours, &c) {
+			if c.Absent = absent; absent || g.compare(tables, t, ours, &c) {
 				checks = append(checks, c)
 			}
 		}

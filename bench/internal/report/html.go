@@ -23,7 +23,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		sections = append(sections, newSection(t))
 	}
 	var checks [][]string
-	for _, c := range Goals(tables) {
+	for _, c := range r.Goals(tables) {
 		checks = append(checks, c.cells())
 	}
 	return page.Execute(w, map[string]any{

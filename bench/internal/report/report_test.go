@@ -2,7 +2,9 @@ package report_test
 
 import (
 	"bytes"
+	"fmt"
 	"math"
+	"os"
 	"strings"
 	"testing"
 
@@ -29,7 +31,7 @@ func made() *report.Report {
 			{Name: "trace-a", Kind: spec.Trace, Live: 10 << 20}, {Name: "trace-b", Kind: spec.Trace, Live: 20 << 20},
 		},
 		Targets: []run.Target{{Name: "new", Group: spec.Go}, {Name: "smp", Group: spec.Ours}, {Name: "floor", Group: spec.Floor}, {Name: "zig-smp", Group: spec.Zig}},
-		Absent:  []native.Absent{{Name: "tcmalloc", Why: "<not here>"}},
+		Absent:  []native.Absent{{Name: "tcmalloc", Why: "<not here>"}, {Name: "glibc", Why: "musl"}},
 	}
 	for _, s := range [][]spec.Sample{
 		sample("pair-16", "new", 30, 10, 20), sample("pair-16", "smp", 8, 9, 10), sample("pair-16", "floor", 1, 1, 1), sample("pair-16", "zig-smp", 10, 10, 10),
@@ -74,13 +76,62 @@ func TestTables(t *testing.T) {
 
 func TestGoals(t *testing.T) {
 	verdicts := map[string]string{}
-	for _, c := range report.Goals(made().Tables()) {
-		verdicts[c.Workload+" "+c.Peer] = c.Verdict()
+	r := made()
+	for _, c := range r.Goals(r.Tables()) {
+		verdicts[c.Workload+" "+c.Ours+" "+c.Peer] = c.Verdict()
 	}
-	want := map[string]string{"pair-16 zig-smp": "must", "pair-16 new": "must", "traces ": "missed"}
+	want := map[string]string{"pair-16 smp zig-smp": "must", "pair-16 smp new": "must", "pair-16 smp glibc": "no peer", "traces smp glibc": "no peer", "traces smp ": "missed"}
 	if diff := cmp.Diff(want, verdicts); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// Every figure that allod is to reach is judged where everything is there to judge
+// it by.
+func TestGoalsAreJudged(t *testing.T) {
+	r := &report.Report{Workloads: spec.Workloads(2)}
+	peers := []string{"smp", "smp-cache", "pool", "arena", "page", "debug", "new", "cgo-malloc", "modernc", "glibc", "mimalloc", "jemalloc", "tcmalloc",
+		"zig-smp", "zig-arena", "zig-pool", "zig-page", "zig-debug", "zig-debug-16"}
+	for _, trace := range []string{"trace-a", "trace-b"} {
+		r.Workloads = append(r.Workloads, spec.Workload{Name: trace, Kind: spec.Trace, Live: 1 << 20})
+	}
+	for _, p := range peers {
+		r.Targets = append(r.Targets, run.Target{Name: p})
+		for _, w := range r.Workloads {
+			r.Samples = append(r.Samples, spec.Sample{Impl: p, Workload: w.Name, NsPerOp: 1, CPUPerOp: 1, PeakRSS: 20 << 20, BaseRSS: 1 << 20})
+		}
+	}
+	judged := map[string]bool{}
+	for _, c := range r.Goals(r.Tables()) {
+		for limit, v := range map[string]float64{"must": c.Must, "aim": c.Aim} {
+			if v > 0 {
+				judged[fmt.Sprintf("%s %s/%s %s %s %.2f", c.Workload, c.Ours, c.Peer, c.What, limit, v)] = true
+			}
+		}
+	}
+	for _, want := range figures(t) {
+		if !judged[want] {
+			t.Errorf("not judged: %s", want)
+		}
+		delete(judged, want)
+	}
+	for more := range judged {
+		t.Errorf("judged, but not wanted: %s", more)
+	}
+}
+
+// figures returns the lines of the file that says what is to be reached.
+func figures(t *testing.T) (lines []string) {
+	text, err := os.ReadFile("testdata/figures")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 func TestWriters(t *testing.T) {

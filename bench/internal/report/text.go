@@ -59,7 +59,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		}
 		b.WriteString(Render(columns, rows))
 	}
-	if checks := Goals(tables); len(checks) > 0 {
+	if checks := r.Goals(tables); len(checks) > 0 {
 		b.WriteString("\nGoals: ratios of medians; beside them those of the fastest processes, and of processor time\n")
 		var rows [][]string
 		for _, c := range checks {

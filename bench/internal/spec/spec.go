@@ -110,7 +110,7 @@ func Workloads(threads int) []Workload {
 			About: "mixed on every processor at once; time of one thread"},
 		{Name: "handover", Kind: Handover, N: 10 * HandoverTurns, Live: handover,
 			About: "replace one of 1,000 objects of 16 to 512 bytes; every 10,000 the set goes to another thread; time of one thread"},
-		{Name: "pipeline", Kind: Pipeline, Size: 64, N: 100 * BatchObjects,
+		{Name: "pipeline", Kind: Pipeline, Size: 64, N: 100 * BatchObjects, Live: 64 * BatchObjects * (BatchesAhead + 2),
 			About: "64 bytes, made by one thread and freed by another"},
 		{Name: "vector", Kind: Vector, Size: 8, N: 10_000_000, Fixed: true, Live: 8 * 10_000_000,
 			About: "append 8 bytes to a vector that grows to ten million"},

@@ -8,15 +8,16 @@ import (
 
 // Append adds v at the end.
 func (l *ArrayListUnmanaged[T]) Append(a mem.Allocator, v T) error {
-	if n := len(l.items); n < cap(l.items) {
-		l.items = l.items[:n+1]
-		l.items[n] = v
+	if len(l.items) < cap(l.items) { // and so append never grows
+		l.items = append(l.items, v)
 		return nil
 	}
-	return l.appendGrow(a, v)
+	return rarely(func() error { return l.appendGrow(a, v) })
 }
 
 // appendGrow is the part of Append that is not worth inlining.
+//
+//go:noinline
 func (l *ArrayListUnmanaged[T]) appendGrow(a mem.Allocator, v T) error {
 	if err := l.ensureUnused(a, 1, "generic: ArrayList.Append"); err != nil {
 		return err

@@ -3,6 +3,7 @@ package generic
 import (
 	"iter"
 
+	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -105,11 +106,15 @@ func (d *Deque[T]) Drain() iter.Seq[T] { return d.u.Drain() }
 
 // PushBack adds v behind the last element.
 func (d *Deque[T]) PushBack(v T) error {
-	if d.u.r.n == len(d.u.r.block) {
-		return d.u.growBack(d.a, v)
+	if r := &d.u.r; r.tail-r.head < len(r.block) {
+		r.block[min(uint(r.tail), uint(r.tail-len(r.block)))] = v
+		r.tail++
+		if invariant.Enabled {
+			r.check()
+		}
+		return nil
 	}
-	d.u.r.back(v)
-	return nil
+	return rarely(func() error { return d.u.growBack(d.a, v) })
 }
 
 // PushBackAssumeCapacity is PushBack into spare capacity. It panics if there is
@@ -121,16 +126,23 @@ func (d *Deque[T]) PushBackBounded(v T) error { return d.u.PushBackBounded(v) }
 
 // PushFront adds v before the first element.
 func (d *Deque[T]) PushFront(v T) error {
-	if d.u.r.n == len(d.u.r.block) {
-		return d.u.growFront(d.a, v)
+	if r := &d.u.r; r.head > 0 && r.tail-r.head < len(r.block) {
+		r.head--
+		r.block[r.head] = v
+		if invariant.Enabled {
+			r.check()
+		}
+		return nil
 	}
-	d.u.r.front(v)
-	return nil
+	return rarely(func() error { return d.u.growFront(d.a, v) })
 }
 
 // PushFrontAssumeCapacity is PushFront into spare capacity. It panics if there
 // is none.
-func (d *Deque[T]) PushFrontAssumeCapacity(v T) { d.u.PushFrontAssumeCapacity(v) }
+func (d *Deque[T]) PushFrontAssumeCapacity(v T) {
+	d.u.mustHave(1, "generic: Deque.PushFrontAssumeCapacity")
+	d.u.r.front(v)
+}
 
 // PushFrontBounded is PushFront into spare capacity.
 func (d *Deque[T]) PushFrontBounded(v T) error { return d.u.PushFrontBounded(v) }
@@ -159,7 +171,7 @@ func (d *Deque[T]) PushFrontSliceBounded(v []T) error { return d.u.PushFrontSlic
 
 // PopFront removes the first element and returns it, or false if there is none.
 func (d *Deque[T]) PopFront() (v T, ok bool) {
-	if d.u.r.n == 0 {
+	if d.u.r.head == d.u.r.tail {
 		return v, false
 	}
 	return d.u.r.popFront(), true
@@ -167,7 +179,7 @@ func (d *Deque[T]) PopFront() (v T, ok bool) {
 
 // PopBack removes the last element and returns it, or false if there is none.
 func (d *Deque[T]) PopBack() (v T, ok bool) {
-	if d.u.r.n == 0 {
+	if d.u.r.head == d.u.r.tail {
 		return v, false
 	}
 	return d.u.r.popBack(), true

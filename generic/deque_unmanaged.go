@@ -4,6 +4,7 @@ import (
 	"iter"
 	"math"
 
+	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -44,7 +45,7 @@ func (d *DequeUnmanaged[T]) FromBuffer(buf []T) { d.r.setBuffer(buf, "generic: D
 
 // Clone returns a deque of the same elements in a block of exactly their size.
 func (d *DequeUnmanaged[T]) Clone(a mem.Allocator) (DequeUnmanaged[T], error) {
-	r, err := d.r.clone(a, d.r.n, "generic: Deque.Clone")
+	r, err := d.r.clone(a, d.r.n(), "generic: Deque.Clone")
 	return DequeUnmanaged[T]{r}, err
 }
 
@@ -62,7 +63,7 @@ func (d *DequeUnmanaged[T]) ToManaged(a mem.Allocator) *Deque[T] {
 func (d *DequeUnmanaged[T]) Close(a mem.Allocator) { d.r.close(a, "generic: Deque.Close") }
 
 // Len returns the number of elements.
-func (d *DequeUnmanaged[T]) Len() int { return d.r.n }
+func (d *DequeUnmanaged[T]) Len() int { return d.r.n() }
 
 // Cap returns how many elements fit without another call to the allocator.
 func (d *DequeUnmanaged[T]) Cap() int { return len(d.r.block) }
@@ -76,7 +77,7 @@ func (d *DequeUnmanaged[T]) Ptr(i int) *T { return d.r.element(i, "generic: Dequ
 
 // Front returns the first element, and false if there is none.
 func (d *DequeUnmanaged[T]) Front() (v T, ok bool) {
-	if d.r.n == 0 {
+	if d.r.n() == 0 {
 		return v, false
 	}
 	return d.r.block[d.r.head], true
@@ -84,16 +85,16 @@ func (d *DequeUnmanaged[T]) Front() (v T, ok bool) {
 
 // Back returns the last element, and false if there is none.
 func (d *DequeUnmanaged[T]) Back() (v T, ok bool) {
-	if d.r.n == 0 {
+	if d.r.n() == 0 {
 		return v, false
 	}
-	return d.r.block[d.r.at(d.r.n-1)], true
+	return d.r.block[d.r.wrap(d.r.tail-1)], true
 }
 
 // Slices returns the elements in order, in the two pieces that they have in
 // memory. The second one is often empty. The slices are the deque's own memory:
 // they may be read and written.
-func (d *DequeUnmanaged[T]) Slices() (first, second []T) { return d.r.parts(0, d.r.n) }
+func (d *DequeUnmanaged[T]) Slices() (first, second []T) { return d.r.parts(0, d.r.n()) }
 
 // All yields indexes and elements from front to back. Elements may be removed
 // or added at the back during the iteration, which goes on from the next index.
@@ -113,11 +114,15 @@ func (d *DequeUnmanaged[T]) Drain() iter.Seq[T] { return d.r.drain() }
 
 // PushBack adds v behind the last element.
 func (d *DequeUnmanaged[T]) PushBack(a mem.Allocator, v T) error {
-	if d.r.n == len(d.r.block) {
-		return d.growBack(a, v)
+	if r := &d.r; r.tail-r.head < len(r.block) {
+		r.block[min(uint(r.tail), uint(r.tail-len(r.block)))] = v
+		r.tail++
+		if invariant.Enabled {
+			r.check()
+		}
+		return nil
 	}
-	d.r.back(v)
-	return nil
+	return rarely(func() error { return d.growBack(a, v) })
 }
 
 //go:noinline
@@ -147,11 +152,15 @@ func (d *DequeUnmanaged[T]) PushBackBounded(v T) error {
 
 // PushFront adds v before the first element.
 func (d *DequeUnmanaged[T]) PushFront(a mem.Allocator, v T) error {
-	if d.r.n == len(d.r.block) {
-		return d.growFront(a, v)
+	if r := &d.r; r.head > 0 && r.tail-r.head < len(r.block) {
+		r.head--
+		r.block[r.head] = v
+		if invariant.Enabled {
+			r.check()
+		}
+		return nil
 	}
-	d.r.front(v)
-	return nil
+	return rarely(func() error { return d.growFront(a, v) })
 }
 
 //go:noinline
@@ -237,7 +246,7 @@ func (d *DequeUnmanaged[T]) PushFrontSliceBounded(v []T) error {
 
 // PopFront removes the first element and returns it, or false if there is none.
 func (d *DequeUnmanaged[T]) PopFront() (v T, ok bool) {
-	if d.r.n == 0 {
+	if d.r.n() == 0 {
 		return v, false
 	}
 	return d.r.popFront(), true
@@ -245,7 +254,7 @@ func (d *DequeUnmanaged[T]) PopFront() (v T, ok bool) {
 
 // PopBack removes the last element and returns it, or false if there is none.
 func (d *DequeUnmanaged[T]) PopBack() (v T, ok bool) {
-	if d.r.n == 0 {
+	if d.r.n() == 0 {
 		return v, false
 	}
 	return d.r.popBack(), true
@@ -260,7 +269,7 @@ func (d *DequeUnmanaged[T]) RemoveFront(n int) {
 // RemoveBack removes the last n elements. It panics unless 0 <= n <= Len.
 func (d *DequeUnmanaged[T]) RemoveBack(n int) {
 	d.mustHold(n, "generic: Deque.RemoveBack")
-	d.r.truncate(d.r.n - n)
+	d.r.truncate(d.r.n() - n)
 }
 
 // Clear removes all elements and keeps the memory.
@@ -281,11 +290,11 @@ func (d *DequeUnmanaged[T]) ClearAndFree(a mem.Allocator) {
 func (d *DequeUnmanaged[T]) ShrinkAndFree(a mem.Allocator) {
 	const method = "generic: Deque.ShrinkAndFree"
 	switch {
-	case d.r.from == 0 || d.r.from == borrowed || d.r.n == len(d.r.block):
-	case d.r.n == 0:
+	case d.r.from == 0 || d.r.from == borrowed || d.r.n() == len(d.r.block):
+	case d.r.n() == 0:
 		d.r.close(a, method)
 	default:
-		_ = d.r.move(a, d.r.n, method) // without memory for it, nothing changes
+		_ = d.r.move(a, d.r.n(), method) // without memory for it, nothing changes
 	}
 }
 
@@ -322,10 +331,10 @@ func (d *DequeUnmanaged[T]) ensureUnused(a mem.Allocator, n int, method string) 
 	if n < 0 {
 		panic(method + ": negative count")
 	}
-	if n > math.MaxInt-d.r.n {
+	if n > math.MaxInt-d.r.n() {
 		return mem.ErrTooLarge
 	}
-	return d.ensure(a, d.r.n+n, method)
+	return d.ensure(a, d.r.n()+n, method)
 }
 
 // take makes room for the elements of v. If v is part of the block and the block
@@ -338,10 +347,10 @@ func (d *DequeUnmanaged[T]) take(a mem.Allocator, v []T, method string) (old []T
 		return nil, d.ensureUnused(a, len(v), method)
 	}
 	d.r.from.check(a, method)
-	if len(v) > math.MaxInt-d.r.n {
+	if len(v) > math.MaxInt-d.r.n() {
 		return nil, mem.ErrTooLarge
 	}
-	return d.r.replace(a, goodLen[T](a, growth[T](len(d.r.block), d.r.n+len(v))))
+	return d.r.replace(a, goodLen[T](a, growth[T](len(d.r.block), d.r.n()+len(v))))
 }
 
 func (d *DequeUnmanaged[T]) ensure(a mem.Allocator, n int, method string) error {
@@ -351,7 +360,7 @@ func (d *DequeUnmanaged[T]) ensure(a mem.Allocator, n int, method string) error 
 	case d.r.from == borrowed:
 		return mem.ErrLimit
 	case sizeOf[T]() == 0:
-		return d.r.move(a, math.MaxInt, method)
+		return d.r.move(a, max(n, maxRing), method)
 	}
 	d.r.from.check(a, method)
 	return d.r.move(a, goodLen[T](a, growth[T](len(d.r.block), n)), method)
@@ -364,7 +373,7 @@ func (d *DequeUnmanaged[T]) mustHave(room int, method string) {
 }
 
 func (d *DequeUnmanaged[T]) mustHold(n int, method string) {
-	if uint(n) > uint(d.r.n) {
-		panicIndex(method, n, d.r.n)
+	if uint(n) > uint(d.r.n()) {
+		panicIndex(method, n, d.r.n())
 	}
 }

@@ -80,7 +80,7 @@ func TestInvariants(t *testing.T) {
 		"MultiArrayList":   {func() { multi.from = 0 }, func() { multi.from = originOf(a) }, func() { multi.Pop() }},
 		"SegmentedList":    {func() { segmented.from = 0 }, func() { segmented.from = originOf(a) }, func() { segmented.Pop() }},
 		"Deque":            {func() { deque.r.from = 0 }, func() { deque.r.from = originOf(a) }, func() { deque.PopBack() }},
-		"RingBuffer":       {func() { ring.r.n = 99 }, func() { ring.r.n = 5 }, func() { ring.r.check() }},
+		"RingBuffer":       {func() { ring.r.tail += 99 }, func() { ring.r.tail -= 99 }, func() { ring.r.check() }},
 		"PriorityQueue":    {func() { queue.items.items[1] = -7 }, func() { queue.items.items[1] = 1 }, func() { queue.check() }},
 		"PriorityDequeue":  {func() { dequeue.items.items[9] = -7 }, func() {}, func() { dequeue.check() }},
 		"BTreeMap":         {func() { tree.n++ }, func() { tree.n-- }, func() { tree.Remove(a, 3) }},

@@ -2,40 +2,46 @@ package generic
 
 import (
 	"iter"
+	"math"
 
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/mem"
 )
 
-// A ring is what [DequeUnmanaged] and [RingBufferUnmanaged] have in common: n
+// A ring is what [DequeUnmanaged] and [RingBufferUnmanaged] have in common:
 // elements in a block, from head on, which go on at its beginning where they
-// reach its end. Any number of elements makes a block; whoever steps past its
-// end is put back by a comparison, which costs no more than the masking that a
-// power of two would allow.
+// reach its end. Any number of elements makes a block; who steps past its end is
+// put back by a minimum, which costs no more than the masking that a power of
+// two would allow, and less of what an inlined function may cost than an if.
 //
-// What is not one of the n elements is zero if T holds pointers.
+// The number of elements is not stored: to add one at the end changes the tail
+// only, and to remove the first one, the head.
+//
+// What is not one of the elements is zero if T holds pointers.
 type ring[T any] struct {
-	block []T // len == cap
-	head  int // < len(block), or 0
-	tail  int // the index for the element behind the last: at(n)
-	n     int
+	block []T    // len == cap <= maxRing
+	head  int    // < len(block), or 0
+	tail  int    // head + the number of elements; may exceed len(block), by less than head
 	from  origin // 0 as long as there is no block
 }
 
-// at returns the index in the block of element i, or of the place for it.
-func (r *ring[T]) at(i int) int {
-	if k := len(r.block) - r.head; i >= k {
-		return i - k
-	}
-	return r.head + i
-}
+// maxRing is the largest capacity, that of elements of size zero: head and tail
+// have to be numbers.
+const maxRing = math.MaxInt / 2
+
+// n returns the number of elements.
+func (r *ring[T]) n() int { return r.tail - r.head }
+
+// wrap returns the index in the block that i stands for, which is less than
+// twice its length: one of the two is, as a uint, too large.
+func (r *ring[T]) wrap(i int) uint { return min(uint(i), uint(i-len(r.block))) }
 
 // element returns element i. It panics unless 0 <= i < n.
 func (r *ring[T]) element(i int, method string) *T {
-	if uint(i) >= uint(r.n) {
-		panic(badIndex{method, i, r.n})
+	if uint(i) >= uint(r.tail-r.head) {
+		panic(badIndex{method, i, r.n()})
 	}
-	return &r.block[r.at(i)]
+	return &r.block[r.wrap(r.head+i)]
 }
 
 // parts returns the k elements from i on, which there must be room for, in the
@@ -44,7 +50,7 @@ func (r *ring[T]) parts(i, k int) (first, second []T) {
 	if k == 0 {
 		return nil, nil
 	}
-	at := r.at(i)
+	at := int(r.wrap(r.head + i))
 	if k <= len(r.block)-at {
 		return r.block[at : at+k : at+k], nil
 	}
@@ -52,16 +58,13 @@ func (r *ring[T]) parts(i, k int) (first, second []T) {
 	return r.block[at:], r.block[:k:k]
 }
 
-func (r *ring[T]) room() int { return len(r.block) - r.n }
+func (r *ring[T]) room() int { return len(r.block) - (r.tail - r.head) }
 
 // back adds an element at the end; there must be room. It and the next three
 // are inlined where they are called.
 func (r *ring[T]) back(v T) {
-	r.block[r.tail] = v
-	if r.tail++; r.tail == len(r.block) {
-		r.tail = 0
-	}
-	r.n++
+	r.block[min(uint(r.tail), uint(r.tail-len(r.block)))] = v
+	r.tail++
 	r.check()
 }
 
@@ -69,19 +72,18 @@ func (r *ring[T]) back(v T) {
 func (r *ring[T]) front(v T) {
 	if r.head == 0 {
 		r.head = len(r.block)
+		r.tail += len(r.block)
 	}
 	r.head--
 	r.block[r.head] = v
-	r.n++
 	r.check()
 }
 
 // write copies v behind the last element; there must be room.
 func (r *ring[T]) write(v []T) {
-	first, second := r.parts(r.n, len(v))
+	first, second := r.parts(r.n(), len(v))
 	copy(second, v[copy(first, v):])
-	r.n += len(v)
-	r.tail = r.at(r.n)
+	r.tail += len(v)
 	r.check()
 }
 
@@ -92,8 +94,8 @@ func (r *ring[T]) unread(v []T) {
 	}
 	if r.head -= len(v); r.head < 0 {
 		r.head += len(r.block)
+		r.tail += len(r.block)
 	}
-	r.n += len(v)
 	first, second := r.parts(0, len(v))
 	copy(second, v[copy(first, v):])
 	r.check()
@@ -107,21 +109,17 @@ func (r *ring[T]) popFront() (v T) {
 	v, *p = *p, v
 	if r.head++; r.head == len(r.block) {
 		r.head = 0
+		r.tail -= len(r.block)
 	}
-	r.n--
 	r.check()
 	return v
 }
 
 // popBack removes the last element, which there must be.
 func (r *ring[T]) popBack() (v T) {
-	if r.tail == 0 {
-		r.tail = len(r.block)
-	}
 	r.tail--
-	p := &r.block[r.tail]
+	p := &r.block[min(uint(r.tail), uint(r.tail-len(r.block)))]
 	v, *p = *p, v
-	r.n--
 	r.check()
 	return v
 }
@@ -133,30 +131,31 @@ func (r *ring[T]) discard(k int) {
 		clear(first)
 		clear(second)
 	}
-	r.head = r.at(k)
-	if r.n -= k; r.n == 0 {
-		r.head, r.tail = 0, 0
+	n := r.n() - k
+	if r.head = int(r.wrap(r.head + k)); n == 0 {
+		r.head = 0
 	}
+	r.tail = r.head + n
 	r.check()
 }
 
 // truncate removes the elements from k on.
 func (r *ring[T]) truncate(k int) {
 	if hasPointers[T]() {
-		first, second := r.parts(k, r.n-k)
+		first, second := r.parts(k, r.n()-k)
 		clear(first)
 		clear(second)
 	}
-	if r.n = k; k == 0 {
+	if k == 0 {
 		r.head = 0
 	}
-	r.tail = r.at(r.n)
+	r.tail = r.head + k
 	r.check()
 }
 
 // copyTo copies the elements to dst, which has room for them.
 func (r *ring[T]) copyTo(dst []T) {
-	first, second := r.parts(0, r.n)
+	first, second := r.parts(0, r.n())
 	copy(dst[copy(dst, first):], second)
 }
 
@@ -165,7 +164,7 @@ func (r *ring[T]) setBuffer(buf []T, method string) {
 	if r.from != 0 {
 		panic(method + ": it has memory already")
 	}
-	buf = buf[:cap(buf)]
+	buf = buf[:min(cap(buf), maxRing)]
 	if hasPointers[T]() {
 		clear(buf)
 	}
@@ -181,9 +180,11 @@ func (r *ring[T]) move(a mem.Allocator, capacity int, method string) error {
 	}
 	r.from.check(a, method)
 	if sizeOf[T]() == 0 {
+		if capacity > maxRing {
+			return mem.ErrTooLarge
+		}
 		r.block = make([]T, capacity) // of no bytes: nothing is allocated
-		r.head, r.from = 0, originOf(a)
-		r.tail = r.at(r.n)
+		r.head, r.tail, r.from = 0, r.n(), originOf(a)
 		return nil
 	}
 	old := len(r.block)
@@ -191,7 +192,6 @@ func (r *ring[T]) move(a mem.Allocator, capacity int, method string) error {
 		if b, ok := remapBlock(a, r.block, capacity, false); ok {
 			r.block = b
 			r.unwrap(old)
-			r.tail = r.at(r.n)
 			r.check()
 			return nil
 		}
@@ -209,8 +209,8 @@ func (r *ring[T]) replace(a mem.Allocator, capacity int) (old []T, err error) {
 	}
 	r.copyTo(b)
 	old = r.block
-	r.block, r.head, r.from = b, 0, originOf(a)
-	r.tail = r.at(r.n)
+	r.block, r.from = b, originOf(a)
+	r.head, r.tail = 0, r.n()
 	r.check()
 	return old, nil
 }
@@ -218,7 +218,7 @@ func (r *ring[T]) replace(a mem.Allocator, capacity int) (old []T, err error) {
 // unwrap mends the ring after the block has grown from old elements.
 func (r *ring[T]) unwrap(old int) {
 	atEnd := old - r.head // how many elements lie there, if any wrap around
-	wrapped := r.n - atEnd
+	wrapped := r.n() - atEnd
 	switch {
 	case wrapped <= 0:
 	case wrapped <= atEnd && wrapped <= len(r.block)-old:
@@ -232,7 +232,7 @@ func (r *ring[T]) unwrap(old int) {
 		if hasPointers[T]() {
 			clear(r.block[r.head:min(old, to)])
 		}
-		r.head = to
+		r.head, r.tail = to, to+r.n()
 	}
 }
 
@@ -247,8 +247,7 @@ func (r *ring[T]) clone(a mem.Allocator, capacity int, method string) (ring[T], 
 		return c, err
 	}
 	r.copyTo(c.block)
-	c.n = r.n
-	c.tail = c.at(c.n)
+	c.tail = c.head + r.n()
 	c.check()
 	return c, nil
 }
@@ -263,8 +262,8 @@ func (r *ring[T]) close(a mem.Allocator, method string) {
 
 func (r *ring[T]) all() iter.Seq2[int, T] {
 	return func(yield func(int, T) bool) {
-		for i := 0; i < r.n; i++ {
-			if !yield(i, r.block[r.at(i)]) {
+		for i := 0; i < r.n(); i++ {
+			if !yield(i, r.block[r.wrap(r.head+i)]) {
 				return
 			}
 		}
@@ -273,8 +272,8 @@ func (r *ring[T]) all() iter.Seq2[int, T] {
 
 func (r *ring[T]) values() iter.Seq[T] {
 	return func(yield func(T) bool) {
-		for i := 0; i < r.n; i++ {
-			if !yield(r.block[r.at(i)]) {
+		for i := 0; i < r.n(); i++ {
+			if !yield(r.block[r.wrap(r.head+i)]) {
 				return
 			}
 		}
@@ -283,8 +282,8 @@ func (r *ring[T]) values() iter.Seq[T] {
 
 func (r *ring[T]) backward() iter.Seq2[int, T] {
 	return func(yield func(int, T) bool) {
-		for i := r.n - 1; i >= 0; i = min(i, r.n) - 1 {
-			if !yield(i, r.block[r.at(i)]) {
+		for i := r.n() - 1; i >= 0; i = min(i, r.n()) - 1 {
+			if !yield(i, r.block[r.wrap(r.head+i)]) {
 				return
 			}
 		}
@@ -293,7 +292,7 @@ func (r *ring[T]) backward() iter.Seq2[int, T] {
 
 func (r *ring[T]) drain() iter.Seq[T] {
 	return func(yield func(T) bool) {
-		for r.n > 0 {
+		for r.n() > 0 {
 			if !yield(r.popFront()) {
 				return
 			}
@@ -306,11 +305,10 @@ func (r *ring[T]) check() {
 		return
 	}
 	invariant.Check(r.from != 0 || len(r.block) == 0, "generic: ring: %d elements of memory from nowhere", len(r.block))
-	invariant.Check(0 <= r.n && r.n <= len(r.block), "generic: ring: %d elements in a block of %d", r.n, len(r.block))
+	invariant.Check(0 <= r.n() && r.n() <= len(r.block), "generic: ring: %d elements in a block of %d", r.n(), len(r.block))
 	invariant.Check(0 <= r.head && r.head < max(1, len(r.block)), "generic: ring: head %d in a block of %d", r.head, len(r.block))
-	invariant.Check(r.tail == r.at(r.n), "generic: ring: tail %d, head %d, %d elements in a block of %d", r.tail, r.head, r.n, len(r.block))
 	if hasPointers[T]() && sizeOf[T]() > 0 {
-		first, second := r.parts(r.n, r.room())
+		first, second := r.parts(r.n(), r.room())
 		checkZero(first, "generic: ring")
 		checkZero(second, "generic: ring")
 	}

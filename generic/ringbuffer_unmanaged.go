@@ -29,8 +29,8 @@ type RingBufferUnmanaged[T any] struct {
 // unchanged.
 func (r *RingBufferUnmanaged[T]) SetCapacity(a mem.Allocator, n int) error {
 	const method = "generic: RingBuffer.SetCapacity"
-	if n < r.r.n {
-		panicIndex(method, n, r.r.n)
+	if n < r.r.n() {
+		panicIndex(method, n, r.r.n())
 	}
 	switch {
 	case n == len(r.r.block):
@@ -69,7 +69,7 @@ func (r *RingBufferUnmanaged[T]) ToManaged(a mem.Allocator) *RingBuffer[T] {
 func (r *RingBufferUnmanaged[T]) Close(a mem.Allocator) { r.r.close(a, "generic: RingBuffer.Close") }
 
 // Len returns the number of elements.
-func (r *RingBufferUnmanaged[T]) Len() int { return r.r.n }
+func (r *RingBufferUnmanaged[T]) Len() int { return r.r.n() }
 
 // Cap returns how many elements the buffer can hold.
 func (r *RingBufferUnmanaged[T]) Cap() int { return len(r.r.block) }
@@ -82,7 +82,7 @@ func (r *RingBufferUnmanaged[T]) At(i int) T { return *r.r.element(i, "generic: 
 
 // Peek returns the oldest element, and false if there is none.
 func (r *RingBufferUnmanaged[T]) Peek() (v T, ok bool) {
-	if r.r.n == 0 {
+	if r.r.n() == 0 {
 		return v, false
 	}
 	return r.r.block[r.r.head], true
@@ -141,7 +141,7 @@ func (r *RingBufferUnmanaged[T]) Unread(v []T) error {
 
 // Pop removes the oldest element and returns it, or false if there is none.
 func (r *RingBufferUnmanaged[T]) Pop() (v T, ok bool) {
-	if r.r.n == 0 {
+	if r.r.n() == 0 {
 		return v, false
 	}
 	return r.r.popFront(), true
@@ -150,7 +150,7 @@ func (r *RingBufferUnmanaged[T]) Pop() (v T, ok bool) {
 // Read removes the oldest elements, as many as fit into dst, copies them there
 // and returns how many these are. dst must not be part of the buffer.
 func (r *RingBufferUnmanaged[T]) Read(dst []T) int {
-	n := min(len(dst), r.r.n)
+	n := min(len(dst), r.r.n())
 	first, second := r.r.parts(0, n)
 	copy(dst[copy(dst, first):], second)
 	r.r.discard(n)
@@ -159,20 +159,20 @@ func (r *RingBufferUnmanaged[T]) Read(dst []T) int {
 
 // Discard removes the n oldest elements. It panics unless 0 <= n <= Len.
 func (r *RingBufferUnmanaged[T]) Discard(n int) {
-	if uint(n) > uint(r.r.n) {
-		panicIndex("generic: RingBuffer.Discard", n, r.r.n)
+	if uint(n) > uint(r.r.n()) {
+		panicIndex("generic: RingBuffer.Discard", n, r.r.n())
 	}
 	r.r.discard(n)
 }
 
 // Readable returns the elements in order, in the two pieces that they have in
 // memory. The second one is often empty. Discard removes what was read.
-func (r *RingBufferUnmanaged[T]) Readable() (first, second []T) { return r.r.parts(0, r.r.n) }
+func (r *RingBufferUnmanaged[T]) Readable() (first, second []T) { return r.r.parts(0, r.r.n()) }
 
 // Writable returns the room for more elements, in the order in which they will
 // be read, in the two pieces that it has in memory. Its content is undefined;
 // of elements with pointers, zero. Commit makes elements of what was written.
-func (r *RingBufferUnmanaged[T]) Writable() (first, second []T) { return r.r.parts(r.r.n, r.r.room()) }
+func (r *RingBufferUnmanaged[T]) Writable() (first, second []T) { return r.r.parts(r.r.n(), r.r.room()) }
 
 // Commit makes newest elements of the first n in what Writable returned. It
 // panics unless 0 <= n <= Free.
@@ -180,8 +180,7 @@ func (r *RingBufferUnmanaged[T]) Commit(n int) {
 	if uint(n) > uint(r.r.room()) {
 		panicIndex("generic: RingBuffer.Commit", n, r.r.room())
 	}
-	r.r.n += n
-	r.r.tail = r.r.at(r.r.n)
+	r.r.tail += n
 	r.r.check()
 }
 

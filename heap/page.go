@@ -22,6 +22,8 @@ import "github.com/allod-dev/allod/mem"
 // Only Free ends a block's life, or Remap, which moves a block to other
 // addresses without copying it, on systems that can. Resize gives whole pages
 // at the end of a block back, and adds pages if the addresses after it are free.
+// A block that Remap lets grow to several MiB by steps is made of huge pages where
+// the system has them: see [PageOptions].
 //
 // Page is safe for concurrent use. The zero value is all there is: it has no
 // fields, and copies are the same allocator. For options see [NewPages].
@@ -59,8 +61,8 @@ func (Page) Pointers() mem.Pointers { return mem.PlainOnly }
 // a time that grows with the number of blocks.
 func (Page) Owns(b []byte) bool { return page.Owns(b) }
 
-// GoodSize implements [mem.GoodSizer]: it rounds size up to whole pages.
-func (Page) GoodSize(size int, _ mem.Layout) int { return goodPageSize(size) }
+// GoodSize implements [mem.GoodSizer]; see [Pages.GoodSize].
+func (Page) GoodSize(size int, l mem.Layout) int { return page.GoodSize(size, l) }
 
 // Trim implements [mem.Trimmer]. It asks the system once more to take the
 // addresses that it refused to take when their block was freed.

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -268,6 +269,85 @@ func TestPageGoodSize(t *testing.T) {
 		if got := mem.GoodSize(heap.NewPages(heap.PageOptions{}), size, mem.Layout{}); got != want {
 			t.Errorf("Pages.GoodSize(%d) = %d, want %d", size, got, want)
 		}
+	}
+}
+
+func TestPageGoodSizeHuge(t *testing.T) {
+	if !vm.CanMove {
+		t.Skip("blocks that grow are not made of huge pages here")
+	}
+	huge, page := vm.HugePageSize(), vm.PageSize()
+	for _, c := range []struct {
+		name       string
+		opts       heap.PageOptions
+		size, want int
+	}{
+		{"small block", heap.PageOptions{}, 4*huge - 1, 4 * huge},
+		{"small block", heap.PageOptions{}, 3*huge + 1, 3*huge + page},
+		{"large block", heap.PageOptions{}, 4*huge + 1, 5 * huge},
+		{"small pages", heap.PageOptions{SmallPages: true}, 4*huge + 1, 4*huge + page},
+		{"huge pages", heap.PageOptions{HugePages: true}, huge + 1, 2 * huge},
+		{"limited", heap.PageOptions{MaxSize: 4*huge + 7}, 4*huge + 1, 4*huge + 7},
+		{"over the limit", heap.PageOptions{MaxSize: huge}, 4*huge + 1, 4*huge + 1},
+	} {
+		if got := heap.NewPages(c.opts).GoodSize(c.size, mem.Layout{}); got != c.want {
+			t.Errorf("%s: GoodSize(%d) = %d, want %d", c.name, c.size, got, c.want)
+		}
+	}
+}
+
+// A block that grows by steps is to be of huge pages, one that jumps is not: it
+// may be a table in which little will ever be written.
+func TestPageGrowthIsHuge(t *testing.T) {
+	if !vm.CanMove {
+		t.Skip("blocks that grow are not made of huge pages here")
+	}
+	var advised atomic.Int32
+	defer vm.Inject(func(c vm.Call) error {
+		if c == vm.CallAdvise {
+			advised.Add(1)
+		}
+		return nil
+	})()
+	huge := vm.HugePageSize()
+	for _, c := range []struct {
+		name     string
+		opts     heap.PageOptions
+		from, to int
+		remap    bool
+		want     bool
+	}{
+		{"by a half", heap.PageOptions{}, 4 * huge, 6 * huge, true, true},
+		{"to no whole huge page", heap.PageOptions{}, 4 * huge, 5*huge + 1, true, true},
+		{"twice", heap.PageOptions{}, 2 * huge, 4 * huge, true, true},
+		{"jump", heap.PageOptions{}, 2 * huge, 6 * huge, true, false},
+		{"to little", heap.PageOptions{}, 3 * huge, 4*huge - vm.PageSize(), true, false},
+		{"in place", heap.PageOptions{}, 4 * huge, 6 * huge, false, false},
+		{"small pages", heap.PageOptions{SmallPages: true}, 4 * huge, 6 * huge, true, false},
+		{"huge pages", heap.PageOptions{HugePages: true}, 2 * huge, 6 * huge, true, true},
+	} {
+		p := heap.NewPages(c.opts)
+		b := pageAlloc(t, p, c.from, mem.Layout{})
+		b[0], b[c.from-1] = 1, 2
+		advised.Store(0)
+		resize := p.Resize
+		if c.remap {
+			resize = p.Remap
+		}
+		r, ok := resize(b, mem.Layout{}, c.to)
+		if !ok && c.remap {
+			t.Errorf("%s: Remap failed", c.name)
+		}
+		if ok && (len(r) != c.to || r[0] != 1 || r[c.from-1] != 2 || r[c.from] != 0 || r[c.to-1] != 0) {
+			t.Errorf("%s: contents are lost, or what was added is not zero", c.name)
+		}
+		if got := advised.Load() > 0; ok && got != c.want {
+			t.Errorf("%s: advised: %v, want %v", c.name, got, c.want)
+		}
+		if s := p.Stats(); s.Blocks != 1 {
+			t.Errorf("%s: %+v", c.name, s)
+		}
+		p.Free(r, mem.Layout{})
 	}
 }
 

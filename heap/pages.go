@@ -37,8 +37,17 @@ var _ mem.Allocator = (*Pages)(nil)
 type PageOptions struct {
 	// HugePages asks the system to use huge pages for blocks of at least one
 	// such page, and aligns these blocks to it. It is advice: where the system
-	// has no huge pages to give, blocks are made of small ones.
+	// has no huge pages to give, blocks are made of small ones. Without it, only
+	// blocks that grow are, unless SmallPages is set.
 	HugePages bool
+
+	// SmallPages keeps blocks that grow from being made of huge pages: those that
+	// Remap makes up to twice as large, and so at least four huge pages. A program
+	// does that with what is full and goes on filling, and spends most of its time
+	// in the faults of small pages if it may not have large ones. What is too much
+	// is less than one huge page for each block. Set it if the program forks, or
+	// fears the time that the system may take to find a huge page.
+	SmallPages bool
 
 	// Lock keeps blocks in RAM, never to be written to swap. Alloc fails if the
 	// limit on locked memory (RLIMIT_MEMLOCK) is reached, or if the process is
@@ -134,8 +143,22 @@ func (p *Pages) Owns(b []byte) bool {
 	return ok && owner == p.id
 }
 
-// GoodSize implements [mem.GoodSizer]: it rounds size up to whole pages.
-func (p *Pages) GoodSize(size int, _ mem.Layout) int { return goodPageSize(size) }
+// GoodSize implements [mem.GoodSizer]: it rounds size up to whole pages, and to
+// huge ones where blocks that grow are made of them.
+func (p *Pages) GoodSize(size int, _ mem.Layout) int {
+	good := goodPageSize(size)
+	least := growsHuge * vm.HugePageSize()
+	if p.opts.HugePages {
+		least = vm.HugePageSize()
+	}
+	if huge := vm.HugePageSize(); vm.CanMove && !p.opts.SmallPages && size >= least && size <= math.MaxInt-huge {
+		good = (size + huge - 1) &^ (huge - 1)
+	}
+	if p.limit > 0 && good > p.limit {
+		good = max(size, p.limit)
+	}
+	return good
+}
 
 // Trim implements [mem.Trimmer]; see [Page.Trim].
 func (p *Pages) Trim() int { return vm.Trim() }
@@ -185,9 +208,7 @@ func (p *Pages) alloc(op string, size int, l mem.Layout) ([]byte, error) {
 
 // prepare does to new pages what the options ask for.
 func (p *Pages) prepare(b []byte) error {
-	if p.opts.HugePages && len(b) >= vm.HugePageSize() {
-		_ = vm.AdviseHuge(b) // advice
-	}
+	p.advise(b, p.opts.HugePages)
 	if p.name != nil {
 		_ = vm.Name(b, p.name) // a nicety
 	}
@@ -237,12 +258,14 @@ func (p *Pages) repaged(b []byte, l mem.Layout, want int, move bool) ([]byte, bo
 		return vm.Shrink(b, want)
 	}
 	have := len(b)
+	huge := p.opts.HugePages || move && !p.opts.SmallPages && want >= growsHuge*vm.HugePageSize() && want/2 <= have
 	if r, ok := vm.Grow(b, want); ok {
 		if p.prepare(r[have:]) != nil {
 			if r, ok = vm.Shrink(r, have); ok {
 				return b, false
 			}
 		}
+		p.advise(r, huge)
 		return r, true
 	}
 	// The system moves pages to any address, and can fail to lock or populate
@@ -250,7 +273,23 @@ func (p *Pages) repaged(b []byte, l mem.Layout, want int, move bool) ([]byte, bo
 	if !move || p.opts.Lock || p.opts.Populate || l.Align.Bytes() > vm.PageSize() {
 		return b, false
 	}
-	return vm.Move(b, want)
+	r, ok := vm.Move(b, want, huge)
+	if ok {
+		p.advise(r, huge)
+	}
+	return r, ok
+}
+
+// growsHuge is the number of huge pages from which on a block that grows is made
+// of such pages. At most one of them is more than is needed.
+const growsHuge = 4
+
+// advise asks for huge pages for all of b, so that it stays one mapping, which
+// can be moved.
+func (p *Pages) advise(b []byte, huge bool) {
+	if huge && len(b) >= vm.HugePageSize() {
+		_ = vm.AdviseHuge(b) // advice
+	}
 }
 
 // regrown returns the first size bytes of pages, which hold what was b. Bytes

@@ -182,5 +182,5 @@ func (s *SMP) GoodSize(size int, l mem.Layout) int {
 	if size <= smpMaxLarge && l.Align.Bytes() <= smpMaxAlign {
 		return smpGoodSize(size)
 	}
-	return goodPageSize(size)
+	return s.huge.from(s).GoodSize(size, l)
 }

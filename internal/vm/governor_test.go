@@ -41,7 +41,7 @@ func TestGovernor(t *testing.T) {
 	if _, ok := vm.Grow(b, 11*page); ok {
 		t.Fatal("Grow past the limit succeeded")
 	}
-	if _, ok := vm.Move(b, 11*page); ok {
+	if _, ok := vm.Move(b, 11*page, false); ok {
 		t.Fatal("Move past the limit succeeded")
 	}
 	before := refused

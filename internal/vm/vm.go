@@ -63,6 +63,9 @@ var (
 // keepAll tells that ranges are never unmapped.
 const keepAll = hasOS && bits.UintSize == 32
 
+// CanMove tells whether [Move] may succeed.
+const CanMove = canMove && !keepAll && !GoHeap
+
 // pageSize is a multiple of osPageSize; they differ in tests only.
 var (
 	osPageSize = systemPageSize()
@@ -231,8 +234,10 @@ func Grow(b []byte, n int) ([]byte, bool) {
 
 // Move changes b to n bytes at what may be another address, with the same
 // contents in the same physical memory. The pages that are added are zero. On
-// true b is invalid; on false nothing happened. The result is aligned to a page.
-func Move(b []byte, n int) ([]byte, bool) {
+// true b is invalid; on false nothing happened. The result is aligned to a page,
+// and to a huge page if huge is set and the system is so kind: only then can it
+// move huge pages without taking them apart.
+func Move(b []byte, n int, huge bool) ([]byte, bool) {
 	checkLength("Move", n)
 	if !canMove || keepAll || GoHeap && ownsGo(b) {
 		return b, false
@@ -241,10 +246,19 @@ func Move(b []byte, n int) ([]byte, bool) {
 	if more > 0 && take(more, false) != nil {
 		return b, false
 	}
-	r, err := moveOS(b, n)
+	// Linux aligns what is a multiple of a huge page, from 6.7 on.
+	whole := n
+	if size := HugePageSize(); huge && canSplit && n >= size && n <= math.MaxInt-size {
+		whole = (n + size - 1) &^ (size - 1)
+	}
+	r, err := moveOS(b, whole)
 	if err != nil {
 		give(more, false)
 		return b, false
+	}
+	if whole > n {
+		release(r[n:])
+		r = r[:n:n]
 	}
 	give(max(len(b)-n, 0), false)
 	return r, true

@@ -156,9 +156,19 @@ func TestResize(t *testing.T) {
 		}
 	}
 	have := len(b)
-	if r, ok := vm.Move(b, 500*page); ok {
+	if r, ok := vm.Move(b, 500*page, false); ok {
 		if len(r) != 500*page || not(r[:6*page], 1) >= 0 || not(r[have:], 0) >= 0 {
 			t.Errorf("Move: len %d, or contents are wrong", len(r))
+		}
+		b = r
+	}
+	if got := vm.ReadStats().Mapped; got != len(b) {
+		t.Errorf("%d bytes mapped, want %d", got, len(b))
+	}
+	want := vm.HugePageSize() + 3*page
+	if r, ok := vm.Move(b, want, true); ok {
+		if len(r) != want || cap(r) != want || not(r[:6*page], 1) >= 0 {
+			t.Errorf("Move: len %d, cap %d, or contents are wrong", len(r), cap(r))
 		}
 		b = r
 	}
@@ -321,7 +331,7 @@ func TestDoesNotAllocate(t *testing.T) {
 		}
 		b, _ = vm.Shrink(b, page)
 		b, _ = vm.Grow(b, 2*page)
-		b, _ = vm.Move(b, 4*page)
+		b, _ = vm.Move(b, 4*page, false)
 		vm.Unmap(b)
 	})
 	if n != 0 {
@@ -352,7 +362,7 @@ func TestEveryCallFails(t *testing.T) {
 		if r, ok := vm.Grow(b, len(b)+page); ok {
 			b = r
 		}
-		if r, ok := vm.Move(b, len(b)+20*page); ok {
+		if r, ok := vm.Move(b, len(b)+20*page, false); ok {
 			b = r
 		}
 		if i := not(b[:3*page], 1); i >= 0 {

@@ -166,10 +166,12 @@ func (l *DoublyLinkedListUnmanaged[T]) All() iter.Seq[*DoublyNode[T]] { return l
 // Values yields the elements in order, on the terms of All.
 func (l *DoublyLinkedListUnmanaged[T]) Values() iter.Seq[T] {
 	return func(yield func(T) bool) {
-		for n := range l.l.All() {
+		for n := l.l.first; n != nil; {
+			next := n.next // the loop may free n
 			if !yield(n.Value) {
 				return
 			}
+			n = next
 		}
 	}
 }

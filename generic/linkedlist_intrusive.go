@@ -280,16 +280,21 @@ func (l *IntrusiveDoublyLinkedList[T, N]) prevOf(n *T) **T {
 	return &l.links(n).prev
 }
 
-// Remove removes n. It panics if n is not in the list, where that can be told.
+// Remove removes n. It panics if n is not in the list, where that can be told
+// without a look at its neighbours: who removes at random waits for memory in
+// that look, and for nothing else.
 func (l *IntrusiveDoublyLinkedList[T, N]) Remove(n N) {
 	if l.first == nil {
 		panic(notInDoubly)
 	}
 	d := l.links(n)
 	prev, next := d.prev, d.next
-	before, after := l.nextOf(prev), l.prevOf(next)
-	if *before != (*T)(n) || *after != (*T)(n) {
+	if prev == nil && l.first != (*T)(n) || next == nil && l.last != (*T)(n) {
 		panic(notInDoubly)
+	}
+	before, after := l.nextOf(prev), l.prevOf(next)
+	if invariant.Enabled {
+		invariant.Check(*before == (*T)(n) && *after == (*T)(n), notInDoubly)
 	}
 	*before, *after = next, prev
 	d.prev, d.next = nil, nil

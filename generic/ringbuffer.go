@@ -106,7 +106,12 @@ func (r *RingBuffer[T]) Write(v []T) int { return r.u.Write(v) }
 func (r *RingBuffer[T]) Unread(v []T) error { return r.u.Unread(v) }
 
 // Pop removes the oldest element and returns it, or false if there is none.
-func (r *RingBuffer[T]) Pop() (v T, ok bool) { return r.u.Pop() }
+func (r *RingBuffer[T]) Pop() (v T, ok bool) {
+	if r.u.r.head == r.u.r.tail {
+		return v, false
+	}
+	return r.u.r.popFront(), true
+}
 
 // Read removes the oldest elements, as many as fit into dst, copies them there
 // and returns how many these are. dst must not be part of the buffer.

@@ -172,7 +172,9 @@ func (r *RingBufferUnmanaged[T]) Readable() (first, second []T) { return r.r.par
 // Writable returns the room for more elements, in the order in which they will
 // be read, in the two pieces that it has in memory. Its content is undefined;
 // of elements with pointers, zero. Commit makes elements of what was written.
-func (r *RingBufferUnmanaged[T]) Writable() (first, second []T) { return r.r.parts(r.r.n(), r.r.room()) }
+func (r *RingBufferUnmanaged[T]) Writable() (first, second []T) {
+	return r.r.parts(r.r.n(), r.r.room())
+}
 
 // Commit makes newest elements of the first n in what Writable returned. It
 // panics unless 0 <= n <= Free.

@@ -113,10 +113,12 @@ func (l *SinglyLinkedListUnmanaged[T]) All() iter.Seq[*SinglyNode[T]] { return l
 // Values yields the elements in order, on the terms of All.
 func (l *SinglyLinkedListUnmanaged[T]) Values() iter.Seq[T] {
 	return func(yield func(T) bool) {
-		for n := range l.l.All() {
+		for n := l.l.first; n != nil; {
+			next := n.next // the loop may free n
 			if !yield(n.Value) {
 				return
 			}
+			n = next
 		}
 	}
 }

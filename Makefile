@@ -13,7 +13,7 @@ CLIENTS     := contrib/arrow contrib/grpcmem contrib/moderncmemory contrib/moder
 PORTABLE    := . cmd/allod
 # What takes minutes to compile, and is left to make clients.
 HEAVY       := contrib/moderncmemory/clients
-MODULES     := $(PORTABLE) bench contrib/httparena contrib/prometheus contrib/otel contrib/pagetest $(filter-out $(HEAVY),$(CLIENTS))
+MODULES     := $(PORTABLE) bench contrib/hiddenpointer contrib/httparena contrib/prometheus contrib/otel contrib/pagetest $(filter-out $(HEAVY),$(CLIENTS))
 PKGS        := ./...
 HOLDERS     := ./mem/... ./heap/... ./generic/... ./testing/...
 # Two builds at a time: one package takes longer than all others together. Makes

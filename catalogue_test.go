@@ -111,7 +111,7 @@ var catalogue = []struct {
 	{"a fault that nobody catches, and one that is not ours", []string{"heap.TestGuardedFaultEnds", "heap.TestCrashRecord", "heap.TestCatchForeignFault", "heap.TestCatchOthers"}},
 
 	// The collector.
-	{"a Go pointer where the collector does not look", []string{"heap.TestDebugHiddenPointer", "heap.TestDebugHiddenPointerTwin"}},
+	{"a Go pointer where the collector does not look", []string{"heap.TestDebugHiddenPointer", "heap.TestDebugHiddenPointerTwin", "heap.TestHiddenInBytes", "contrib/hiddenpointer.TestAnalyzer"}},
 	{"an allocator that nobody closed", []string{"heap.TestDebugDropped", "heap.TestSMPCacheDropped", "testing/allocatortest.TestVerifyTestMain"}},
 	{"the collector with all checks on itself", []string{"heap.TestUnderCollectorChecks", "testing/allocatortest.TestSuite"}},
 	{"a limit on Go's memory, and memory that it does not know", []string{"heap.TestBudgetMovesLimit", "heap.TestBudgetCountsPages"}},
@@ -135,7 +135,7 @@ var catalogue = []struct {
 func TestCatalogue(t *testing.T) {
 	tests := map[string]bool{} // functions, by folder and name
 	texts := map[string]bool{} // constants, by folder and text
-	for _, folder := range []string{"mem", "heap", "generic", "testing/allocatortest", "internal/guard", "internal/stack", "internal/vm"} {
+	for _, folder := range []string{"mem", "heap", "generic", "testing/allocatortest", "internal/guard", "internal/stack", "internal/vm", "contrib/hiddenpointer"} {
 		files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatal(folder, err)

@@ -1,9 +1,14 @@
 package heap_test
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/internal/invariant"
@@ -151,3 +156,45 @@ func TestDebugHiddenAllocates(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// What is hidden in bytes no Debug can find: there a pointer looks like anything
+// else. It keeps nothing alive, which the runtime's own check makes visible, and
+// contrib/hiddenpointer finds the store. The twin keeps the object elsewhere, too.
+func TestHiddenInBytes(t *testing.T) {
+	const key = "ALLOD_TEST_HIDDEN"
+	if how := os.Getenv(key); how != "" {
+		d := newDebug(t, heap.Page{}, heap.DebugOptions{})
+		b := debugAlloc(d, 8, word8)
+		o := hideInBytes(b)
+		if how == "hidden" {
+			o = nil
+		}
+		runtime.GC()
+		fmt.Printf("value=%#x\n", readHidden(b))
+		runtime.KeepAlive(o)
+		d.Free(b, word8)
+		d.none()
+		return
+	}
+	if special() {
+		t.Skip("there are builds whose write barriers end the process at the store")
+	}
+	for how, want := range map[string]string{"kept": "value=0x2a\n", "hidden": "value=0xdeadbeefdeadbeef\n"} {
+		c := exec.Command(os.Args[0], "-test.run=^TestHiddenInBytes$", "-test.count=1")
+		c.Env = append(os.Environ(), key+"="+how, "GODEBUG=clobberfree=1", "GOGC=off")
+		if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %v, want %q in\n%s", how, err, want, out)
+		}
+	}
+}
+
+//go:noinline
+func hideInBytes(b []byte) *[16]uint64 {
+	o := new([16]uint64)
+	o[7] = 42
+	*(**[16]uint64)(unsafe.Pointer(unsafe.SliceData(b))) = o
+	return o
+}
+
+//go:noinline
+func readHidden(b []byte) uint64 { return (*(**[16]uint64)(unsafe.Pointer(unsafe.SliceData(b))))[7] }

@@ -465,10 +465,12 @@ func TestGuardedAllocates(t *testing.T) {
 }
 
 func TestGuardedContract(t *testing.T) {
+	// What the child says that it holds is not asked: guarded blocks are not its.
+	type silent struct{ mem.Allocator }
 	for _, side := range []heap.DebugGuard{heap.GuardEnd, heap.GuardStart} {
 		t.Run(fmt.Sprint(side), func(t *testing.T) {
 			allocatortest.RunWith(t, allocatortest.Promises{Concurrent: true}, func(t *testing.T) mem.Allocator {
-				return closing(t, heap.NewDebug(heap.Page{}, heap.DebugOptions{Guard: side}))
+				return closing(t, heap.NewDebug(silent{heap.Page{}}, heap.DebugOptions{Guard: side}))
 			})
 		})
 	}

@@ -12,7 +12,8 @@ import "github.com/allod-dev/allod/mem"
 // into such memory, it comes from the Go heap; such blocks are limited to 1 GiB,
 // or 256 MiB on 32-bit systems and WebAssembly. All memory is zero when it is
 // new, and takes no room in RAM before it is touched. Go's collector does not
-// scan it, and its memory limit does not count it.
+// scan it, and its memory limit does not count it. On 32-bit systems no block is
+// larger than 1 GiB, however much is free.
 //
 // Free unmaps the block at once; touching it afterwards ends the process. On
 // 32-bit systems, where Go's heap might come to lie at the same addresses, and

@@ -35,6 +35,11 @@ const GoHeapMax = goHeapMax
 // maxMap is the longest range that can be written as a number of whole pages.
 const maxMap = math.MaxInt &^ (1<<20 - 1)
 
+// maxRange is the longest range that is mapped, with what its alignment takes.
+// Where addresses have 32 bits it is 1 GiB: whether there is a gap of half of them
+// is chance, and who took it would leave next to nothing to others, for ever.
+const maxRange = 1<<30 + (maxMap-1<<30)*(bits.UintSize/64)
+
 // The reasons for an error beside those of the operating system.
 var (
 	// ErrTooLarge says that no amount of free memory could serve the request.
@@ -120,7 +125,8 @@ func ReadStats() Stats {
 }
 
 // Map returns a range of n zero bytes, whose address is a multiple of align. n
-// must be a positive number of whole pages, and align a power of two.
+// must be a positive number of whole pages, and align a power of two. On 32-bit
+// systems the longest range is 1 GiB.
 func Map(n, align int) ([]byte, error) { return MapMax(n, align, GoHeapMax) }
 
 // MapMax is [Map] with another limit than [GoHeapMax] for ranges from the Go
@@ -153,10 +159,13 @@ func MapReal(n, align int) ([]byte, error) {
 	if !HasOS {
 		return nil, ErrUnsupported
 	}
+	align = max(align, pageSize)
+	if align > maxRange || n > maxRange-align+pageSize {
+		return nil, ErrTooLarge
+	}
 	if err := take(n, false); err != nil {
 		return nil, err
 	}
-	align = max(align, pageSize)
 	b := kept.take(n, align)
 	if b == nil {
 		var err error
@@ -211,7 +220,7 @@ func release(b []byte) {
 func Grow(b []byte, n int) ([]byte, bool) {
 	checkLength("Grow", n)
 	goHeap := GoHeap && ownsGo(b)
-	if take(n-len(b), goHeap) != nil {
+	if n > maxRange || take(n-len(b), goHeap) != nil {
 		return b, false
 	}
 	var ok bool
@@ -239,7 +248,7 @@ func Grow(b []byte, n int) ([]byte, bool) {
 // move huge pages without taking them apart.
 func Move(b []byte, n int, huge bool) ([]byte, bool) {
 	checkLength("Move", n)
-	if !canMove || keepAll || GoHeap && ownsGo(b) {
+	if !canMove || keepAll || n > maxRange || GoHeap && ownsGo(b) {
 		return b, false
 	}
 	more := max(n-len(b), 0)

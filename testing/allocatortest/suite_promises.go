@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/internal/vm"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -279,12 +280,9 @@ func testReuse(p *probe) {
 			break
 		}
 		rounds, collect := 64, 16
-		switch {
-		case size >= 64<<10:
-			rounds, collect = 32, 4
-		case size >= 4096:
-			rounds = max(rounds, p.heldBack()/3/size)
-			collect = rounds / 16
+		if size >= 4096 {
+			rounds = max(32, p.heldBack()/3/size)
+			collect = rounds / 8
 		}
 		if p.MaxSize > 0 {
 			p.renew()
@@ -325,12 +323,14 @@ func testReuse(p *probe) {
 
 // heldBack is how many bytes to free so that less than half of them are held back
 // for a while: more if there is a heap.Debug in between, over what may choose
-// among many places.
+// among many places, and if there are ranges of the system's that were kept, as on
+// 32-bit systems, which may all be used first.
 func (p *probe) heldBack() int {
+	n := 8 << 20
 	if given(debugFlag) != "" {
-		return 16 << 20
+		n = 16 << 20
 	}
-	return 8 << 20
+	return n + int(min(vm.ReadStats().Kept, 64<<20))
 }
 
 // testGarbage counts what the methods allocate in the Go heap.

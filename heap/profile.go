@@ -2,12 +2,7 @@ package heap
 
 import (
 	"io"
-	"math"
-	"math/bits"
-	"sync/atomic"
 
-	"github.com/allod-dev/allod/internal/addrmap"
-	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -32,17 +27,17 @@ import (
 type Profile struct {
 	copies noCopy
 	child  mem.Allocator
-	sample sampler
 	marks  profileMarks // where the blocks of the sample may be
+	sample sampler
+	next   countdowns // to the next block that is taken into the sample
 }
 
 var _ mem.Allocator = (*Profile)(nil)
 
 // Most calls must cost next to nothing, so neither Alloc nor Free may look at
-// what other goroutines change. Alloc throws dice, for every block alone, rather
-// than count bytes down to the next sample: a countdown would be shared, or kept
-// for each processor, which costs more than dice. Free reads one byte of a table
-// that is hashed by address, nearly always 0; only if it is not, the lock is
+// what other goroutines change. Alloc counts bytes down to the next sample, in a
+// place that it hardly shares; see [countdowns]. Free reads one bit of a
+// table that is hashed by address, nearly always 0; only if it is not, the lock is
 // taken to look. What is left is mostly the second call through an interface,
 // which a wrapper cannot do without; see [SMPOptions.ProfileRate].
 
@@ -84,12 +79,23 @@ func NewProfileWith(child mem.Allocator, o ProfileOptions) *Profile {
 func (p *Profile) Alloc(size int, l mem.Layout) ([]byte, error) {
 	mem.CheckSize("heap: Profile.Alloc", size)
 	p.copies.check("heap: Profile.Alloc")
+	next := p.next.mine()
+	if next.passes(size) { // which no zero Profile lets it
+		return p.child.Alloc(size, l)
+	}
+	return p.alloc(size, l, next)
+}
+
+// alloc is Alloc for a block that may be in the sample.
+//
+//go:noinline
+func (p *Profile) alloc(size int, l mem.Layout, next *countdown) ([]byte, error) {
 	if p.child == nil {
 		return nil, zeroValue("heap: Profile.Alloc", "NewProfile")
 	}
 	b, err := p.child.Alloc(size, l)
-	if err == nil && p.sample.likely(size) && p.sample.confirmed(size) {
-		p.sample.add(b, 1/p.sample.probability(size), 2)
+	if next.ends(&p.sample, size) && err == nil {
+		p.sample.add(b, 1/p.sample.probability(size), 3)
 	}
 	return b, err
 }
@@ -129,7 +135,7 @@ func (p *Profile) resize(b []byte, l mem.Layout, size int, how changer) ([]byte,
 	switch {
 	case !ok && in:
 		p.sample.putBack(b, was)
-	case ok && p.sample.likely(size) && p.sample.confirmed(size):
+	case ok && p.next.mine().chooses(&p.sample, size):
 		p.sample.add(r, 1/p.sample.probability(size), 3)
 	}
 	return r, ok
@@ -137,11 +143,7 @@ func (p *Profile) resize(b []byte, l mem.Layout, size int, how changer) ([]byte,
 
 // Free implements [mem.Allocator].
 func (p *Profile) Free(b []byte, l mem.Layout) {
-	if p.child == nil {
-		zeroValue("heap: Profile.Free", "NewProfile")
-		return
-	}
-	if p.marks.some(b) {
+	if p.marks.some(b) { // or it is the zero Profile
 		p.free(b, l)
 		return
 	}
@@ -149,7 +151,13 @@ func (p *Profile) Free(b []byte, l mem.Layout) {
 }
 
 // free is Free for a block that may be in the sample.
+//
+//go:noinline
 func (p *Profile) free(b []byte, l mem.Layout) {
+	if p.child == nil {
+		zeroValue("heap: Profile.Free", "NewProfile")
+		return
+	}
 	was, in := p.sample.take(b)
 	if !freeTo(p.child, b, l) && in {
 		p.sample.putBack(b, was)
@@ -181,82 +189,3 @@ func (p *Profile) Sites() []ProfileSite {
 // types of Go's own profile of the heap. Live bytes are shown unless told
 // otherwise.
 func (p *Profile) WriteProfile(w io.Writer) error { return writeSites(w, p.Sites()) }
-
-// profileMarks counts the blocks of the sample by a hash of their address. Where
-// it is 0, no block is in the sample. The table is replaced by a larger one as
-// the sample grows, so that nearly all counts are 0.
-//
-// It is written under the sampler's lock and read without. Who frees a block that
-// is in the sample was told of it by whoever allocated it, and so sees a table in
-// which it is counted; and what others do to the same count meanwhile does not
-// make it 0.
-type profileMarks struct {
-	now atomic.Pointer[profileTable]
-}
-
-type profileTable struct {
-	shift uint8
-	count []uint8 // one that reaches the greatest uint8 stays there
-}
-
-const (
-	profileTableMin = 4 << 10
-	profileSpread   = 32 // counts for each block in the sample, at least
-)
-
-//go:norace
-func newProfileTable(n int) *profileTable {
-	return &profileTable{shift: uint8(64 - bits.Len(uint(n-1))), count: make([]uint8, n)}
-}
-
-// at returns the count for an address.
-//
-//go:norace
-func (t *profileTable) at(addr uintptr) *uint8 {
-	const multiplier = 0x9E3779B97F4A7C15 // Fibonacci hashing, as in package addrmap
-	return &t.count[uint64(addr)*multiplier>>(t.shift&63)]
-}
-
-// some tells whether b may be in the sample.
-//
-//go:norace
-func (m *profileMarks) some(b []byte) bool {
-	race.Disable()
-	t := m.now.Load()
-	race.Enable()
-	return *t.at(address(b)) != 0
-}
-
-// add counts the block at addr, one of those that are live.
-//
-//go:norace
-func (m *profileMarks) add(addr uintptr, live *addrmap.Map[sampled]) {
-	t := m.now.Load()
-	if live.Len() <= len(t.count)/profileSpread {
-		t.add(addr)
-		return
-	}
-	t = newProfileTable(2 * len(t.count))
-	for i := range live.Slots() {
-		if addr, _, ok := live.At(i); ok {
-			t.add(addr)
-		}
-	}
-	m.now.Store(t)
-}
-
-//go:norace
-func (t *profileTable) add(addr uintptr) {
-	if c := t.at(addr); *c < math.MaxUint8 {
-		*c++
-	}
-}
-
-// remove undoes add.
-//
-//go:norace
-func (m *profileMarks) remove(addr uintptr) {
-	if c := m.now.Load().at(addr); *c < math.MaxUint8 {
-		*c--
-	}
-}

@@ -11,6 +11,13 @@ import (
 // address returns the address of b's first byte. The number keeps nothing alive.
 func address(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
 
+// stackAddress returns an address in the calling goroutine's stack: somewhere in
+// the frame that it is called from, or next to it. The stack may move.
+func stackAddress() uintptr {
+	var here byte
+	return uintptr(unsafe.Pointer(&here))
+}
+
 // bytesAt returns the n bytes at p, which must be memory of one allocation.
 func bytesAt(p unsafe.Pointer, n int) []byte {
 	// Valid: the callers just allocated n bytes there.

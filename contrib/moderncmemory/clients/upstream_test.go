@@ -43,7 +43,7 @@ func TestUpstream(t *testing.T) {
 }
 
 // TestUpstreamOriginal builds the same work on the original memory package, and
-// compares results, time and memory.
+// compares results, processor time and memory.
 func TestUpstreamOriginal(t *testing.T) {
 	if !upstream.Enabled() {
 		t.Skip("takes minutes: run make clients")
@@ -61,9 +61,9 @@ func TestUpstreamOriginal(t *testing.T) {
 	goes(t, "build", "-mod=mod", "-modfile="+modfile, "-o", original, "./workload/program")
 	goes(t, "build", "-o", ours, "./workload/program")
 	for _, work := range []string{"sqlite", "quickjs"} {
-		var seconds, kib [2]float64
+		var seconds, kib, own [2]float64
 		var results [2]string
-		const rounds = 3
+		const rounds = 5
 		for range rounds {
 			for i, program := range []string{original, ours} {
 				out, err := exec.Command(program, work).Output()
@@ -71,17 +71,22 @@ func TestUpstreamOriginal(t *testing.T) {
 					t.Fatalf("%s: %v: %s", work, err, out)
 				}
 				result, numbers, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-				var s, k float64
-				if _, err := fmt.Sscan(numbers, &s, &k); err != nil {
+				var s, k, o float64
+				if _, err := fmt.Sscan(numbers, &s, &k, &o); err != nil {
 					t.Fatalf("%s: %v: %s", work, err, out)
 				}
-				results[i], seconds[i], kib[i] = result, seconds[i]+s/rounds, kib[i]+k/rounds
+				results[i], kib[i], own[i] = result, kib[i]+k/rounds, own[i]+o/rounds
+				if seconds[i] == 0 || s < seconds[i] {
+					seconds[i] = s
+				}
 			}
 		}
 		if results[0] != results[1] {
 			t.Errorf("%s: %s on the original, %s here", work, results[0], results[1])
 		}
-		t.Logf("%s: %.2f s, %.1f MiB on the original; %.2f s, %.1f MiB here", work, seconds[0], kib[0]/1024, seconds[1], kib[1]/1024)
+		for i, where := range []string{"on the original", "here"} {
+			t.Logf("%s %s: %.2f s of a processor, %.1f MiB, %.1f MiB without the program's file", work, where, seconds[i], kib[i]/1024, own[i]/1024)
+		}
 	}
 }
 

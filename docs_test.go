@@ -5,11 +5,14 @@ import (
 	"go/build"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // rooms are the packages whose exported names are what users program against.
@@ -143,6 +146,87 @@ func TestReadme(t *testing.T) {
 	if blocks < 5 {
 		t.Fatalf("found %d blocks of Go", blocks)
 	}
+}
+
+// TestLinks wants what texts point to in this repository to be there: files,
+// targets of make, programs to run.
+func TestLinks(t *testing.T) {
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var (
+		code    = regexp.MustCompile("(?s)```.*?```|`[^`]*`")
+		link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+		heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+		target  = regexp.MustCompile("(?m)(?:`|^    )make ([a-z0-9-]+)")
+		program = regexp.MustCompile(`(?:go run|go test|go doc) (?:-[a-z]+ )?\.?/?((?:examples|cmd|bench|heap|contrib)[a-z/]*)`)
+		found   = map[string]int{}
+	)
+	err = filepath.WalkDir(".", func(file string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(file) != ".md" {
+			return err
+		}
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(string(b), ""), -1) {
+			to, at, _ := strings.Cut(m[1], "#")
+			if strings.Contains(to, "://") {
+				continue
+			}
+			found["links"]++
+			other := b
+			if to != "" {
+				name := filepath.Join(filepath.Dir(file), to)
+				if info, err := os.Stat(name); err != nil || at != "" && info.IsDir() {
+					t.Errorf("%s: there is no %s", file, m[1])
+					continue
+				} else if at != "" {
+					if other, err = os.ReadFile(name); err != nil {
+						return err
+					}
+				}
+			}
+			if at != "" && !slices.ContainsFunc(heading.FindAllStringSubmatch(string(other), -1), func(h []string) bool { return anchor(h[1]) == at }) {
+				t.Errorf("%s: there is no heading for %s", file, m[1])
+			}
+		}
+		for _, m := range target.FindAllStringSubmatch(string(b), -1) {
+			found["targets"]++
+			if !strings.Contains(string(makefile), "\n"+m[1]+":") {
+				t.Errorf("%s: there is no target %s", file, m[1])
+			}
+		}
+		for _, m := range program.FindAllStringSubmatch(string(b), -1) {
+			found["programs"]++
+			if info, err := os.Stat(strings.TrimSuffix(m[1], "/...")); err != nil || !info.IsDir() {
+				t.Errorf("%s: there is no folder %s", file, m[1])
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found["links"] < 20 || found["targets"] < 8 || found["programs"] < 2 {
+		t.Errorf("found %v: the search has lost its way", found)
+	}
+}
+
+// anchor returns what a heading is called in a link.
+func anchor(heading string) string {
+	keep := func(r rune) rune {
+		switch {
+		case r == ' ':
+			return '-'
+		case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+			return unicode.ToLower(r)
+		}
+		return -1
+	}
+	return strings.Map(keep, strings.TrimSpace(heading))
 }
 
 // flat returns code without what depends on where it stands: white space.

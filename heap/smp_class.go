@@ -91,12 +91,7 @@ func smpRound(size int, a mem.Alignment) uintptr {
 // smpLast is smpRound less 1: where the last byte is of what is asked for. It is
 // at least smpMaxSmall where that is no small block, or no size at all. Its
 // class is smpStep[smpLast/smpStepSize].
-func smpLast(size int, a mem.Alignment) uintptr {
-	if a.Log2() <= smpStepLog2 { // all slots are multiples of that
-		return uintptr(size) - 1
-	}
-	return smpRound(size, a) - 1
-}
+func smpLast(size int, a mem.Alignment) uintptr { return uintptr(size-1) | a.Mask() }
 
 // smpClassOf returns the class whose slots are the smallest with room for n
 // bytes, 0 < n <= smpMaxSmall.

@@ -69,6 +69,15 @@ func HasPointers[T any]() bool { return For[T]().HasPointers() }
 // is false where only a walk would tell; in return it is always inlined.
 func Plain[T any]() bool { return trusted && descriptorOf[T]().ptrBytes == 0 }
 
+// Glances tells whether [Glance] may be called.
+func Glances() bool { return trusted }
+
+// Glance returns the ID of T, and whether T holds no pointers, without a jump.
+func Glance[T any]() (id ID, plain bool) {
+	d := descriptorOf[T]()
+	return ID{d}, d.ptrBytes == 0
+}
+
 // HasBools tells whether a T holds a bool.
 func HasBools[T any]() bool {
 	// The commonest types are known without a look at anything else.

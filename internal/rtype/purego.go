@@ -31,6 +31,15 @@ func Plain[T any]() bool { return !HasPointers[T]() }
 // HasPointers tells whether a T holds pointers.
 func HasPointers[T any]() bool { return For[T]().HasPointers() }
 
+// Glances tells whether [Glance] may be called.
+func Glances() bool { return true }
+
+// Glance returns the ID of T, and whether T holds no pointers.
+func Glance[T any]() (id ID, plain bool) {
+	id = For[T]()
+	return id, !id.HasPointers()
+}
+
 // HasBools tells whether a T holds a bool.
 func HasBools[T any]() bool { return FactsOf(reflect.TypeFor[T]()).Bools }
 

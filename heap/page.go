@@ -5,7 +5,7 @@ import "github.com/allod-dev/allod/mem"
 // Page takes every block from the operating system by itself, in whole pages,
 // and gives it back when it is freed. Want it as the child of an allocator that
 // cuts large blocks into small ones, and for a few large blocks of long life;
-// for many small ones each costs a page and two system calls.
+// for many small ones each costs a page and a system call or two.
 //
 // Memory comes from mmap, or VirtualAlloc on Windows. Where there is no such
 // call (js, wasip1, plan9), and under the race detector, which could not see
@@ -13,7 +13,8 @@ import "github.com/allod-dev/allod/mem"
 // or 256 MiB on 32-bit systems and WebAssembly. All memory is zero when it is
 // new, and takes no room in RAM before it is touched. Go's collector does not
 // scan it, and its memory limit does not count it. On 32-bit systems no block is
-// larger than 1 GiB, however much is free.
+// larger than 1 GiB, however much is free. On other Unix systems blocks of up to
+// four pages are cut from sixteen that are mapped at once.
 //
 // Free unmaps the block at once; touching it afterwards ends the process. On
 // 32-bit systems, where Go's heap might come to lie at the same addresses, and

@@ -83,13 +83,14 @@ func pageFill(b []byte, v byte) {
 // pageLonger returns n bytes from the start of b, more than b has.
 func pageLonger(b []byte, n int) []byte { return unsafe.Slice(unsafe.SliceData(b), n) }
 
-// pageUnkept returns a size that no kept range has.
+// pageUnkept returns a size for which the system must be asked: no kept range has
+// it, nor what is mapped ahead.
 func pageUnkept(t testing.TB) int {
 	kept := uint(vm.ReadStats().Kept) // more than an int holds, maybe
 	if kept >= math.MaxInt/2 {
 		t.Skip("most addresses are kept already")
 	}
-	return int(kept) + 1
+	return int(kept) + 1<<20
 }
 
 // pageNot returns the first index at which b is not v, or -1.

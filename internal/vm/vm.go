@@ -167,6 +167,9 @@ func MapReal(n, align int) ([]byte, error) {
 		return nil, err
 	}
 	b := kept.take(n, align)
+	if b == nil && align == osPageSize {
+		b = takeStock(n)
+	}
 	if b == nil {
 		var err error
 		if b, err = mapAligned(n, align); err != nil {
@@ -228,7 +231,7 @@ func Grow(b []byte, n int) ([]byte, bool) {
 	switch {
 	case goHeap:
 		r, ok = growGo(b, n)
-	case keepAll && kept.takeAt(b, n-len(b)):
+	case keepAll && kept.takeAt(b, n-len(b)), takeStockAt(b, n-len(b)):
 		r, ok = resliced(b, n), true
 	default:
 		if ok = growOS(b, n) == nil; ok {
@@ -401,6 +404,7 @@ func Trim() int {
 	if keepAll {
 		return 0
 	}
+	setStock(0, 0)
 	return kept.trim()
 }
 

@@ -39,8 +39,9 @@ func CheckAllFailures(tb TB, fn func(a mem.Allocator) error) int {
 
 // FailureOptions change what [CheckFailures] does.
 type FailureOptions struct {
-	// Child is where memory comes from, and answers Pointers. nil means
-	// [heap.GC].
+	// Child is where memory comes from, and answers Pointers. nil means, as for
+	// [New], [heap.GC] for blocks of types with pointers, and memory off the Go
+	// heap for all others, which handles may lead to.
 	Child mem.Allocator
 
 	// MaySwallow allows fn to return nil although a request for memory failed:
@@ -126,6 +127,7 @@ func CheckUnchanged[S any](tb TB, op Operation[S]) int {
 	}
 	c := &checker{tb: tb, o: op.Options}
 	c.run = func(in *injector) error {
+		tb.Helper()
 		s, err := op.Setup(in)
 		if err != nil {
 			c.fail(in, "Setup: %v", err)

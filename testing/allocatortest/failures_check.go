@@ -247,12 +247,13 @@ func (c *checker) once(pl plan) *injector {
 	c.tb.Helper()
 	source := c.o.Child
 	if source == nil {
-		source = heap.GC{}
+		source = heap.NewHybrid(heap.Default())
 	}
 	quiet := &quiet{}
 	below := New(quiet, Child(&roomy{child: source, rooms: make(map[uintptr]room)}))
 	in := &injector{child: below, plan: pl, first: -1, chooses: c.chooses, needs: c.needs, probability: c.o.Probability}
 	func() {
+		c.tb.Helper()
 		defer func() {
 			if r := recover(); r != nil {
 				in.panicked = true

@@ -12,9 +12,10 @@ import (
 
 // VerifyNone fails tb for every block that is live in one of the allocators, and
 // for every byte that was written where none may be. Let it be the last thing a
-// test does:
+// test does before it closes them:
 //
 //	d := heap.NewDebug(heap.Page{}, heap.DebugOptions{})
+//	defer d.Close()
 //	defer allocatortest.VerifyNone(t, d)
 //
 // It closes nothing, and looks at these allocators only, so that tests in

@@ -66,6 +66,7 @@ var catalogue = []struct {
 	{"each operation of each container with each allocation failing", []string{"generic.TestInjectedPoints", "testing/allocatortest.TestContainers"}},
 	{"each wrapper and each room with each allocation failing", []string{"heap.TestWrappersAllFailures", "heap.TestDebugAllFailures", "heap.TestArenaFailures", "heap.TestPoolFailures", "heap.TestConcurrentArenaAllFailures", "heap.TestArenaFailureLeavesAllAsItWas"}},
 	{"bookkeeping without memory", []string{"heap.TestDebugQuarantineGivesWay", "internal/stack.TestTableFull"}},
+	{"Close when there is no memory any more", []string{"heap.TestCloseWithoutMemory"}},
 	{"an error that is swallowed", []string{"testing/allocatortest.TestCheckAllFailuresFinds", "testing/allocatortest.TestCheckFailuresMaySwallow"}},
 	{"a program that allocates differently each time", []string{"testing/allocatortest.TestCheckAllFailuresFinds"}},
 	{"an error that allocates", []string{"mem.TestFailingAllocatesNothing", "heap.TestLimitErrorAllocatesNothing", "testing/allocatortest.TestMutants/Garbage"}},

@@ -55,7 +55,7 @@ func (d *Debug) overlap(op string) {
 		}
 		d.deliver(&Misuse{Kind: Overlap, Op: op, Addr: address(f.buf), Size: len(f.buf),
 			Hint: fmt.Sprintf("Debug %d, which is open, has %s of it", o.id, plural(n, "byte")),
-			Here: callers(3), Alloc: debugStack(o.life.made)})
+			Here: callers(3), Other: debugStack(o.life.made)})
 		return
 	}
 }

@@ -145,10 +145,10 @@ func TestDebugOverlappingBuffers(t *testing.T) {
 			if c.common > 0 {
 				m := second.one(heap.Overlap, room[c.from:c.to], c.to-c.from)
 				if want := fmt.Sprintf("has %d byte", c.common); m.Op != "heap: NewDebug" || !strings.Contains(m.Hint, want) ||
-					begins(m.Here) != at || !strings.HasPrefix(firstFunction(m.Alloc.Program()), "github.com/allod-dev/allod/heap_test.newDebug") {
+					begins(m.Here) != at || !strings.HasPrefix(firstFunction(m.Other.Program()), "github.com/allod-dev/allod/heap_test.newDebug") {
 					t.Errorf("%s: %v\n%v\nwant %q at %s", name, m, m.Here, want, at)
 				}
-				if text := m.Error(); !strings.Contains(text, "\nmade by\n") {
+				if text := m.Error(); !strings.Contains(text, "\nthe other one made by\n") {
 					t.Error(text)
 				}
 			}

@@ -25,9 +25,11 @@ type Misuse struct {
 	// Here is the stack of the call that found it.
 	Here Stack
 	// Alloc and Free are the stacks of the block's allocation and of its first
-	// free, from allocators that keep them. For [Overlap], Alloc is that of who
-	// made the other allocator.
+	// free, from allocators that keep them.
 	Alloc, Free Stack
+	// Other is that of the other goroutine, for [ConcurrentUse] of an allocator,
+	// and of who made the other allocator, for [Overlap].
+	Other Stack
 }
 
 // MisuseKind says what was done wrong.
@@ -89,14 +91,14 @@ func (k MisuseKind) String() string {
 }
 
 // Error describes the misuse in one line. If it is known who allocated the block,
-// and who freed it, their stacks follow, as [Stack.Program] has them. Here does not:
+// who freed it, and who else there was, their stacks follow, as [Stack.Program] has them. Here does not:
 // a panic shows it anyway.
 func (m *Misuse) Error() string {
-	alloc := "\nallocated by\n"
+	other := "\nat the same time as\n"
 	if m.Kind == Overlap {
-		alloc = "\nmade by\n"
+		other = "\nthe other one made by\n"
 	}
-	return m.line() + told(alloc, m.Alloc) + told("\nfreed by\n", m.Free)
+	return m.line() + told("\nallocated by\n", m.Alloc) + told("\nfreed by\n", m.Free) + told(other, m.Other)
 }
 
 // told returns what s prints after a title, or nothing if s is empty.

@@ -2,6 +2,7 @@ package heap_test
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"unsafe"
@@ -371,7 +372,11 @@ func TestPoolConcurrentUse(t *testing.T) {
 		wg.Go(func() { p.Owns(new(int)) }) // while Create is under way
 		wg.Wait()
 	}
-	allocatortest.ExpectMisuse(t, heap.ConcurrentUse, func() { p.Create() })
+	m := allocatortest.ExpectMisuse(t, heap.ConcurrentUse, func() { p.Create() })
+	if m != nil && (!strings.Contains(m.Here.String(), "Pool[...]).Owns") || strings.Contains(m.Here.String(), "Pool[...]).Create") ||
+		!strings.Contains(m.Other.String(), "Pool[...]).Create") || !strings.Contains(m.Error(), "\nat the same time as\n")) {
+		t.Errorf("not both stacks:\n%v\n%v\n%v", m, m.Here, m.Other)
+	}
 	allocatortest.NoMisuse(t, func() { p.Create() })
 }
 

@@ -23,7 +23,7 @@ func (s Stack) MarshalJSON() ([]byte, error) {
 }
 
 // MarshalJSON returns an object with the fields kind, op, addr, size, hint,
-// here, alloc and free. An address is a string of hexadecimal digits with 0x in
+// here, alloc, free and other. An address is a string of hexadecimal digits with 0x in
 // front. What is empty is left out, but for kind, op, addr and size.
 func (m *Misuse) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
@@ -35,7 +35,8 @@ func (m *Misuse) MarshalJSON() ([]byte, error) {
 		Here  Stack  `json:"here,omitempty"`
 		Alloc Stack  `json:"alloc,omitempty"`
 		Free  Stack  `json:"free,omitempty"`
-	}{m.Kind.String(), m.Op, hex(m.Addr), m.Size, m.Hint, m.Here, m.Alloc, m.Free})
+		Other Stack  `json:"other,omitempty"`
+	}{m.Kind.String(), m.Op, hex(m.Addr), m.Size, m.Hint, m.Here, m.Alloc, m.Free, m.Other})
 }
 
 // MarshalJSON returns an object with the fields kind, addr, block, size, here,

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/internal/stack"
 )
 
 // solo stands in allocators for one goroutine at a time and reports when two
@@ -17,8 +18,10 @@ import (
 //		defer a.solo.leave()
 //	}
 type solo struct {
-	self self
-	busy atomic.Bool
+	self  self
+	busy  atomic.Bool
+	depth int
+	stack [16]uintptr // of who is inside
 }
 
 // enter reports misuse and lets the caller go on, as a handler may return.
@@ -32,9 +35,28 @@ func (s *solo) enter(op string) {
 	if copied {
 		report(&Misuse{Kind: Copied, Op: op, Hint: "use a pointer to the original"})
 	}
-	if !entered {
-		report(&Misuse{Kind: ConcurrentUse, Op: op, Hint: "wrap it in heap.ThreadSafe, or give each goroutine its own"})
+	if entered {
+		s.sign()
+	} else {
+		report(&Misuse{Kind: ConcurrentUse, Op: op, Hint: "wrap it in heap.ThreadSafe, or give each goroutine its own", Other: s.signed()})
 	}
+}
+
+// sign notes who is inside.
+//
+//go:norace
+func (s *solo) sign() { s.depth = stack.Callers(1, s.stack[:]) }
+
+// signed returns the stack of who is inside, which may be leaving, and another
+// entering.
+//
+//go:norace
+func (s *solo) signed() Stack {
+	pcs := make([]uintptr, min(s.depth, len(s.stack)))
+	for i := range pcs {
+		pcs[i] = s.stack[i]
+	}
+	return stack.Logical(pcs)
 }
 
 func (s *solo) leave() {

@@ -311,17 +311,23 @@ func (s *DynamicBitSetUnmanaged) All() iter.Seq[int] { return s.each(0) }
 // All.
 func (s *DynamicBitSetUnmanaged) AllUnset() iter.Seq[int] { return s.each(math.MaxUint) }
 
-// each looks at a word again after every bit, since the bits may have changed.
+// each looks at a word again after every bit, since the bits may have changed,
+// but waits for what it sees only if they have.
+// Behind the last bit none is set, but all are unset.
 func (s *DynamicBitSetUnmanaged) each(flip uint) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for at := 0; at < len(s.words.items); at++ {
-			for w := s.words.items[at] ^ flip; w != 0; {
-				done := w ^ (w - 1) // the lowest bit of w and all below
+			word := s.words.items[at]
+			for w := word ^ flip; w != 0; {
 				i := at*bits.UintSize + bits.TrailingZeros(w)
-				if i >= s.n || !yield(i) || at >= len(s.words.items) {
+				w &= w - 1
+				if flip != 0 && i >= s.n || !yield(i) || at >= len(s.words.items) {
 					return
 				}
-				w = (s.words.items[at] ^ flip) &^ done
+				if now := s.words.items[at]; now != word {
+					word = now
+					w = (now ^ flip) & (^uint(1) << (uint(i) % bits.UintSize)) // what is behind i
+				}
 			}
 		}
 	}

@@ -39,9 +39,12 @@ func (r *ring[T]) wrap(i int) uint { return min(uint(i), uint(i-len(r.block))) }
 // element returns element i. It panics unless 0 <= i < n.
 func (r *ring[T]) element(i int, method string) *T {
 	if uint(i) >= uint(r.tail-r.head) {
-		panic(badIndex{method, i, r.n()})
+		panic(badIndex{method, i, r.tail - r.head})
 	}
-	return &r.block[r.wrap(r.head+i)]
+	if k := len(r.block) - r.head; i >= k {
+		return &r.block[i-k]
+	}
+	return &r.block[r.head+i]
 }
 
 // parts returns the k elements from i on, which there must be room for, in the

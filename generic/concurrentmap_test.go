@@ -1,6 +1,7 @@
 package generic_test
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -335,6 +336,42 @@ func TestConcurrentMap(t *testing.T) {
 	}
 }
 
+// testDeleteFuncs deletes every other of so many entries that all shards have
+// some, and looks at all that is left.
+func testDeleteFuncs(t *testing.T) {
+	t.Helper()
+	a := allocatortest.New(t)
+	m, b := generic.NewStringConcurrentMap[int](a), generic.NewConcurrentBufMap(a)
+	defer m.Close()
+	defer b.Close()
+	const n = 3000
+	for i := range n {
+		key := fmt.Sprint("key ", i)
+		if err := errors.Join(m.Put(key, i), b.Put(key, []byte(fmt.Sprint("value ", i)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	odd := func(s string) bool { return strings.ContainsAny(s[len(s)-1:], "13579") }
+	m.DeleteFunc(func(k string, v int) bool { return odd(k) })
+	b.DeleteFunc(func(k string, v []byte) bool { return odd(k) && odd(string(v)) })
+	keys, values := 0, 0
+	for k := range b.Keys() {
+		if odd(k) || !m.Contains(k) || !strings.HasPrefix(k, "key ") {
+			t.Error(k)
+		}
+		keys++
+	}
+	for v := range b.Values() {
+		if odd(string(v)) || !strings.HasPrefix(string(v), "value ") {
+			t.Errorf("%q", v)
+		}
+		values++
+	}
+	if m.Len() != n/2 || b.Len() != n/2 || keys != n/2 || values != n/2 {
+		t.Error(m.Len(), b.Len(), keys, values)
+	}
+}
+
 // Many goroutines add, read, iterate and remove, while keys and values are freed
 // by one another.
 func TestStringConcurrentMaps(t *testing.T) {
@@ -413,6 +450,7 @@ func TestStringConcurrentMaps(t *testing.T) {
 	if m.Len() != n-1 {
 		t.Error(m.Len())
 	}
+	testDeleteFuncs(t)
 	folding := generic.NewStringConcurrentMap[int](heap.GC{})
 	folding.SetContext(&folded)
 	if err := folding.Put("Key", 1); err != nil || !folding.Contains("KEY") {

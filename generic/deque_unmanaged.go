@@ -32,10 +32,10 @@ type DequeUnmanaged[T any] struct {
 }
 
 // All that may be called for every element is written so that the compiler
-// inlines it, in the managed form as well, save for PushBack and PushFront: a
-// call to make room takes two thirds of what an inlined function may cost, and
-// the rest is not enough for any kind of ring. Where there is room already, the
-// forms AssumeCapacity and Bounded are inlined.
+// inlines it, in the managed form as well; TestInlined looks whether it does.
+// PushBack and PushFront are therefore written out in both forms. PushFront takes
+// its slow way where the ring begins at the start of the block, too: once in a
+// whole round.
 
 // FromBuffer makes d, which must have no memory, an empty deque in buf, which
 // stays the caller's: it bounds the deque, and operations that would have to
@@ -347,9 +347,6 @@ func (d *DequeUnmanaged[T]) take(a mem.Allocator, v []T, method string) (old []T
 		return nil, d.ensureUnused(a, len(v), method)
 	}
 	d.r.from.check(a, method)
-	if len(v) > math.MaxInt-d.r.n() {
-		return nil, mem.ErrTooLarge
-	}
 	return d.r.replace(a, goodLen[T](a, growth[T](len(d.r.block), d.r.n()+len(v))))
 }
 

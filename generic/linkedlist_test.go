@@ -236,11 +236,17 @@ func TestIntrusiveLists(t *testing.T) {
 		t.Error(ids(s.All()))
 	}
 	e.PushFront(new(task))
+	var three generic.IntrusiveDoublyLinkedList[task, *task]
+	for range 3 {
+		three.PushBack(new(task))
+	}
 	for name, f := range map[string]func(){
 		"twice in one list":   func() { d.PushBack(&tasks[1]) },
 		"twice at the end":    func() { e.PushBack(e.First()) },
 		"in no list":          func() { d.Remove(new(task)) },
 		"in another list":     func() { d.Remove(e.First()) },
+		"first in another":    func() { d.Remove(three.First()) },
+		"last in another":     func() { d.Remove(three.Last()) },
 		"Concat with itself":  func() { d.Concat(&d) },
 		"singly, linked":      func() { s.PushFront(&tasks[2]) },
 		"singly, first, only": func() { s.RemoveAfter(&tasks[2]); s.PushFront(&tasks[2]) },

@@ -118,19 +118,21 @@ func TestReadme(t *testing.T) {
 		}
 		return files
 	}
-	var tested strings.Builder
-	for _, pattern := range []string{"heap/example*_test.go", "examples/*/*.go", "docs/*_test.go"} {
-		for _, file := range glob(pattern) {
-			b, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
+	read := func(patterns ...string) string {
+		var text strings.Builder
+		for _, pattern := range patterns {
+			for _, file := range glob(pattern) {
+				b, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				text.WriteString(string(b))
 			}
-			tested.WriteString(flat(string(b)))
 		}
+		return flat(text.String())
 	}
-	texts := append(glob("docs/*.md"), "README.md")
 	blocks := 0
-	for _, file := range texts {
+	check := func(file, tested string) {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -138,12 +140,19 @@ func TestReadme(t *testing.T) {
 		for _, block := range strings.Split(string(text), "```go\n")[1:] {
 			blocks++
 			code, _, closed := strings.Cut(block, "```")
-			if !closed || !strings.Contains(tested.String(), flat(code)) {
+			if !closed || !strings.Contains(tested, flat(code)) {
 				t.Errorf("%s: this code is in no example:\n%s", file, code)
 			}
 		}
 	}
-	if blocks < 5 {
+	tested := read("heap/example*_test.go", "examples/*/*.go", "docs/*_test.go")
+	for _, file := range append(glob("docs/*.md"), "README.md") {
+		check(file, tested)
+	}
+	for _, file := range glob("contrib/*/README.md") {
+		check(file, read(filepath.Join(filepath.Dir(file), "*_test.go")))
+	}
+	if blocks < 15 {
 		t.Fatalf("found %d blocks of Go", blocks)
 	}
 }

@@ -3,6 +3,7 @@ package soak
 import (
 	"bytes"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,13 @@ func TestSlope(t *testing.T) {
 	}
 	if got := slope(looks); math.Abs(got-1/1004.5) > 1e-12 {
 		t.Errorf("slope %v", got)
+	}
+	var low []int64
+	for _, l := range least([]look{{0, 5}, {1, 4}, {2, 6}, {3, 9}, {4, 8}, {9, 1}}, 3) {
+		low = append(low, l.rss)
+	}
+	if !slices.Equal(low, []int64{4, 8, 1}) {
+		t.Errorf("least of each: %v", low)
 	}
 	if slope(nil) != 0 || slope(looks[:1]) != 0 {
 		t.Error("a slope of nothing")

@@ -45,6 +45,7 @@ type SMP struct {
 	sample atomic.Pointer[smpSampler] // nil until it is wanted
 	caches atomic.Pointer[smpCaches]  // nil at first, and while somebody has stopped them
 	slabs  [smpClasses]atomic.Int64   // number of each class
+	visits [smpClasses]atomic.Uint32  // how often a magazine of each did not do, and was not full grown
 	closed atomic.Bool
 
 	near [smpNear]atomic.Pointer[smpSegment] // some of segments, by their numbers

@@ -13,8 +13,9 @@ import (
 // slots are in a magazine, the latest on top. A magazine that is empty is half
 // filled from a bin, in the order of addresses; one that is full is half emptied.
 //
-// Magazines begin small and double as they turn out to be: what a program keeps
-// in them is in proportion to what it does.
+// Magazines begin small and double as they turn out to be, and in a program that
+// uses little memory only where they do so again and again: what a program keeps
+// in them is in proportion to what it uses, and does.
 
 // smpCache is a cache, whatever makes it exclusive. Its address is what tells it
 // from others; smpClasses entries are used, and any seven bits are an index.
@@ -48,8 +49,11 @@ const (
 	smpMagSlots = 64
 	smpMagLeast = 8        // slots of a magazine that is new
 	smpMagBytes = 32 << 10 // in a magazine, at most; but two slots
-	smpMagOne   = 8 << 10  // bytes of a slot of which there always may be one
-	smpMagShare = 32       // of all that is used, a magazine has no more than one in so many bytes
+	// Of all that is used, a magazine may have one in so many bytes at once, and
+	// one in so many in time: another slot for so many visits.
+	smpMagShare  = 512
+	smpMagMost   = 32
+	smpMagVisits = 64
 )
 
 // An smpSlot is a slot, by its own address and by that of the byte that tells
@@ -164,21 +168,22 @@ func (e *smpEntry) exchange(spare *smpEntry) []smpSlot {
 }
 
 // larger returns a magazine for an entry of a class that has one with keep slots,
-// if it may have one twice as large. What fits in is no more than a part of what
-// is used, but one slot unless that is large: without a magazine each block would
+// which did not do, if it may have one twice as large. What fits in is no more
+// than a part of what is used, but one slot: without a magazine each block would
 // be a slab that comes and goes.
 //
 //go:norace
 func (s *SMP) larger(class uintptr, keep uint32) []smpSlot {
 	k := &smpClassTable[class&127]
-	most := uint32(min(uintptr(s.used)*smpPageSize/smpMagShare/k.size, uintptr(k.keep)))
-	if k.size <= smpMagOne {
-		most = max(most, 1)
-	}
-	if keep >= most {
+	if keep >= k.keep {
 		return nil
 	}
-	return make([]smpSlot, min(most, max(2*keep, smpMagLeast)))
+	used := uintptr(s.used) * smpPageSize / k.size
+	most := max(used/smpMagShare, min(used/smpMagMost, uintptr(s.visits[class].Add(1))/smpMagVisits), 1)
+	if most = min(most, uintptr(k.keep)); uintptr(keep) >= most {
+		return nil
+	}
+	return make([]smpSlot, min(most, max(2*uintptr(keep), smpMagLeast)))
 }
 
 // replace makes mag the magazine, if it is larger than that which there is.

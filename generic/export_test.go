@@ -4,9 +4,8 @@ package generic
 // come to their end.
 func Passes[K comparable, V any](m *HashMap[K, V]) (sum, saturated int) {
 	for p := range m.u.t.parts {
-		for _, g := range m.u.t.groupsOf(p) {
-			c := int(g.ctrl >> 56)
-			sum += c
+		for _, c := range m.u.t.ctrlOf(p)[m.u.t.mask+1:] {
+			sum += int(c)
 			if c == maxPass {
 				saturated++
 			}
@@ -16,7 +15,9 @@ func Passes[K comparable, V any](m *HashMap[K, V]) (sum, saturated int) {
 }
 
 // Home returns the group where the search for k begins. m must have memory.
-func Home[K comparable, V any](m *HashMap[K, V], k K) uint { return m.u.t.home(m.u.t.hash(&k)) }
+func Home[K comparable, V any](m *HashMap[K, V], k K) uint {
+	return m.u.t.home(m.u.t.hash(&k)) >> groupShift
+}
 
 // Parts returns how many parts the table of m has.
 func Parts[K comparable, V any](m *HashMap[K, V]) (parts, strays int) {

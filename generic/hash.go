@@ -23,8 +23,8 @@ const (
 	hashBytes                // any other number of bytes that are compared as such
 	hashString               // a string type
 	hashAny                  // floats, interfaces, structs that hold one, padding
-	hashOwned                // an ownedKey, which holds half of its hash
-	hashOwnedContext         // the same, and the other half is zero
+	hashOwned                // an ownedKey, which holds what its hash is made of
+	hashOwnedContext         // the same, of what a Context says
 	hashContext              // what a Context says
 )
 
@@ -55,7 +55,6 @@ type hasher[K comparable] struct {
 	seed uint64
 	ctx  *Context[K] // if how is hashContext
 	how  hashing     // since there is memory
-	deep bool        // more than 32 bits of a hash matter
 }
 
 // begin chooses how to hash, unless that is settled.
@@ -118,13 +117,8 @@ func (t *hasher[K]) hashLong(k *K) uint64 {
 		return hashOf(t.seed, bytesAt(k))
 	case hashString:
 		return hashOf(t.seed, stringBytes(stringAt(k)))
-	case hashOwned:
-		if t.deep {
-			return hashOf(t.seed, stringBytes(ownedAt(k).string()))
-		}
-		return uint64(ownedAt(k).hash)
-	case hashOwnedContext:
-		return uint64(ownedAt(k).hash)
+	case hashOwned, hashOwnedContext:
+		return unfold(ownedAt(k).hash)
 	case hashContext:
 		return mix(t.ctx.Hash(*k) ^ t.seed)
 	}
@@ -149,6 +143,9 @@ func fold(x, y uint64) uint64 {
 	hi, lo := bits.Mul64(x, y)
 	return hi ^ lo
 }
+
+// unfold makes a hash of one of 32 bits, which are the lower half of it.
+func unfold(x uint32) uint64 { return uint64(x*0x9e3779b9)<<32 | uint64(x) }
 
 // hashOf hashes b in the manner of wyhash: sixteen bytes at a time, and the last
 // sixteen, which may overlap them, in the end.

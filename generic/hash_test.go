@@ -81,7 +81,7 @@ func TestHashOfSpreads(t *testing.T) {
 
 // Keys with a pattern land in the table as random ones would.
 func TestHashMapSpreads(t *testing.T) {
-	const n = 3072 // a table of 512 groups, full
+	const n = 3584 // a table of 512 groups, full
 	once := func(key func(i int) uint64) int {
 		m := generic.NewHashMap[uint64, struct{}](heap.Page{})
 		defer m.Close()

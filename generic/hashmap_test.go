@@ -28,7 +28,7 @@ func TestHashMapOverflow(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if a.requests != before || m.Len() != 1 || m.Cap() != 7 {
+	if a.requests != before || m.Len() != 1 || m.Cap() != 8 {
 		t.Errorf("%d requests, len %d, cap %d", a.requests-before, m.Len(), m.Cap())
 	}
 }
@@ -41,7 +41,7 @@ func TestHashMapCapacity(t *testing.T) {
 		if err := m.EnsureTotalCapacity(a, n); err != nil {
 			t.Fatal(err)
 		}
-		if c := m.Cap(); c < n || c > max(7, 2*n) || n == 0 && c != 0 {
+		if c := m.Cap(); c < n || c > max(8, 2*n) || n == 0 && c != 0 {
 			t.Errorf("capacity %d for %d", c, n)
 		}
 		requests := a.requests
@@ -61,11 +61,11 @@ func TestHashMapChurn(t *testing.T) {
 	a := newChecked(t, mem.PlainOnly)
 	m := generic.NewHashMap[uint64, uint64](a)
 	defer m.Close()
-	if err := m.EnsureTotalCapacity(3072); err != nil {
+	if err := m.EnsureTotalCapacity(3584); err != nil {
 		t.Fatal(err)
 	}
 	n := uint64(m.Cap())
-	if n != 3072 {
+	if n != 3584 {
 		t.Fatalf("capacity %d", n)
 	}
 	a.failAt, a.onwards = a.requests+1, true
@@ -152,7 +152,7 @@ func TestHashMapPanics(t *testing.T) {
 	a, s := newChecked(t, mem.PlainOnly), newChecked(t, mem.Scanned)
 	var m generic.HashMapUnmanaged[int, int]
 	defer m.Close(a)
-	for i := range 7 {
+	for i := range 8 {
 		if err := m.Put(a, i, i); err != nil {
 			t.Fatal(err)
 		}
@@ -163,15 +163,15 @@ func TestHashMapPanics(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, f := range map[string]func(){
-		"PutAssumeCapacity":         func() { m.PutAssumeCapacity(7, 7) },
-		"GetOrPutAssumeCapacity":    func() { m.GetOrPutAssumeCapacity(7) },
+		"PutAssumeCapacity":         func() { m.PutAssumeCapacity(8, 8) },
+		"GetOrPutAssumeCapacity":    func() { m.GetOrPutAssumeCapacity(8) },
 		"zero map without memory":   func() { new(generic.HashMapUnmanaged[int, int]).PutAssumeCapacity(1, 1) },
 		"EnsureUnusedCapacity(-1)":  func() { m.EnsureUnusedCapacity(a, -1) },
-		"nil allocator":             func() { m.Put(nil, 7, 7) },
+		"nil allocator":             func() { m.Put(nil, 8, 8) },
 		"NewHashMap(nil)":           func() { generic.NewHashMap[int, int](nil) },
 		"zero HashMap":              func() { new(generic.HashMap[int, int]).Put(1, 1) },
 		"Clone(nil)":                func() { m.Clone(nil) },
-		"other kind, growing":       func() { m.Put(s, 7, 7) },
+		"other kind, growing":       func() { m.Put(s, 8, 8) },
 		"other kind, Close":         func() { m.Close(s) },
 		"other kind, ClearAndFree":  func() { m.ClearAndFree(s) },
 		"other kind, ShrinkAndFree": func() { m.ShrinkAndFree(s) },
@@ -186,7 +186,7 @@ func TestHashMapPanics(t *testing.T) {
 		},
 	} {
 		mustPanic(t, name, f)
-		if m.Len() != 7 || m.Cap() != 7 || x.Len() != 1 {
+		if m.Len() != 8 || m.Cap() != 8 || x.Len() != 1 {
 			t.Fatalf("%s: %d of %d", name, m.Len(), m.Cap())
 		}
 	}

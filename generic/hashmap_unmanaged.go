@@ -12,11 +12,12 @@ import (
 // stored.
 //
 // Memory comes from the allocator passed in, which must be the same every time.
-// A small map is one block, which doubles when it is full to six sevenths. A
-// large one consists of parts of up to a quarter of a megabyte, or of a few
-// hundred groups of large entries, and each is split when it is full: growing
-// needs no second copy of the map, and the longest Put takes the time of one
-// part. Room that is reserved in advance is one block, or two. Removing entries
+// A small map is two blocks, one of slots for entries and one of nine bytes for
+// every eight of them, which double when they are full to seven eighths. A large
+// one consists of parts of up to a third of a megabyte, or of a few hundred groups
+// of large entries, and each is split when it is full: growing needs no second
+// copy of the map, and the longest Put takes the time of one part. Room that is
+// reserved in advance is two blocks, or four. Removing entries
 // keeps the memory for later; ShrinkAndFree, ClearAndFree and Close give it
 // back. Keys and values are not closed or freed by anything here.
 //

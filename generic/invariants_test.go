@@ -69,9 +69,9 @@ func TestInvariants(t *testing.T) {
 		must(stack.Push(a, true))
 		must(cache.Put(s, nil))
 	}
-	group := table.t.groupsOf(&table.t.first)
-	sgroup := strs.t.groupsOf(&strs.t.first)
-	tgroup := set.t.groupsOf(&set.t.first)
+	group := table.t.ctrlOf(&table.t.first)[table.t.mask+1:]
+	sgroup := strs.t.ctrlOf(&strs.t.first)[strs.t.mask+1:]
+	tgroup := set.t.ctrlOf(&set.t.first)[set.t.mask+1:]
 	for name, c := range map[string]struct {
 		spoil, mend func()
 		mutate      func()
@@ -85,9 +85,9 @@ func TestInvariants(t *testing.T) {
 		"PriorityDequeue":  {func() { dequeue.items.items[9] = -7 }, func() {}, func() { dequeue.check() }},
 		"BTreeMap":         {func() { tree.n++ }, func() { tree.n-- }, func() { tree.Remove(a, 3) }},
 		"DoublyLinkedList": {func() { doubly.l.n++ }, func() { doubly.l.n-- }, func() { doubly.PopBack(a) }},
-		"HashMap":          {func() { group[0].ctrl ^= 1 << 56 }, func() { group[0].ctrl ^= 1 << 56 }, func() { table.check() }},
-		"StringHashMap":    {func() { sgroup[0].ctrl ^= 1 << 56 }, func() { sgroup[0].ctrl ^= 1 << 56 }, func() { strs.check() }},
-		"HashSet":          {func() { tgroup[0].ctrl ^= 1 << 56 }, func() { tgroup[0].ctrl ^= 1 << 56 }, func() { set.check() }},
+		"HashMap":          {func() { group[0] ^= 1 }, func() { group[0] ^= 1 }, func() { table.check() }},
+		"StringHashMap":    {func() { sgroup[0] ^= 1 }, func() { sgroup[0] ^= 1 }, func() { strs.check() }},
+		"HashSet":          {func() { tgroup[0] ^= 1 }, func() { tgroup[0] ^= 1 }, func() { set.check() }},
 		"ArrayHashMap":     {func() { array.index.slots[array.index.slotOf(array.hash(&array.keys.items[0]), 0)] = 0 }, func() {}, func() { array.check() }},
 		"BufMap":           {func() { bufs.index.n++ }, func() { bufs.index.n-- }, func() { bufs.Remove(a, "3") }},
 		"StringPool":       {func() { pool.index.n++ }, func() { pool.index.n-- }, func() { pool.Intern(a, "new") }},

@@ -213,7 +213,7 @@ func TestStringHashMapManaged(t *testing.T) {
 		t.Error(err)
 	}
 	m.Clear()
-	if m.Len() != 0 || m.Cap() != 7 {
+	if m.Len() != 0 || m.Cap() != 8 {
 		t.Error(m.Len(), m.Cap())
 	}
 	c.ClearAndFree()

@@ -53,7 +53,7 @@ func TestStringHashMapPanics(t *testing.T) {
 	a, s := newChecked(t, mem.PlainOnly), newChecked(t, mem.Scanned)
 	var m generic.StringHashMapUnmanaged[int]
 	defer m.Close(a)
-	for i := range 7 {
+	for i := range 8 {
 		if _, err := m.Put(a, links[i].name, i); err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +70,7 @@ func TestStringHashMapPanics(t *testing.T) {
 		"other kind, ShrinkAndFree": func() { m.ShrinkAndFree(s) },
 	} {
 		mustPanic(t, name, f)
-		if m.Len() != 7 || m.Cap() != 7 || len(slices.Collect(m.Keys())) != 7 {
+		if m.Len() != 8 || m.Cap() != 8 || len(slices.Collect(m.Keys())) != 8 {
 			t.Fatalf("%s: %d of %d", name, m.Len(), m.Cap())
 		}
 	}

@@ -75,17 +75,23 @@ func (m *StringHashMapUnmanaged[V]) lookup(k string) (*slot[ownedKey, V], uint64
 	if t.how != hashOwned { // a context, or no memory
 		return m.lookupContext(k)
 	}
-	h := hashOf(t.seed, stringBytes(k))
-	base := t.first.groups
+	h := unfold(uint32(hashOf(t.seed, stringBytes(k))))
+	p := &t.first
 	if n := uint(len(t.dir)); n > 0 {
-		base = t.dir[uint(h>>dirShift)&(n-1)].groups
+		p = partAt(t.dir, uint(h>>dirShift)&(n-1))
 	}
-	g := groupAt(base, t.home(h))
-	if match := matches(g.ctrl, tagOf(h)*ones); match != 0 {
-		if s := slotAt(g, match); s.key.hash == uint32(h) && s.key.string() == k {
+	i := t.home(h)
+	if *ctrlAt(p.ctrl, i) == tagOf(h) {
+		if s := slotAt(p.slots, i); s.key.hash == uint32(h) && s.key.string() == k {
 			return s, h
 		}
-	} else if g.ctrl < onePass && t.stray == 0 {
+	}
+	i >>= groupShift
+	if match := matches(wordAt(p.ctrl, i), patternOf(h)); match != 0 {
+		if s := slotAt(p.slots, i<<groupShift+slotOf(match)); s.key.hash == uint32(h) && s.key.string() == k {
+			return s, h
+		}
+	} else if *ctrlAt(p.ctrl, uint(t.mask)+1+i) == 0 && t.stray == 0 {
 		return nil, h
 	}
 	return m.search(h, k), h
@@ -105,24 +111,23 @@ func (m *StringHashMapUnmanaged[V]) lookupContext(k string) (*slot[ownedKey, V],
 //go:noinline
 func (m *StringHashMapUnmanaged[V]) search(h uint64, k string) *slot[ownedKey, V] {
 	t := &m.t
-	base, mask := t.first.groups, uint(t.mask)
+	p := &t.first
 	if n := uint(len(t.dir)); n > 0 {
-		base = t.dir[uint(h>>dirShift)&(n-1)].groups
+		p = partAt(t.dir, uint(h>>dirShift)&(n-1))
 	}
-	pattern := tagOf(h) * ones
-	i := t.home(h)
+	mask := uint(t.mask)
+	pattern := patternOf(h)
+	i := t.home(h) >> groupShift
 	for step := uint(1); ; step++ {
-		g := groupAt(base, i)
-		ctrl := g.ctrl
-		for match := matches(ctrl, pattern); match != 0; match &= match - 1 {
-			if s := slotAt(g, match); s.key.hash == uint32(h) && m.equal(s.key, k) {
+		for match := matches(wordAt(p.ctrl, i), pattern); match != 0; match &= match - 1 {
+			if s := slotAt(p.slots, i<<groupShift+slotOf(match)); s.key.hash == uint32(h) && m.equal(s.key, k) {
 				return s
 			}
 		}
-		if ctrl < onePass || step > mask {
+		if *ctrlAt(p.ctrl, mask+1+i) == 0 || step > mask>>groupShift {
 			break
 		}
-		i = (i + step) & mask
+		i = (i + step) & (mask >> groupShift)
 	}
 	if t.stray == 0 {
 		return nil
@@ -130,13 +135,12 @@ func (m *StringHashMapUnmanaged[V]) search(h uint64, k string) *slot[ownedKey, V
 	return t.lookupFunc(h, func(x ownedKey) bool { return m.equal(x, k) })
 }
 
-// hash returns the hash of k. With a context, it has 32 bits: there is nothing
-// but the context to make more of them from a key that is in the table.
+// hash returns the hash of k, made of the 32 bits that an ownedKey keeps.
 func (m *StringHashMapUnmanaged[V]) hash(k string) uint64 {
 	if m.ctx != nil {
-		return mix(m.ctx.Hash(k)^m.t.seed) & math.MaxUint32
+		return unfold(uint32(mix(m.ctx.Hash(k) ^ m.t.seed)))
 	}
-	return hashOf(m.t.seed, stringBytes(k))
+	return unfold(uint32(hashOf(m.t.seed, stringBytes(k))))
 }
 
 func (m *StringHashMapUnmanaged[V]) equal(x ownedKey, k string) bool {
@@ -188,7 +192,7 @@ func (m *StringHashMapUnmanaged[V]) addEntry(a mem.Allocator, k string, h uint64
 // lookupAdapted returns the slot of the key whose hash by the context is hash
 // and for which equal returns true, or nil, and the hash in the map.
 func (m *StringHashMapUnmanaged[V]) lookupAdapted(hash uint64, equal func(string) bool, method string) (*slot[ownedKey, V], uint64) {
-	h := m.t.adapted(hash, method) & math.MaxUint32
+	h := unfold(uint32(m.t.adapted(hash, method)))
 	return m.t.lookupFunc(h, func(x ownedKey) bool { return equal(x.string()) }), h
 }
 

@@ -9,11 +9,12 @@ import (
 // A table is what the maps of this package have in common: everything but who
 // owns the keys.
 //
-// It consists of groups of seven slots. The control word of a group has a byte
-// for each slot, 0 if the slot is empty, else 0x80 and seven bits of the hash of
-// its key, and one byte that counts the entries that wanted a place in the group
-// or passed it on the way, and found it full. A search compares seven control
-// bytes at once, looks at keys only where the bits agree, and goes on to the
+// It consists of groups of eight slots. Each slot has a control byte, 0 if the
+// slot is empty, else 0x80 and seven bits of the hash of its key, and each group
+// one byte that counts the entries that wanted a place in the group or passed it
+// on the way, and found it full. The hash says which slot of which group a key
+// wants. A search looks there first; then it compares the eight control bytes of
+// the group at once, looks at keys only where the bits agree, and goes on to the
 // next group of its sequence only while that counter is not 0.
 //
 // Since the counter goes down again when such an entry is removed, nothing is
@@ -24,11 +25,14 @@ import (
 // counter that reaches 255 stays there; with a hash that is any good it does
 // not get near.
 //
-// Keys and values lie next to each other, in the group: a hit touches the
-// control word and one slot, mostly neighbouring cache lines of one page.
-// Control words in a block of their own made misses twice as fast and hits a
-// third slower; columns of keys and values in the group, which would save
-// padding, made hits a tenth slower.
+// Control bytes have a block of their own, of a fifteenth of the memory or so,
+// which stays in the caches that slots do not fit into: a miss waits for no
+// memory, nor does a processor that guessed wrong how a search goes on. The slot
+// that a key wants, which two of three keys get, is known from the hash alone:
+// its memory is asked for while the control byte is on its way, and for some
+// searches to come as well. To take every slot from a comparison of all eight
+// bytes guesses wrong less often, and made hits a third slower. Keys and values
+// lie next to each other, so that a hit waits for one line of them.
 //
 // Groups are kept in parts, each of which is a hash table of its own. A small
 // table is one part that doubles. A large one has parts of one fixed size and a
@@ -44,7 +48,7 @@ type table[K comparable, V any] struct {
 	n     int              // entries
 	room  int              // entries that fit, without overfilling parts
 	moved uint32           // how often entries changed their places
-	mask  uint32           // groups in a part - 1
+	mask  uint32           // slots in a part - 1
 	stray uint32           // entries that are not in the part of their hash
 	locks uint16           // entries must not move, unless it is 0
 	from  origin           // where memory comes from; 0 if there is none
@@ -53,14 +57,10 @@ type table[K comparable, V any] struct {
 // A part of a table. The directory holds copies of those that have fewer bits
 // than it; only the copy at the lowest index counts room.
 type part[K comparable, V any] struct {
-	groups *group[K, V] // as many for every part
-	room   int32        // entries until it is full to its limit, which may be passed
-	depth  uint8        // bits of the hash that its entries have in common
-}
-
-type group[K, V any] struct {
-	ctrl  uint64
-	slots [groupLen]slot[K, V]
+	ctrl  *byte       // a byte for each slot, then one for each group
+	slots *slot[K, V] // as many for every part
+	room  int32       // entries until it is full to its limit, which may be passed
+	depth uint8       // bits of the hash that its entries have in common
 }
 
 // A slot has the value in front: a value of no size behind the key would cost
@@ -70,32 +70,39 @@ type slot[K, V any] struct {
 	key K
 }
 
-// The bits of a hash are, from the lowest: seven for the control byte, those of
-// the group in its part, and from dirShift on those of the part.
+// The bits of a hash are, from the lowest: three for the slot in its group, those
+// of the group in its part, and from dirShift on those of the part. The highest
+// seven are those of the control byte.
 const (
-	groupLen = 7
-	maxLoad  = 6 // entries per group, on average, before the table grows
+	groupLen   = 8
+	groupShift = 3
+	maxLoad    = 7 // entries per group, on average, before the table grows
 
-	ones    = 0x0001010101010101 // 1 in the byte of each slot
-	full    = 0x0080808080808080 // the bit that is set for full slots
-	onePass = 1 << 56            // 1 in the counter
+	ones    = 0x0101010101010101 // 1 in the byte of each slot
+	full    = 0x8080808080808080 // the bit that is set for full slots
 	maxPass = 0xff
 
-	tagBits  = 7
-	dirShift = tagBits + 11
+	tagShift = 64 - 7
+	dirShift = groupShift + 11
 )
 
 // tagOf returns the control byte of a key with hash h.
-func tagOf(h uint64) uint64 { return h&0x7f | 0x80 }
+func tagOf(h uint64) byte { return byte(h>>tagShift) | 0x80 }
 
-// home returns the group of a part where the search for a key with hash h
-// begins. The k-th step from there goes k groups further, which visits all
-// groups of a power of two.
-func (t *table[K, V]) home(h uint64) uint { return uint(h>>tagBits) & uint(t.mask) }
+// patternOf returns a word of control bytes of keys with hash h.
+func patternOf(h uint64) uint64 { return uint64(tagOf(h)) * ones }
 
-// matches returns bits of full where ctrl has the byte that pattern, a tag times
-// ones, consists of. It may also return the bit of a full slot whose tag differs
-// in the lowest bit, above a true match.
+// home returns the slot of a part that a key with hash h wants. The search for it
+// begins in that group. The k-th step from there goes k groups further, which
+// visits all groups of a power of two.
+func (t *table[K, V]) home(h uint64) uint { return uint(h) & uint(t.mask) }
+
+// groups returns how many groups there are in a part.
+func (t *table[K, V]) groups() int { return (int(t.mask) + 1) >> groupShift }
+
+// matches returns bits of full where ctrl has the byte that pattern consists of.
+// It may also return the bit of a full slot whose tag differs in the lowest bit,
+// above a true match.
 func matches(ctrl, pattern uint64) uint64 {
 	x := ctrl ^ pattern
 	return (x - ones) &^ x & full
@@ -106,9 +113,8 @@ func slotOf(m uint64) uint { return uint(bits.TrailingZeros64(m)) >> 3 }
 
 // find returns the slot of k, or nil.
 //
-// Where keys are one word it looks at the first slot of their first group that
-// may hold k, which it mostly does, and leaves what is not settled then to
-// search. In a table larger than the caches nearly all of the time is spent
+// Where keys are one word it does all that there is to do, as long as there are
+// no strays. In a table larger than the caches nearly all of the time is spent
 // waiting for memory, and a processor waits for as many lookups at once as it
 // has room for the instructions of: so these are few, none calls, and nothing
 // is kept for later.
@@ -119,19 +125,34 @@ func (t *table[K, V]) find(k K) *slot[K, V] {
 	}
 	key := k // that has an address, so that k can be in a register
 	h := mix(wordOf(&key) ^ t.seed)
-	base := t.first.groups
+	p := &t.first
 	if n := uint(len(t.dir)); n > 0 {
-		base = t.dir[uint(h>>dirShift)&(n-1)].groups
+		p = partAt(t.dir, uint(h>>dirShift)&(n-1))
 	}
-	g := groupAt(base, t.home(h))
-	if match := matches(g.ctrl, tagOf(h)*ones); match != 0 {
-		if s := slotAt(g, match); s.key == k {
+	i := uint(h) & uint(t.mask)
+	if *ctrlAt(p.ctrl, i) == tagOf(h) {
+		if s := slotAt(p.slots, i); s.key == k {
 			return s
 		}
-	} else if g.ctrl < onePass && t.stray == 0 {
+	}
+	pattern := patternOf(h)
+	i >>= groupShift
+	for step := uint(1); ; step++ {
+		for match := matches(wordAt(p.ctrl, i), pattern); match != 0; match &= match - 1 {
+			if s := slotAt(p.slots, i<<groupShift+slotOf(match)); s.key == k {
+				return s
+			}
+		}
+		mask := uint(t.mask)
+		if *ctrlAt(p.ctrl, mask+1+i) == 0 || step > mask>>groupShift {
+			break
+		}
+		i = (i + step) & (mask >> groupShift)
+	}
+	if t.stray == 0 {
 		return nil
 	}
-	return t.search(h, k)
+	return t.lookupEqual(h, k)
 }
 
 // lookup returns the slot of k, or nil, and the hash of k unless there is no
@@ -162,24 +183,23 @@ func (t *table[K, V]) lookupLong(k K) (*slot[K, V], uint64) {
 //
 //go:noinline
 func (t *table[K, V]) search(h uint64, k K) *slot[K, V] {
-	base, mask := t.first.groups, uint(t.mask)
+	p := &t.first
 	if n := uint(len(t.dir)); n > 0 {
-		base = t.dir[uint(h>>dirShift)&(n-1)].groups
+		p = partAt(t.dir, uint(h>>dirShift)&(n-1))
 	}
-	pattern := tagOf(h) * ones
-	i := t.home(h)
+	mask := uint(t.mask)
+	pattern := patternOf(h)
+	i := t.home(h) >> groupShift
 	for step := uint(1); ; step++ {
-		g := groupAt(base, i)
-		ctrl := g.ctrl
-		for match := matches(ctrl, pattern); match != 0; match &= match - 1 {
-			if s := slotAt(g, match); s.key == k {
+		for match := matches(wordAt(p.ctrl, i), pattern); match != 0; match &= match - 1 {
+			if s := slotAt(p.slots, i<<groupShift+slotOf(match)); s.key == k {
 				return s
 			}
 		}
-		if ctrl < onePass || step > mask {
+		if *ctrlAt(p.ctrl, mask+1+i) == 0 || step > mask>>groupShift {
 			break
 		}
-		i = (i + step) & mask
+		i = (i + step) & (mask >> groupShift)
 	}
 	if t.stray == 0 {
 		return nil
@@ -214,20 +234,18 @@ func (t *table[K, V]) lookupFunc(h uint64, equal func(K) bool) *slot[K, V] {
 
 func (t *table[K, V]) lookupIn(p *part[K, V], h uint64, equal func(K) bool) *slot[K, V] {
 	mask := uint(t.mask)
-	pattern := tagOf(h) * ones
-	i := t.home(h)
+	pattern := patternOf(h)
+	i := t.home(h) >> groupShift
 	for step := uint(1); ; step++ {
-		g := groupAt(p.groups, i)
-		ctrl := g.ctrl
-		for match := matches(ctrl, pattern); match != 0; match &= match - 1 {
-			if s := slotAt(g, match); equal(s.key) {
+		for match := matches(wordAt(p.ctrl, i), pattern); match != 0; match &= match - 1 {
+			if s := slotAt(p.slots, i<<groupShift+slotOf(match)); equal(s.key) {
 				return s
 			}
 		}
-		if ctrl < onePass || step > mask {
+		if *ctrlAt(p.ctrl, mask+1+i) == 0 || step > mask>>groupShift {
 			return nil
 		}
-		i = (i + step) & mask
+		i = (i + step) & (mask >> groupShift)
 	}
 }
 
@@ -280,7 +298,7 @@ func limit(n int) int {
 
 // brim returns the room of a part without an empty slot.
 func (t *table[K, V]) brim() int32 {
-	n := int(t.mask) + 1
+	n := t.groups()
 	return int32(limit(n) - n*groupLen)
 }
 
@@ -297,24 +315,28 @@ func (t *table[K, V]) add(h uint64) *slot[K, V] {
 	p.room--
 	t.n++
 	t.room--
-	return place(p.groups, uint(t.mask), h)
+	return place(p, uint(t.mask), h)
 }
 
-// place takes a slot in the part of mask+1 groups at base, which has an empty
-// one, for a key with hash h.
-func place[K comparable, V any](base *group[K, V], mask uint, h uint64) *slot[K, V] {
-	i := uint(h>>tagBits) & mask
+// place takes a slot in p, which has mask+1 of them and an empty one, for a key
+// with hash h.
+func place[K comparable, V any](p *part[K, V], mask uint, h uint64) *slot[K, V] {
+	i := uint(h) & mask
+	if c := ctrlAt(p.ctrl, i); *c == 0 {
+		*c = tagOf(h)
+		return slotAt(p.slots, i)
+	}
+	i >>= groupShift
 	for step := uint(1); ; step++ {
-		g := groupAt(base, i)
-		if empty := ^g.ctrl & full; empty != 0 {
-			s := slotOf(empty)
-			g.ctrl |= tagOf(h) << (8 * s)
-			return &g.slots[s]
+		if empty := ^wordAt(p.ctrl, i) & full; empty != 0 {
+			at := i<<groupShift + slotOf(empty)
+			*ctrlAt(p.ctrl, at) = tagOf(h)
+			return slotAt(p.slots, at)
 		}
-		if g.ctrl>>56 != maxPass {
-			g.ctrl += onePass
+		if passed := ctrlAt(p.ctrl, mask+1+i); *passed != maxPass {
+			*passed++
 		}
-		i = (i + step) & mask
+		i = (i + step) & (mask >> groupShift)
 	}
 }
 
@@ -323,49 +345,54 @@ func (t *table[K, V]) remove(h uint64, s *slot[K, V], method string) {
 	t.unlocked(method)
 	home := t.partOf(h)
 	p := home
-	g, at := t.groupOf(p, h, s)
-	for g == nil { // a stray
+	at, ok := t.indexIn(p, h, s)
+	for !ok { // a stray
 		p = t.nextPart(p)
-		g, at = t.groupOf(p, h, s)
+		at, ok = t.indexIn(p, h, s)
 	}
 	if p != home {
 		t.stray--
 	}
-	unpass(p.groups, uint(t.mask), t.home(h), g)
-	t.vacate(p, g, at)
+	t.unpass(p, h, at>>groupShift)
+	t.vacate(p, at)
 }
 
-// unpass takes back what an entry counted on the way from group i of the part of
-// mask+1 groups at base to group g.
-func unpass[K comparable, V any](base *group[K, V], mask, i uint, g *group[K, V]) {
-	for step := uint(1); groupAt(base, i) != g; step++ {
-		if passed := groupAt(base, i); passed.ctrl>>56 != maxPass {
-			passed.ctrl -= onePass
-		}
-		i = (i + step) & mask
-	}
-}
-
-// groupOf returns the group of part p that slot s is in, and its index there,
-// by going the way of a search for a key with hash h; nil if it is not there.
-func (t *table[K, V]) groupOf(p *part[K, V], h uint64, s *slot[K, V]) (*group[K, V], uint) {
+// unpass takes back what an entry with hash h counted on the way to group i of p.
+func (t *table[K, V]) unpass(p *part[K, V], h uint64, i uint) {
 	mask := uint(t.mask)
-	i := t.home(h)
-	for step := uint(1); step <= mask+1; step++ {
-		g := groupAt(p.groups, i)
-		if at, ok := slotIndex(g, s); ok {
-			return g, at
+	j := t.home(h) >> groupShift
+	for step := uint(1); j != i; step++ {
+		if passed := ctrlAt(p.ctrl, mask+1+j); *passed != maxPass {
+			*passed--
 		}
-		i = (i + step) & mask
+		j = (j + step) & (mask >> groupShift)
 	}
-	return nil, 0
 }
 
-// vacate empties slot at of group g in part p.
-func (t *table[K, V]) vacate(p *part[K, V], g *group[K, V], at uint) {
-	g.ctrl &^= 0xff << (8 * at)
+// indexIn returns the index in p of slot s, which holds a key with hash h; false
+// if it is in another part.
+func (t *table[K, V]) indexIn(p *part[K, V], h uint64, s *slot[K, V]) (uint, bool) {
+	if sizeOf[slot[K, V]]() > 0 {
+		i := slotIndex(p.slots, s)
+		return i, i <= uint(t.mask)
+	}
+	// All slots of no size are one. Any entry is as good as another, then.
+	mask := uint(t.mask)
+	i := t.home(h) >> groupShift
+	for step := uint(1); step <= mask>>groupShift+1; step++ {
+		if match := matches(wordAt(p.ctrl, i), patternOf(h)); match != 0 {
+			return i<<groupShift + slotOf(match), true
+		}
+		i = (i + step) & (mask >> groupShift)
+	}
+	return 0, false
+}
+
+// vacate empties slot at of part p.
+func (t *table[K, V]) vacate(p *part[K, V], at uint) {
+	*ctrlAt(p.ctrl, at) = 0
 	if hasPointers[slot[K, V]]() {
-		g.slots[at] = slot[K, V]{}
+		*slotAt(p.slots, at) = slot[K, V]{}
 	}
 	p.room++
 	t.n--
@@ -400,20 +427,29 @@ func (t *table[K, V]) entry(a mem.Allocator, k K, method string) (*slot[K, V], b
 	h := mix(wordOf(&key) ^ t.seed)
 	p := &t.first
 	if n := uint(len(t.dir)); n > 0 {
-		p = &t.dir[uint(h>>dirShift)&(n-1)]
+		p = partAt(t.dir, uint(h>>dirShift)&(n-1))
 	}
-	g := groupAt(p.groups, t.home(h))
-	if match := matches(g.ctrl, tagOf(h)*ones); match != 0 {
-		if s := slotAt(g, match); s.key == k {
+	i := uint(h) & uint(t.mask)
+	if *ctrlAt(p.ctrl, i) == tagOf(h) {
+		if s := slotAt(p.slots, i); s.key == k {
 			return s, true, nil
 		}
-	} else if empty := ^g.ctrl & full; empty != 0 && g.ctrl < onePass && t.stray == 0 {
-		if p = t.partOf(h); p.room > 0 && t.room > 0 {
-			p.room--
+	}
+	word := wordAt(p.ctrl, i>>groupShift)
+	if match := matches(word, patternOf(h)); match != 0 {
+		if s := slotAt(p.slots, i&^(groupLen-1)+slotOf(match)); s.key == k {
+			return s, true, nil
+		}
+	} else if empty := ^word & full; empty != 0 && *ctrlAt(p.ctrl, uint(t.mask)+1+i>>groupShift) == 0 && t.stray == 0 {
+		if q := t.partOf(h); q.room > 0 && t.room > 0 {
+			q.room--
 			t.n++
 			t.room--
-			g.ctrl |= tagOf(h) << (8 * slotOf(empty))
-			s := slotAt(g, empty)
+			if *ctrlAt(p.ctrl, i) != 0 {
+				i = i&^(groupLen-1) + slotOf(empty)
+			}
+			*ctrlAt(p.ctrl, i) = tagOf(h)
+			s := slotAt(p.slots, i)
 			s.key = k
 			return s, false, nil
 		}
@@ -497,15 +533,11 @@ func (t *table[K, V]) clear(method string) {
 		return
 	}
 	for p := range t.parts {
-		groups := t.groupsOf(p)
+		clear(t.ctrlOf(p))
 		if hasPointers[slot[K, V]]() {
-			clear(groups)
-		} else {
-			for i := range groups {
-				groups[i].ctrl = 0
-			}
+			clear(t.slotsOf(p))
 		}
-		p.room = int32(limit(len(groups)))
+		p.room = int32(limit(t.groups()))
 	}
 	t.room += t.n
 	t.n, t.stray = 0, 0

@@ -14,10 +14,10 @@ func (t *table[K, V]) check() {
 			"generic: table without memory with %d entries, room for %d", t.n, t.room)
 		return
 	}
-	invariant.Check(t.mask&(t.mask+1) == 0, "generic: parts of %d groups", t.mask+1)
+	invariant.Check(t.mask&(t.mask+1) == 0, "generic: parts of %d slots", t.mask+1)
 	invariant.Check(len(t.dir)&(len(t.dir)-1) == 0, "generic: directory of %d", len(t.dir))
 	invariant.Check(t.n >= 0 && t.room >= 0 && t.stray <= uint32(t.n), "generic: %d entries, room for %d, %d strays", t.n, t.room, t.stray)
-	if max(1, len(t.dir))*int(t.mask+1) > checkMost {
+	if max(1, len(t.dir))*t.groups() > checkMost {
 		return
 	}
 	parts, room, n, strays, known := 0, 0, 0, 0, true
@@ -28,7 +28,7 @@ func (t *table[K, V]) check() {
 		n += full
 		strays += away
 		known = known && ok
-		invariant.Check(int(p.room) == limit(int(t.mask)+1)-full, "generic: part with %d entries and room for %d", full, p.room)
+		invariant.Check(int(p.room) == limit(t.groups())-full, "generic: part with %d entries and room for %d", full, p.room)
 	}
 	invariant.Check(n == t.n && room == t.room, "generic: %d entries and room for %d, counted as %d and %d", n, room, t.n, t.room)
 	invariant.Check(!known || strays == int(t.stray), "generic: %d strays, counted as %d", strays, t.stray)
@@ -36,7 +36,7 @@ func (t *table[K, V]) check() {
 	for i := range t.dir {
 		p := &t.dir[i]
 		q := t.original(uint(i))
-		invariant.Check(p.groups == q.groups && p.depth == q.depth && 1<<p.depth <= len(t.dir), "generic: part %d is not what it is a copy of", i)
+		invariant.Check(p.ctrl == q.ctrl && p.slots == q.slots && p.depth == q.depth && 1<<p.depth <= len(t.dir), "generic: part %d is not what it is a copy of", i)
 	}
 }
 
@@ -44,36 +44,32 @@ func (t *table[K, V]) check() {
 // into another part, unless the hash of a key is not what it was: that of a key
 // that is not equal to itself has no hash to go by.
 func (t *table[K, V]) checkPart(p *part[K, V]) (n, strays int, ok bool) {
-	groups := t.groupsOf(p)
+	ctrl, slots := t.ctrlOf(p), t.slotsOf(p)
 	var passed [checkMost]int
 	ok = true
-	for i := range groups {
-		g := &groups[i]
-		for m := uint(0); m < groupLen; m++ {
-			tag := g.ctrl >> (8 * m) & 0xff
-			invariant.Check(tag == 0 || tag&0x80 != 0, "generic: control byte %#x", tag)
-			if tag == 0 {
-				continue
-			}
-			n++
-			if k := g.slots[m].key; !same(k, k) {
-				ok = false
-				continue
-			}
-			h := t.hash(&g.slots[m].key)
-			invariant.Check(tagOf(h) == tag, "generic: control byte %#x of a key whose hash says %#x", tag, tagOf(h))
-			if t.partOf(h) != p {
-				strays++
-			}
-			j := t.home(h)
-			for step := uint(1); j != uint(i); step++ {
-				passed[j]++
-				j = (j + step) & uint(t.mask)
-			}
+	for i := range slots {
+		tag := ctrl[i]
+		invariant.Check(tag == 0 || tag&0x80 != 0, "generic: control byte %#x", tag)
+		if tag == 0 {
+			continue
+		}
+		n++
+		if k := slots[i].key; !same(k, k) {
+			ok = false
+			continue
+		}
+		h := t.hash(&slots[i].key)
+		invariant.Check(tagOf(h) == tag, "generic: control byte %#x of a key whose hash says %#x", tag, tagOf(h))
+		if t.partOf(h) != p {
+			strays++
+		}
+		j := t.home(h) >> groupShift
+		for step := uint(1); j != uint(i)>>groupShift; step++ {
+			passed[j]++
+			j = (j + step) & uint(t.groups()-1)
 		}
 	}
-	for i := range groups {
-		c := groups[i].ctrl >> 56
+	for i, c := range ctrl[len(slots):] {
 		invariant.Check(!ok || c == maxPass || int(c) == passed[i], "generic: group %d was passed %d times, counts %d", i, passed[i], c)
 	}
 	return n, strays, ok

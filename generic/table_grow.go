@@ -10,16 +10,26 @@ import (
 // A directory is what a table of more than one part has beside the directory
 // itself, which lookups need at hand.
 type directory[K comparable, V any] struct {
-	slabs    [][]group[K, V] // memory of the parts; the first used+1 hold some
-	fresh    []group[K, V]   // of slabs[used], what is not yet a part
+	slabs    []slab[K, V] // memory of the parts; the first used+1 hold some
+	fresh    slab[K, V]   // of slabs[used], what is not yet a part
 	used     int
 	parts    int
 	reserved int // as long as there are fewer entries, no part is split
 }
 
-// A part takes at most partBytes, unless its groups are large: few entries
-// would be spread too unevenly. Splitting one is then a matter of less than a
-// tenth of a millisecond.
+// A slab is memory for one part, or for several in a row.
+type slab[K comparable, V any] struct {
+	ctrl  []uint64
+	slots []slot[K, V]
+}
+
+// ctrlWords returns how many words hold the control bytes and the counters of a
+// part of n groups.
+func ctrlWords(n int) int { return n + (n+groupLen-1)/groupLen }
+
+// A part takes at most partBytes, unless its slots are large: few entries would
+// be spread too unevenly. Splitting one is then a matter of less than a tenth of
+// a millisecond.
 //
 // Memory for parts is asked for in slabs, which grow with the table, to an
 // eighth of it, and until one is as large as a huge page of most systems. An
@@ -29,17 +39,23 @@ type directory[K comparable, V any] struct {
 //
 // They are variables for the tests.
 var (
-	partBytes = 256 << 10
+	partBytes = 320 << 10
 	minPart   = 256
-	maxPart   = 1 << (dirShift - tagBits)
+	maxPart   = 1 << (dirShift - groupShift)
 )
 
 const slabBytes = 2 << 20
 
 // partGroups returns how many groups each part of a large table has.
 func partGroups[K comparable, V any]() int {
-	n := max(1, partBytes/sizeOf[group[K, V]]())
+	n := max(1, partBytes/groupBytes[K, V]())
 	return max(minPart, min(maxPart, 1<<(bits.Len(uint(n))-1)))
+}
+
+// groupBytes returns the size of a group and of what belongs to it.
+func groupBytes[K comparable, V any]() int {
+	const ctrl = groupLen + 1
+	return groupLen*min(sizeOf[slot[K, V]](), (math.MaxInt-ctrl)/groupLen) + ctrl
 }
 
 // groupsFor returns how many groups hold n entries in one part, or false if the
@@ -73,7 +89,7 @@ func (t *table[K, V]) roomFor(a mem.Allocator, h uint64, ownedKeys bool, method 
 		if p.room > 0 && t.room > 0 { // the others may be overfull
 			return nil
 		}
-		n := int(t.mask) + 1
+		n := t.groups()
 		if len(t.dir) == 0 && n < partGroups[K, V]() {
 			return t.resize(a, 2*n, ownedKeys, method)
 		}
@@ -102,7 +118,7 @@ func (t *table[K, V]) ensure(a mem.Allocator, n int, ownedKeys bool, method stri
 	}
 	if n > t.n+t.room {
 		groups, ok := groupsFor(n)
-		if !ok || groups > math.MaxInt/sizeOf[group[K, V]]() {
+		if !ok || groups > math.MaxInt/groupBytes[K, V]() {
 			t.from.check(a, method)
 			return mem.ErrTooLarge
 		}
@@ -135,92 +151,106 @@ func (t *table[K, V]) ensureMore(a mem.Allocator, n int, ownedKeys bool, method 
 func (t *table[K, V]) resize(a mem.Allocator, n int, ownedKeys bool, method string) error {
 	t.from.check(a, method)
 	t.unlocked(method)
-	var old []group[K, V]
+	var old slab[K, V]
 	if t.from != 0 {
-		old = t.groupsOf(&t.first)
+		old = t.slabOf(&t.first)
 	}
-	if 0 < len(old) && len(old) < n {
-		if groups, ok := remapBlock(a, old, n, true); ok {
-			t.setFirst(groups)
-			spread(&t.hasher, groups, len(old))
-			return nil
-		}
-	}
-	groups, err := allocGroups[K, V](a, n, ownedKeys)
+	held := len(old.slots) >> groupShift
+	ctrl, err := allocCtrl[K, V](a, ctrlWords(n), ownedKeys)
 	if err != nil {
 		return err
 	}
-	if len(old) == 0 {
+	if 0 < held && held < n && sizeOf[slot[K, V]]() > 0 {
+		if slots, ok := remapBlock(a, old.slots, n<<groupShift, false); ok {
+			copy(ctrl, old.ctrl[:held])
+			mem.Free(a, old.ctrl)
+			t.setFirst(slab[K, V]{ctrl, slots})
+			t.spread(&t.first, held)
+			return nil
+		}
+	}
+	slots, err := allocSlots[K, V](a, n<<groupShift)
+	if err != nil {
+		mem.Free(a, ctrl)
+		return err
+	}
+	if held == 0 {
 		t.hasher.begin(ownedKeys)
 		t.from = originOf(a)
 	}
-	for i := range old {
-		g := &old[i]
-		for m := g.ctrl & full; m != 0; m &= m - 1 {
-			s := &g.slots[slotOf(m)]
-			*place(&groups[0], uint(n-1), t.hash(&s.key)) = *s
+	x := slab[K, V]{ctrl, slots}
+	p := x.part()
+	for i := range uint(held) {
+		for m := wordAt(t.first.ctrl, i) & full; m != 0; m &= m - 1 {
+			s := slotAt(t.first.slots, i<<groupShift+slotOf(m))
+			*place(&p, uint(len(slots)-1), t.hash(&s.key)) = *s
 		}
 	}
-	t.setFirst(groups)
-	mem.Free(a, old)
+	t.setFirst(x)
+	old.free(a)
 	return nil
 }
 
-// setFirst makes groups the only part.
-func (t *table[K, V]) setFirst(groups []group[K, V]) {
-	t.mask = uint32(len(groups) - 1)
-	t.room = limit(len(groups)) - t.n
-	t.first = part[K, V]{groups: &groups[0], room: int32(t.room)}
+// setFirst makes x the only part.
+func (t *table[K, V]) setFirst(x slab[K, V]) {
+	t.mask = uint32(len(x.slots) - 1)
+	t.room = limit(t.groups()) - t.n
+	t.first = x.part()
+	t.first.room = int32(t.room)
 	t.moved++
 }
 
-// spread distributes the entries of the first n groups of x, the others being
+// spread distributes the entries of the first n groups of p, the others being
 // empty, over all of them. Doubling in the block that there is takes no second
 // block, and leaves about half of the entries where they are.
 //
 // To begin with, the control byte of every entry is turned into unplaced, which
 // counts as free for entries that look for a slot. An entry that takes the slot
 // of an unplaced one changes places with it.
-func spread[K comparable, V any](t *hasher[K], x []group[K, V], n int) {
+func (t *table[K, V]) spread(p *part[K, V], n int) {
 	const unplaced = 0x40
-	for i := range x[:n] {
-		g := &x[i]
-		g.ctrl = g.ctrl & full >> 1
+	ctrl, slots := t.ctrlOf(p), t.slotsOf(p)
+	for i := range ctrl[:n<<groupShift] {
+		ctrl[i] = ctrl[i] & 0x80 >> 1
 	}
-	mask := uint(len(x) - 1)
+	passed := ctrl[len(slots):]
+	clear(passed)
+	mask := uint(t.mask)
 	pointers := hasPointers[slot[K, V]]()
-	for i := range x[:n] {
-		g := &x[i]
-		for at := uint(0); at < groupLen; at++ {
-			for g.ctrl>>(8*at)&0xc0 == unplaced {
-				from := &g.slots[at]
-				h := t.hash(&from.key)
-				j := uint(h>>tagBits) & mask
-				for step := uint(1); x[j].ctrl&full == full; step++ {
-					if x[j].ctrl>>56 != maxPass {
-						x[j].ctrl += onePass
+	for i := range uint(n) << groupShift {
+		for ctrl[i] == unplaced {
+			h := t.hash(&slots[i].key)
+			to := t.home(h)
+			if ctrl[to]&0x80 != 0 {
+				j := to >> groupShift
+				for step := uint(1); wordAt(p.ctrl, j)&full == full; step++ {
+					if passed[j] != maxPass {
+						passed[j]++
 					}
-					j = (j + step) & mask
+					j = (j + step) & (mask >> groupShift)
 				}
-				to := &x[j]
-				if to == g {
-					g.ctrl += (tagOf(h) - unplaced) << (8 * at)
-					break
+				word := wordAt(p.ctrl, j)
+				free := ^word & full
+				if j == i>>groupShift {
+					to = i
+				} else if empty := free &^ (word << 1); empty != 0 {
+					to = j<<groupShift + slotOf(empty)
+				} else {
+					to = j<<groupShift + slotOf(free)
 				}
-				free := ^to.ctrl & full
-				if empty := free &^ (to.ctrl << 1); empty != 0 {
-					s := slotOf(empty)
-					to.ctrl |= tagOf(h) << (8 * s)
-					to.slots[s] = *from
-					g.ctrl -= unplaced << (8 * at)
-					if pointers {
-						*from = slot[K, V]{}
-					}
-					break
+			}
+			was := ctrl[to]
+			ctrl[to] = tagOf(h)
+			switch {
+			case to == i:
+			case was == unplaced:
+				slots[to], slots[i] = slots[i], slots[to]
+			default:
+				slots[to] = slots[i]
+				ctrl[i] = 0
+				if pointers {
+					slots[i] = slot[K, V]{}
 				}
-				s := slotOf(free)
-				to.ctrl += (tagOf(h) - unplaced) << (8 * s)
-				to.slots[s], *from = *from, to.slots[s]
 			}
 		}
 	}
@@ -231,8 +261,7 @@ func spread[K comparable, V any](t *hasher[K], x []group[K, V], n int) {
 func (t *table[K, V]) rehash(method string) {
 	t.unlocked(method)
 	for p := range t.parts {
-		groups := t.groupsOf(p)
-		spread(&t.hasher, groups, len(groups))
+		t.spread(p, t.groups())
 	}
 	t.moved++
 }
@@ -254,7 +283,7 @@ func (t *table[K, V]) direct(a mem.Allocator) error {
 		return err
 	}
 	// The part that there is counts as a slab, also while it may yet grow.
-	t.more.slabs = append(t.more.slabs, t.groupsOf(&t.first))
+	t.more.slabs = append(t.more.slabs, t.slabOf(&t.first))
 	return nil
 }
 
@@ -273,7 +302,7 @@ func (t *table[K, V]) growSlabs(a mem.Allocator) error {
 	if len(d.slabs) < cap(d.slabs) {
 		return nil
 	}
-	slabs, err := allocOwned[[]group[K, V]](a, max(8, 2*cap(d.slabs)))
+	slabs, err := allocOwned[slab[K, V]](a, max(8, 2*cap(d.slabs)))
 	if err != nil {
 		return err
 	}
@@ -285,7 +314,7 @@ func (t *table[K, V]) growSlabs(a mem.Allocator) error {
 
 // slabParts returns for how many parts to ask at once.
 func (t *table[K, V]) slabParts() int {
-	per := sizeOf[group[K, V]]() * (int(t.mask) + 1)
+	per := max(1, sizeOf[slot[K, V]]()) * (int(t.mask) + 1)
 	return max(1, min(t.more.parts/8, (slabBytes-1)/per+1))
 }
 
@@ -294,11 +323,11 @@ func (t *table[K, V]) addSlab(a mem.Allocator, n int, ownedKeys bool) error {
 	if err := t.growSlabs(a); err != nil {
 		return err
 	}
-	groups, err := allocGroups[K, V](a, n*(int(t.mask)+1), ownedKeys)
+	x, err := allocSlab[K, V](a, n, t.groups(), ownedKeys)
 	if err != nil {
 		return err
 	}
-	t.more.slabs = append(t.more.slabs, groups)
+	t.more.slabs = append(t.more.slabs, x)
 	return nil
 }
 
@@ -306,8 +335,8 @@ func (t *table[K, V]) addSlab(a mem.Allocator, n int, ownedKeys bool) error {
 func (t *table[K, V]) dropSlabs(a mem.Allocator, n int) {
 	d := t.more
 	for i := n; i < len(d.slabs); i++ {
-		mem.Free(a, d.slabs[i])
-		d.slabs[i] = nil
+		d.slabs[i].free(a)
+		d.slabs[i] = slab[K, V]{}
 	}
 	d.slabs = d.slabs[:n]
 }
@@ -332,7 +361,6 @@ func (t *table[K, V]) setDir(a mem.Allocator, dir []part[K, V]) {
 	}
 	mem.Free(a, t.dir)
 	t.dir = dir
-	t.deep = len(dir) > 1<<(32-dirShift)
 }
 
 // rebuild moves all entries to new memory, which has room for n.
@@ -340,7 +368,6 @@ func (t *table[K, V]) rebuild(a mem.Allocator, n int, ownedKeys bool, method str
 	t.from.check(a, method)
 	t.unlocked(method)
 	c := table[K, V]{hasher: t.hasher, moved: t.moved + 1}
-	c.deep = false
 	groups, ok := groupsFor(n)
 	if !ok {
 		return mem.ErrTooLarge
@@ -381,12 +408,12 @@ func (t *table[K, V]) shrink(a mem.Allocator, ownedKeys bool, method string) {
 		return
 	}
 	n, _ := groupsFor(t.n)
-	held := int(t.mask) + 1
+	held := t.groups()
 	if t.more != nil {
 		t.more.reserved = 0
 		held = 0
 		for _, s := range t.more.slabs {
-			held += len(s)
+			held += len(s.slots) >> groupShift
 		}
 	}
 	if n < held {
@@ -404,15 +431,12 @@ func (t *table[K, V]) copyOf(a mem.Allocator, ownedKeys bool, method string) (c 
 	c = *t
 	c.from, c.locks = originOf(a), 0
 	c.first, c.dir, c.more = part[K, V]{}, nil, nil
-	per := int(t.mask) + 1
 	if len(t.dir) == 0 {
-		groups, err := allocGroups[K, V](a, per, ownedKeys)
+		x, err := allocSlab[K, V](a, 1, t.groups(), ownedKeys)
 		if err != nil {
 			return table[K, V]{}, err
 		}
-		copy(groups, t.groupsOf(&t.first))
-		c.first = t.first
-		c.first.groups = &groups[0]
+		c.first = t.copyPart(&t.first, x)
 		return c, nil
 	}
 	if err := c.copyParts(a, t, ownedKeys); err != nil {
@@ -438,20 +462,25 @@ func (c *table[K, V]) copyParts(a mem.Allocator, t *table[K, V], ownedKeys bool)
 		return err
 	}
 	c.dir = dir
-	groups := c.more.slabs[0]
-	at := 0
+	rest := c.more.slabs[0]
 	for i := range t.dir {
 		p := &t.dir[i]
 		if i>>p.depth != 0 {
 			c.dir[i] = c.dir[i&(1<<p.depth-1)]
 			continue
 		}
-		to := groups[at : at+int(t.mask)+1]
-		at += copy(to, t.groupsOf(p))
-		c.dir[i] = *p
-		c.dir[i].groups = &to[0]
+		c.dir[i] = t.copyPart(p, rest.cut(t.groups()))
 	}
 	return nil
+}
+
+// copyPart copies p to x, and returns it as a part.
+func (t *table[K, V]) copyPart(p *part[K, V], x slab[K, V]) part[K, V] {
+	copy(wordBytes(x.ctrl), t.ctrlOf(p))
+	copy(x.slots, t.slotsOf(p))
+	q := x.part()
+	q.room, q.depth = p.room, p.depth
+	return q
 }
 
 // close gives the memory back and leaves the table as it was before it had any.
@@ -460,7 +489,7 @@ func (t *table[K, V]) close(a mem.Allocator, method string) {
 		t.from.check(a, method)
 		t.unlocked(method)
 		if t.more == nil {
-			mem.Free(a, t.groupsOf(&t.first))
+			t.slabOf(&t.first).free(a)
 		} else {
 			t.closeParts(a)
 		}

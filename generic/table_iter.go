@@ -15,9 +15,20 @@ func (t *table[K, V]) parts(yield func(*part[K, V]) bool) {
 	}
 }
 
-// groupsOf returns the groups of p.
-func (t *table[K, V]) groupsOf(p *part[K, V]) []group[K, V] {
-	return groupsAt(p.groups, int(t.mask)+1)
+// ctrlOf returns the control bytes of p: of its slots, then of its groups.
+func (t *table[K, V]) ctrlOf(p *part[K, V]) []byte {
+	n := t.groups()
+	return bytesFrom(p.ctrl, n*groupLen+n)
+}
+
+// slotsOf returns the slots of p.
+func (t *table[K, V]) slotsOf(p *part[K, V]) []slot[K, V] {
+	return elementsAt(p.slots, int(t.mask)+1)
+}
+
+// slabOf returns the memory of p, which is a slab by itself.
+func (t *table[K, V]) slabOf(p *part[K, V]) slab[K, V] {
+	return slab[K, V]{wordsOf(p.ctrl, ctrlWords(t.groups())), t.slotsOf(p)}
 }
 
 // A cursor walks over the slots in use:
@@ -32,13 +43,15 @@ func (t *table[K, V]) groupsOf(p *part[K, V]) []group[K, V] {
 // Meanwhile entries may be removed, and values replaced; if entries move, group
 // or more panics. What it needs for every slot is inlined.
 type cursor[K comparable, V any] struct {
-	t      *table[K, V]
-	p      *part[K, V]
-	g      *group[K, V]
-	bits   uint64        // slots of g that are yet to be visited
-	groups []group[K, V] // of p, behind g
-	index  int           // in the directory, behind p
-	moved  uint32
+	t     *table[K, V]
+	p     *part[K, V]
+	bits  uint64      // slots of the group that are yet to be visited
+	ctrl  *byte       // control bytes of the group
+	slots *slot[K, V] // slots of the group
+	ahead uint        // the group of p behind it
+	end   uint        // groups of p
+	index int         // in the directory, behind p
+	moved uint32
 }
 
 func (t *table[K, V]) walk() cursor[K, V] { return cursor[K, V]{t: t, moved: t.moved} }
@@ -49,10 +62,11 @@ func (c *cursor[K, V]) group() bool {
 		return c.disturbed()
 	}
 	for {
-		for len(c.groups) > 0 {
-			c.g = &c.groups[0]
-			c.groups = c.groups[1:]
-			if c.bits = c.g.ctrl & full; c.bits != 0 {
+		for c.ahead < c.end {
+			i := c.ahead
+			c.ahead++
+			if c.bits = wordAt(c.p.ctrl, i) & full; c.bits != 0 {
+				c.ctrl, c.slots = ctrlAt(c.p.ctrl, i<<groupShift), slotAt(c.p.slots, i<<groupShift)
 				return true
 			}
 		}
@@ -62,16 +76,15 @@ func (c *cursor[K, V]) group() bool {
 	}
 }
 
-// part goes to the next part.
+// part goes before the first group of the next part.
 func (c *cursor[K, V]) part() bool {
 	t := c.t
 	if len(t.dir) == 0 {
 		if c.index > 0 || t.from == 0 {
 			return false
 		}
-		c.p = &t.first
 		c.index++
-		c.groups = t.groupsOf(c.p)
+		c.begin(&t.first)
 		return true
 	}
 	for c.index < len(t.dir) {
@@ -79,12 +92,15 @@ func (c *cursor[K, V]) part() bool {
 		counts := c.index>>p.depth == 0
 		c.index++
 		if counts {
-			c.p = p
-			c.groups = t.groupsOf(p)
+			c.begin(p)
 			return true
 		}
 	}
 	return false
+}
+
+func (c *cursor[K, V]) begin(p *part[K, V]) {
+	c.p, c.ahead, c.end = p, 0, uint(c.t.groups())
 }
 
 // more tells whether there are slots left in the group, save for what was
@@ -96,13 +112,13 @@ func (c *cursor[K, V]) more() bool {
 	if c.moved != c.t.moved {
 		return c.disturbed()
 	}
-	c.bits &= c.g.ctrl
+	c.bits &= wordAt(c.ctrl, 0)
 	return c.bits != 0
 }
 
 // next goes to the next slot of the group.
 func (c *cursor[K, V]) next() *slot[K, V] {
-	s := &c.g.slots[slotOf(c.bits)]
+	s := slotAt(c.slots, slotOf(c.bits))
 	c.bits &= c.bits - 1
 	return s
 }
@@ -110,7 +126,7 @@ func (c *cursor[K, V]) next() *slot[K, V] {
 // disturbed ends the walk if the table was cleared, and panics otherwise.
 func (c *cursor[K, V]) disturbed() bool {
 	if c.t.n == 0 {
-		c.bits, c.groups, c.index = 0, nil, len(c.t.dir)+1
+		c.bits, c.ahead, c.end, c.index = 0, 0, 0, len(c.t.dir)+1
 		c.moved = c.t.moved
 		return false
 	}
@@ -127,8 +143,7 @@ func (c *cursor[K, V]) remove(s *slot[K, V], method string) {
 	// A key that is not equal to itself has no hash to go by. What it counted
 	// where it passed stays there, which makes searches longer and not wrong.
 	t.unlocked(method)
-	at, _ := slotIndex(c.g, s)
-	t.vacate(c.p, c.g, at)
+	t.vacate(c.p, slotIndex(c.p.slots, s))
 }
 
 func same[K comparable](a, b K) bool { return a == b }

@@ -2,41 +2,62 @@ package generic
 
 import "github.com/allod-dev/allod/mem"
 
-// halve moves the entries of x whose hash has a bit of which to y, which is empty
-// and of the same length, and returns how many these are. Those that stay keep
-// their places, save for the few that had to pass a full group: there may be room
-// for them there now.
-func halve[K comparable, V any](t *hasher[K], x, y []group[K, V], which uint64) (moved int) {
-	mask := uint(len(x) - 1)
+// halve moves the entries of p whose hash has a bit of which to q, which is empty,
+// and returns how many these are. Those that stay keep their places, save for the
+// few that had to pass a full group, or that may now have the slot which they
+// want.
+func (t *table[K, V]) halve(p, q *part[K, V], which uint64) (moved int) {
+	mask := uint(t.mask)
 	pointers := hasPointers[slot[K, V]]()
-	for i := range x {
-		g := &x[i]
-		for m := g.ctrl & full; m != 0; m &= m - 1 {
-			s := slotAt(g, m)
+	for i := range (mask + 1) >> groupShift {
+		var late [groupLen]uint64 // hashes of those that may have another slot
+		var lates uint64          // bits of full for them
+		for m := wordAt(p.ctrl, i) & full; m != 0; m &= m - 1 {
+			at := i<<groupShift + slotOf(m)
+			s := slotAt(p.slots, at)
 			h, ok := t.wordHash(&s.key)
 			if !ok {
 				h = t.hashLong(&s.key)
 			}
-			home := uint(h>>tagBits) & mask
+			home := t.home(h)
 			goes := h&which != 0
-			if !goes && home == uint(i) {
+			if !goes && home>>groupShift == i {
+				if home != at {
+					late[at&(groupLen-1)] = h
+					lates |= m & -m
+				}
 				continue
 			}
 			// A key that is not equal to itself may have had another hash.
-			if home != uint(i) && same(s.key, s.key) {
-				unpass(&x[0], mask, home, g)
+			if home>>groupShift != i && same(s.key, s.key) {
+				t.unpass(p, h, i)
 			}
 			e := *s
-			g.ctrl &^= 0xff << (8 * slotOf(m))
+			*ctrlAt(p.ctrl, at) = 0
 			if pointers {
 				*s = slot[K, V]{}
 			}
-			to := &x[0]
+			to := p
 			if goes {
-				to = &y[0]
+				to = q
 				moved++
 			}
 			*place(to, mask, h) = e
+		}
+		for ; lates != 0; lates &= lates - 1 {
+			at := i<<groupShift + slotOf(lates)
+			h := late[at&(groupLen-1)]
+			home := t.home(h)
+			if *ctrlAt(p.ctrl, home) != 0 {
+				continue
+			}
+			*ctrlAt(p.ctrl, home) = tagOf(h)
+			*ctrlAt(p.ctrl, at) = 0
+			s := slotAt(p.slots, at)
+			*slotAt(p.slots, home) = *s
+			if pointers {
+				*s = slot[K, V]{}
+			}
 		}
 	}
 	return moved
@@ -54,7 +75,7 @@ func (t *table[K, V]) splitOne(a mem.Allocator, p *part[K, V], ownedKeys bool, m
 		at = t.indexOf(p)
 	}
 	d := t.more
-	if len(d.fresh) == 0 && d.used+1 == len(d.slabs) {
+	if len(d.fresh.slots) == 0 && d.used+1 == len(d.slabs) {
 		if err := t.addSlab(a, t.slabParts(), ownedKeys); err != nil {
 			return err
 		}
@@ -72,30 +93,23 @@ func (t *table[K, V]) splitOne(a mem.Allocator, p *part[K, V], ownedKeys bool, m
 // and takes fresh memory, which there is.
 func (t *table[K, V]) split(at uint) {
 	d := t.more
-	if len(d.fresh) == 0 {
+	if len(d.fresh.slots) == 0 {
 		d.used++
 		d.fresh = d.slabs[d.used]
 	}
-	n := int(t.mask) + 1
-	y := d.fresh[:n:n]
-	d.fresh = d.fresh[n:]
-	// The memory is zero, but it may be memory that no one has touched yet. To
-	// read it before it is written would cost two faults for every page.
-	for i := range y {
-		y[i].ctrl = 0
-	}
+	n := t.groups()
+	x := d.fresh.cut(n)
 	p := &t.dir[at]
 	bit := uint(1) << p.depth
-	moved := halve(&t.hasher, t.groupsOf(p), y, uint64(bit)<<dirShift)
+	y := x.part()
+	moved := t.halve(p, &y, uint64(bit)<<dirShift)
 	for i := at; i < uint(len(t.dir)); i += bit {
 		t.dir[i].depth++
 	}
-	q := *p
-	q.groups = &y[0]
-	q.room = int32(limit(n) - moved)
+	y.room, y.depth = int32(limit(n)-moved), p.depth
 	p.room += int32(moved)
 	for i := at | bit; i < uint(len(t.dir)); i += 2 * bit {
-		t.dir[i] = q
+		t.dir[i] = y
 	}
 	d.parts++
 	t.room += limit(n)
@@ -106,7 +120,7 @@ func (t *table[K, V]) split(at uint) {
 // nothing if there is no memory for that.
 func (t *table[K, V]) widen(a mem.Allocator, depth int, ownedKeys bool, method string) error {
 	per := partGroups[K, V]()
-	if t.stray > 0 || len(t.dir) == 0 && (t.from == 0 || int(t.mask)+1 < per) {
+	if t.stray > 0 || len(t.dir) == 0 && (t.from == 0 || t.groups() < per) {
 		return t.rebuild(a, limit(per)<<depth, ownedKeys, method)
 	}
 	t.from.check(a, method)
@@ -125,9 +139,9 @@ func (t *table[K, V]) widenParts(a mem.Allocator, depth int, ownedKeys bool) err
 	for p := range t.parts {
 		lack += max(0, 1<<max(0, depth-int(p.depth))-1)
 	}
-	spare := len(d.fresh)
+	spare := len(d.fresh.slots)
 	for _, s := range d.slabs[d.used+1:] {
-		spare += len(s)
+		spare += len(s.slots)
 	}
 	if lack -= spare / (int(t.mask) + 1); lack > 0 {
 		if err := t.addSlab(a, lack, ownedKeys); err != nil {

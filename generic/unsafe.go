@@ -181,36 +181,56 @@ func viewAs[D, S any](s []S) []D {
 // valueAs returns *p as a D, on the terms of viewAs.
 func valueAs[D, S any](p *S) D { return *(*D)(unsafe.Pointer(p)) }
 
-// groupAt returns the i-th of the groups at base.
-func groupAt[K, V any](base *group[K, V], i uint) *group[K, V] {
-	// Valid: i is below the number of groups of the block, which is what the
-	// masks in a table are for. It saves the bounds check in the loop that every
-	// search consists of, and half the size of the directory.
-	return (*group[K, V])(unsafe.Add(unsafe.Pointer(base), i*uint(unsafe.Sizeof(*base))))
+// partAt returns entry i of dir.
+func partAt[K comparable, V any](dir []part[K, V], i uint) *part[K, V] {
+	// Valid: i is below the length of dir, a power of two, by a mask that is made
+	// of it. It saves the bounds check in the first steps of every search.
+	return (*part[K, V])(unsafe.Add(unsafe.Pointer(unsafe.SliceData(dir)), i*uint(unsafe.Sizeof(dir[0]))))
 }
 
-// slotAt returns the slot of g that the lowest bit of m, bits of full, stands for.
-func slotAt[K, V any](g *group[K, V], m uint64) *slot[K, V] {
-	// Valid: no bit of full is beyond those of the slots. It saves the bounds
-	// check, as groupAt does.
-	return (*slot[K, V])(unsafe.Add(unsafe.Pointer(&g.slots), uintptr(slotOf(m))*unsafe.Sizeof(g.slots[0])))
+// ctrlAt returns the i-th of the bytes at base.
+func ctrlAt(base *byte, i uint) *byte {
+	// Valid: i is below the number of slots of a part, or of its groups behind
+	// them, which is what the masks in a table are for.
+	return (*byte)(unsafe.Add(unsafe.Pointer(base), i))
 }
 
-// groupsAt returns the n groups at base.
-func groupsAt[K, V any](base *group[K, V], n int) []group[K, V] {
-	// Valid: a table keeps how many groups each of its parts has.
-	return unsafe.Slice(base, n)
+// wordAt returns the control bytes of group i of those at base, that of the first
+// slot lowest.
+func wordAt(base *byte, i uint) uint64 {
+	// Valid: as for ctrlAt. Arrays of bytes have no alignment.
+	return binary.LittleEndian.Uint64((*[groupLen]byte)(unsafe.Add(unsafe.Pointer(base), i*groupLen))[:])
 }
 
-// slotIndex returns the index of s in g, or false if it is not a slot of g.
-func slotIndex[K, V any](g *group[K, V], s *slot[K, V]) (uint, bool) {
-	size := unsafe.Sizeof(*s)
-	if size == 0 {
-		return 0, s == &g.slots[0] // there is one value of no size
-	}
+// wordBytes returns the bytes of words.
+func wordBytes(words []uint64) []byte {
+	// Valid: a word is eight bytes.
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), len(words)*8)
+}
+
+// wordsOf returns the n words that begin with the byte at p.
+func wordsOf(p *byte, n int) []uint64 {
+	// Valid: p is the first of wordBytes of as many, which are aligned.
+	return unsafe.Slice((*uint64)(unsafe.Pointer(p)), n)
+}
+
+// slotAt returns the i-th of the slots at base.
+func slotAt[K, V any](base *slot[K, V], i uint) *slot[K, V] {
+	// Valid: as for ctrlAt.
+	return (*slot[K, V])(unsafe.Add(unsafe.Pointer(base), i*uint(unsafe.Sizeof(*base))))
+}
+
+// slotIndex returns the index of s among the slots at base, or more than there
+// are.
+func slotIndex[K, V any](base, s *slot[K, V]) uint {
 	// The numbers keep nothing alive and are compared only.
-	off := uintptr(unsafe.Pointer(s)) - uintptr(unsafe.Pointer(&g.slots[0]))
-	return uint(off / size), off < groupLen*size
+	return uint(uintptr(unsafe.Pointer(s))-uintptr(unsafe.Pointer(base))) / uint(max(1, unsafe.Sizeof(*s)))
+}
+
+// elementsAt returns the n Ts at base.
+func elementsAt[T any](base *T, n int) []T {
+	// Valid: a table keeps how many slots each of its parts has.
+	return unsafe.Slice(base, n)
 }
 
 // oneOf returns the slice of which p is the one element.

@@ -69,8 +69,10 @@ func (t *table[K, V]) checkPart(p *part[K, V]) (n, strays int, ok bool) {
 			j = (j + step) & uint(t.groups()-1)
 		}
 	}
+	// Keys that are not equal to themselves leave behind what they counted.
+	loose := t.how == hashAny || t.how == hashContext
 	for i, c := range ctrl[len(slots):] {
-		invariant.Check(!ok || c == maxPass || int(c) == passed[i], "generic: group %d was passed %d times, counts %d", i, passed[i], c)
+		invariant.Check(!ok || c == maxPass || int(c) == passed[i] || loose && int(c) > passed[i], "generic: group %d was passed %d times, counts %d", i, passed[i], c)
 	}
 	return n, strays, ok
 }

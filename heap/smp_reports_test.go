@@ -117,13 +117,14 @@ func TestSMPReportsAll(t *testing.T) {
 	}
 	survivor := must(s.Alloc(64, mem.Layout{})) // so that its slab does not go before
 	_ = survivor
-	defer heap.OnMisuse(heap.OnMisuse(func(m *heap.Misuse) {
+	before := heap.OnMisuse(func(m *heap.Misuse) {
 		if m.Kind != heap.WriteAfterFree || !spoilt[m.Addr] {
 			t.Errorf("reported %v", m)
 		}
 		delete(spoilt, m.Addr)
 		panic(m)
-	}))
+	})
+	defer func() { heap.OnMisuse(before) }()
 	panicked(t, func() { s.Close() })
 	if len(spoilt) > 0 {
 		t.Errorf("%d of five were not reported", len(spoilt))

@@ -180,7 +180,7 @@ func (s *SMP) Alloc(size int, l mem.Layout) ([]byte, error) {
 				b := e.at(n.slots()).open(class, size)
 				rt.Unpin()
 				if zero {
-					clear(b)
+					clearSlot(b)
 				}
 				return b, nil
 			}

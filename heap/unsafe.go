@@ -137,3 +137,21 @@ func (e *smpEntry) slots() []smpSlot {
 	// Valid: as for at.
 	return unsafe.Slice(e.mag, int(e.count.slots()))
 }
+
+// clearSlot clears b, and maybe what is left of its slot, which is 16 bytes at
+// least and a multiple of 8.
+func clearSlot(b []byte) {
+	if len(b) > 32 {
+		clear(b)
+		return
+	}
+	// Valid: the caller's duty. Slots are aligned to 8 bytes.
+	p := unsafe.Pointer(unsafe.SliceData(b))
+	*(*[2]uint64)(p) = [2]uint64{}
+	if len(b) > 16 {
+		*(*uint64)(unsafe.Add(p, 16)) = 0
+		if len(b) > 24 {
+			*(*uint64)(unsafe.Add(p, 24)) = 0
+		}
+	}
+}

@@ -2,8 +2,10 @@ package heap_test
 
 import (
 	"flag"
+	"io"
 	"math/bits"
 	"runtime"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -125,6 +127,26 @@ func TestSMPCrowd(t *testing.T) {
 		smpCrowd(t, 16, n, smpOwn)
 		runtime.GOMAXPROCS(before)
 	}
+}
+
+// Signals that interrupt goroutines, of a profile of the processor and of the
+// scheduler, find them anywhere.
+func TestSMPSignals(t *testing.T) {
+	if pprof.StartCPUProfile(io.Discard) == nil {
+		defer pprof.StopCPUProfile()
+	}
+	var done atomic.Bool
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for !done.Load() {
+			runtime.GC() // preempts everybody
+			runtime.Gosched()
+		}
+	})
+	smpCrowd(t, 16, smpRounds(1_000_000, 30_000), smpShared)
+	smpCrowd(t, 16, smpRounds(1_000_000, 30_000), smpOwn)
+	done.Store(true)
+	wg.Wait()
 }
 
 // The number of processors changes while goroutines allocate, and others trim.

@@ -102,10 +102,10 @@ func TestSMPOneSurvivor(t *testing.T) {
 	for _, size := range []int{16, 200, 4096} {
 		s := newSMP(t, heap.SMPOptions{})
 		blocks := smpFill(t, s, smpBytes(1<<26), func(int) int { return size })
-		const slab = 64
+		const slab = 8 // slots, if they are large
 		var kept [][]byte
 		for i, b := range blocks {
-			if i%(64*slab) == 0 {
+			if i%(64*64) == 0 {
 				kept = append(kept, b)
 			} else {
 				s.Free(b, mem.Layout{})
@@ -121,6 +121,55 @@ func TestSMPOneSurvivor(t *testing.T) {
 			t.Errorf("size %d: after all: %+v", size, st)
 		}
 	}
+}
+
+// What Stats says of classes and of the whole agrees, and with what was done.
+func TestSMPStats(t *testing.T) {
+	s := newSMP(t, heap.SMPOptions{})
+	var blocks [][]byte
+	live, n := 0, 0
+	for i := range 3000 {
+		size := 1 + i*i%40_000
+		if i%1000 == 0 {
+			size = 3 << 20
+		}
+		blocks = append(blocks, must(s.Alloc(size, mem.Layout{})))
+		live += s.UsableSize(blocks[i])
+		n++
+	}
+	check := func(when string) {
+		t.Helper()
+		st := s.Stats()
+		slots, cached, all := 0, 0, 0
+		for _, c := range st.Classes {
+			if c.Live+c.Cached > c.Slots || c.Slabs == 0 {
+				t.Errorf("%s: %+v", when, c)
+			}
+			slots, cached, all = slots+c.Live, cached+c.Cached*c.Size, all+c.Slots*c.Size
+		}
+		if st.Blocks != n || st.Live != live || st.Cached != cached || slots > n ||
+			all > st.Committed || st.Live+st.Cached > st.Committed || st.Committed > st.Reserved {
+			t.Errorf("%s: %d blocks of %d bytes are live, %d cached: %+v", when, n, live, cached, st)
+		}
+	}
+	check("full")
+	for i := 0; i < len(blocks); i += 2 {
+		live -= s.UsableSize(blocks[i])
+		n--
+		s.Free(blocks[i], mem.Layout{})
+	}
+	check("half free")
+	before := s.Stats()
+	trimmed := s.Trim()
+	check("trimmed")
+	if after := s.Stats(); before.Committed-after.Committed != trimmed || after.Returned < before.Returned || after.Cached != 0 {
+		t.Errorf("Trim gave %d bytes back: %+v, before %+v", trimmed, after, before)
+	}
+	for i := 1; i < len(blocks); i += 2 {
+		s.Free(blocks[i], mem.Layout{})
+	}
+	live, n = 0, 0
+	check("free")
 }
 
 // Memory that is freed goes back even without Trim, little by little.

@@ -1,6 +1,6 @@
-// Command inlined calls the methods of package generic that programs call in
-// their inner loops, and that must be inlined there: one in each line of every
-// function but main. A test of the package looks whether the compiler does.
+// Command inlined calls the methods that programs call in their inner loops, and
+// that must be inlined there: one in each line of every function but main. A test
+// looks whether the compiler does.
 package main
 
 import (
@@ -17,6 +17,7 @@ func main() {
 	ringBuffer(generic.NewRingBuffer[uint64](a))
 	bitSet(generic.NewDynamicBitSet(a))
 	stringBuilder(generic.NewStringBuilder(a))
+	pool(heap.NewPool[uint64](a), nil)
 }
 
 func arrayList(l *generic.ArrayList[uint64]) {
@@ -96,4 +97,8 @@ func bitSet(s *generic.DynamicBitSet) {
 func stringBuilder(b *generic.StringBuilder) {
 	b.WriteByte('x')
 	b.Len()
+}
+
+func pool(p *heap.Pool[uint64], v *uint64) {
+	p.Destroy(v)
 }

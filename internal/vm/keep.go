@@ -92,14 +92,14 @@ func (k *keeper) take(n, align int) []byte {
 	if b == nil {
 		return nil
 	}
-	if !dirty {
-		if recommitOS(b) != nil {
-			k.add(b)
-			return nil
-		}
-		return b
+	// Of a dirty range, too, parts may have been decommitted before it came here.
+	if recommitOS(b) != nil {
+		k.add(b)
+		return nil
 	}
-	clear(b)
+	if dirty {
+		clear(b)
+	}
 	return b
 }
 

@@ -67,7 +67,7 @@ type SMP struct {
 	low      [10]int       // no segment before low[k] has a run of 1<<k pages
 	used     int           // pages that are not free
 	idle     int           // pages that are free and may have memory behind them
-	returned int           // bytes given back to the system
+	returned int64         // bytes given back to the system
 	large    smpTally      // blocks that are runs of pages
 	rest     smpDecay
 

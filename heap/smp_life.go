@@ -1,6 +1,8 @@
 package heap
 
 import (
+	"math"
+
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/internal/vm"
@@ -102,7 +104,8 @@ type SMPStats struct {
 	Reserved int
 
 	// Returned is how many bytes were given back to the system while the SMP
-	// was in use, in all.
+	// was in use, in all, or [math.MaxInt] if that is less. Blocks that had mappings
+	// of their own are not among them.
 	Returned int
 
 	// Classes holds a line for each class of small blocks that has slabs.
@@ -151,7 +154,7 @@ func (s *SMP) countSlabs(per *[smpClasses]SMPClassStats, st *SMPStats) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st.Reserved = len(s.segments) * smpSegSize
-	st.Returned = s.returned
+	st.Returned = int(min(s.returned, math.MaxInt))
 	st.Blocks, st.Live = s.large.blocks, s.large.bytes
 	for _, seg := range s.segments {
 		st.Committed += seg.dirty.count(0, smpSegPages) * smpPageSize

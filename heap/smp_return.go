@@ -155,7 +155,7 @@ func (s *SMP) decommit(seg *smpSegment, first, n int) bool {
 	if err == nil {
 		seg.dirty.clear(first, n)
 		seg.gone.set(first, n)
-		s.returned += n * smpPageSize
+		s.returned += int64(n * smpPageSize)
 	}
 	s.giveRun(seg, first, n)
 	if err == nil {

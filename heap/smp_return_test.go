@@ -2,6 +2,8 @@ package heap_test
 
 import (
 	"errors"
+	"math"
+	"math/bits"
 	"runtime"
 	"syscall"
 	"testing"
@@ -256,6 +258,27 @@ func TestSMPGivenBackIsNotCommitted(t *testing.T) {
 	}
 	if committed() > before {
 		t.Errorf("%d bytes are committed more after Close", committed()-before)
+	}
+}
+
+// What is given back in all may be more than an int tells.
+func TestSMPReturnedMoreThanInt(t *testing.T) {
+	if bits.UintSize > 32 {
+		t.Skip("that takes too long")
+	}
+	s := newSMP(t, heap.SMPOptions{})
+	returned := int64(0)
+	for returned <= math.MaxInt {
+		var blocks [][]byte
+		for range 128 { // nobody touches them
+			blocks = append(blocks, must(s.Alloc(512<<10, mem.Layout{})))
+		}
+		smpFree(s, blocks)
+		s.Trim()
+		returned += 64 << 20
+		if got := int64(s.Stats().Returned); got < min(returned, math.MaxInt) {
+			t.Fatalf("%d bytes were given back, %d in all", returned, got)
+		}
 	}
 }
 

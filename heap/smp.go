@@ -88,7 +88,8 @@ type SMPOptions struct {
 
 	// HugePages asks the system to use huge pages for segments and for blocks
 	// of at least one such page. It makes it cheaper to touch much memory for the
-	// first time, and costs memory where little of it is touched.
+	// first time, and costs memory where little of it is touched. Without it, only
+	// blocks that grow by Remap to several MiB are; see [PageOptions].
 	HugePages bool
 
 	// Retain is how many bytes of free pages, and of free blocks that had pages

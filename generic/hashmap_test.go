@@ -122,6 +122,37 @@ func TestHashMapNaN(t *testing.T) {
 	}
 }
 
+// In a full table most NaNs are in other parts than those of their hashes, which
+// are forgotten.
+func TestHashMapNaNStrays(t *testing.T) {
+	defer generic.SmallParts(1)()
+	a := newChecked(t, mem.PlainOnly)
+	m := generic.NewHashMap[float64, int](a)
+	defer m.Close()
+	if err := m.EnsureTotalCapacity(64); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; m.Len() < m.Cap(); i++ {
+		m.PutAssumeCapacity(math.NaN(), -1)
+		if i%8 == 0 && m.Len() < m.Cap() {
+			m.PutAssumeCapacity(float64(i), i)
+		}
+	}
+	m.DeleteFunc(func(_ float64, v int) bool { return v < 0 })
+	for i := 0; i < m.Len()*8; i += 8 {
+		if v, ok := m.Get(float64(i)); !ok || v != i {
+			t.Errorf("%d: %d, %v", i, v, ok)
+		}
+	}
+	for range 4 {
+		m.PutAssumeCapacity(math.NaN(), -1)
+	}
+	m.DeleteFunc(func(float64, int) bool { return true })
+	if _, strays := generic.Parts(m); strays != 0 || m.Len() != 0 {
+		t.Errorf("%d strays of %d", strays, m.Len())
+	}
+}
+
 func TestHashMapPointersRefused(t *testing.T) {
 	a := newChecked(t, mem.PlainOnly)
 	check := func(name string, err error, typ string) {

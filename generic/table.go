@@ -397,6 +397,9 @@ func (t *table[K, V]) vacate(p *part[K, V], at uint) {
 	p.room++
 	t.n--
 	t.room++
+	if int(t.stray) > t.n { // some were not equal to themselves, see cursor.remove
+		t.stray = uint32(t.n)
+	}
 }
 
 // unlocked panics if pointers into the table are locked.

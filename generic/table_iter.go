@@ -141,7 +141,8 @@ func (c *cursor[K, V]) remove(s *slot[K, V], method string) {
 		return
 	}
 	// A key that is not equal to itself has no hash to go by. What it counted
-	// where it passed stays there, which makes searches longer and not wrong.
+	// where it passed stays there, and it may stay counted as a stray, which makes
+	// searches longer and not wrong.
 	t.unlocked(method)
 	t.vacate(c.p, slotIndex(c.p.slots, s))
 }

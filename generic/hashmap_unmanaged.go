@@ -17,9 +17,12 @@ import (
 // one consists of parts of up to a third of a megabyte, or of a few hundred groups
 // of large entries, and each is split when it is full: growing needs no second
 // copy of the map, and the longest Put takes the time of one part. Room that is
-// reserved in advance is two blocks, or four. Removing entries
+// reserved in advance is two blocks, or two and a few small ones. Removing entries
 // keeps the memory for later; ShrinkAndFree, ClearAndFree and Close give it
 // back. Keys and values are not closed or freed by anything here.
+//
+// Growing frees the blocks that were there. In a buffer or an arena, where blocks
+// before the last one are not used again, reserve room with EnsureTotalCapacity.
 //
 // Strings as keys are Go pointers, which memory off the Go heap must not hold:
 // for them there is [StringHashMapUnmanaged], which keeps copies of its keys in

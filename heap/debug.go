@@ -506,14 +506,6 @@ func (d *Debug) take(b []byte, l mem.Layout, here stack.ID, k, old *debugBlock) 
 	return f, hurt, d.table.die(k, k.cost() <= d.o.QuarantineBytes, d.o.QuarantineBlocks, d.o.QuarantineBytes, old)
 }
 
-// bury ends the life of a block that is busy, and keeps it in quarantine if keep
-// is set. If another leaves quarantine for it, it is copied to old.
-func (d *Debug) bury(k *debugBlock, keep bool, old *debugBlock) debugFate {
-	d.table.lock()
-	defer d.table.unlock()
-	return d.table.die(k, keep, d.o.QuarantineBlocks, d.o.QuarantineBytes, old)
-}
-
 // expect returns where the block b is, if all is well: so many bytes after the
 // start of a block of the child, or of pages, of so many bytes.
 func (d *Debug) expect(b []byte, l mem.Layout) (front uint32, length int) {
@@ -559,35 +551,6 @@ func (d *Debug) Stats() DebugStats {
 	}
 	_, _, s.StacksLost = debugStacks().Stats()
 	return s
-}
-
-// flush gives everything in quarantine to the child, and returns how many bytes.
-func (d *Debug) flush() int { return d.evict("heap: Debug.Free", 0, 0) }
-
-// evict gives blocks in quarantine back to the child until no more than that
-// many blocks and bytes are left, and returns how many bytes it gave.
-func (d *Debug) evict(op string, blocks, most int) (given int) {
-	for {
-		var k debugBlock
-		if !d.table.evict(blocks, most, &k) {
-			return given
-		}
-		given += d.bid(op, &k)
-	}
-}
-
-// bid takes leave of a block that was in quarantine, and returns how many bytes
-// of the child it had.
-func (d *Debug) bid(op string, k *debugBlock) (given int) {
-	if !k.guarded {
-		race.Alloc(k.base)
-		given = len(k.base)
-	}
-	d.unpoison(k)
-	h := d.autopsy(k)
-	d.giveBack(k)
-	d.hurt(op, k.addr(), k.size, k, h)
-	return given
 }
 
 // here returns the stack of the caller of the method that calls it.

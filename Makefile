@@ -15,10 +15,13 @@ PORTABLE    := . cmd/allod
 HEAVY       := contrib/moderncmemory/clients
 MODULES     := $(PORTABLE) bench contrib/hiddenpointer contrib/httparena contrib/prometheus contrib/otel contrib/pagetest $(filter-out $(HEAVY),$(CLIENTS))
 PKGS        := ./...
-HOLDERS     := ./mem/... ./heap/... ./generic/... ./testing/...
+ROOMS       := ./mem/... ./heap/... ./testing/...
+HOLDERS     := $(ROOMS) ./generic/...
 # Two builds at a time: one package takes longer than all others together. Makes
 # that would mix what they print have one.
 TWO         := $(if $(filter output-sync,$(.FEATURES)),-j2 --output-sync=target)
+# Tests of what vet and platforms vet in the same build.
+VETTED      := test -vet=off
 HAVE_CC     := [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null
 
 .DEFAULT_GOAL := help
@@ -52,11 +55,11 @@ staticcheck: ## staticcheck at the pinned version
 
 .PHONY: test-plain
 test-plain: ## the tests as they are
-	$(GO) test $(PKGS)
+	$(GO) $(VETTED) $(PKGS)
 
 .PHONY: test-invariants
 test-invariants: ## the tests with every internal check on
-	$(GO) test -tags invariants $(PKGS)
+	$(GO) $(VETTED) -tags invariants $(PKGS)
 
 .PHONY: test-race
 test-race: ## the tests under the race detector (needs cgo)
@@ -65,12 +68,12 @@ test-race: ## the tests under the race detector (needs cgo)
 	else echo "SKIPPED: go test -race: no C compiler here"; fi
 
 .PHONY: test-checkptr
-test-checkptr: ## the tests with pointer conversions checked
-	$(GO) test -short -gcflags=all=-d=checkptr $(PKGS)
+test-checkptr: ## the tests with our pointer conversions checked
+	$(GO) $(VETTED) -short -gcflags=github.com/allod-dev/allod/...=-d=checkptr $(PKGS)
 
 .PHONY: test-nocgo
 test-nocgo: ## the tests without cgo
-	CGO_ENABLED=0 $(GO) test -short $(PKGS)
+	CGO_ENABLED=0 $(GO) $(VETTED) -short $(PKGS)
 
 .PHONY: test-pure
 test-pure: ## the tests without linknames, and without the runtime's type descriptors
@@ -78,8 +81,8 @@ test-pure: ## the tests without linknames, and without the runtime's type descri
 	$(GO) test -short -tags purego ./internal/... ./mem/... ./heap/...
 
 .PHONY: test-cgocheck2
-test-cgocheck2: ## the tests of what holds memory, every pointer store checked (needs cgo)
-	@if $(HAVE_CC); then echo GOEXPERIMENT=cgocheck2 $(GO) test -short $(HOLDERS); GOEXPERIMENT=cgocheck2 $(GO) test -short $(HOLDERS); \
+test-cgocheck2: ## the tests of what gives out memory, every pointer store checked (needs cgo)
+	@if $(HAVE_CC); then echo GOEXPERIMENT=cgocheck2 $(GO) $(VETTED) -short $(ROOMS); GOEXPERIMENT=cgocheck2 $(GO) $(VETTED) -short $(ROOMS); \
 	else echo "SKIPPED: GOEXPERIMENT=cgocheck2: no C compiler here"; fi
 
 .PHONY: test-releases
@@ -91,7 +94,7 @@ test-releases: ## the tests with the supported Go releases other than this one
 .PHONY: test-386
 test-386: ## the tests on 32 bits, where this machine runs them
 	@if CGO_ENABLED=0 GOARCH=386 $(GO) run ./internal/tools/true 2>/dev/null; then \
-		echo CGO_ENABLED=0 GOARCH=386 $(GO) test $(PKGS); CGO_ENABLED=0 GOARCH=386 $(GO) test $(PKGS); \
+		echo CGO_ENABLED=0 GOARCH=386 $(GO) $(VETTED) $(PKGS); CGO_ENABLED=0 GOARCH=386 $(GO) $(VETTED) $(PKGS); \
 	else echo "SKIPPED: GOARCH=386: this machine cannot run 32-bit programs; vetting only"; \
 		CGO_ENABLED=0 GOARCH=386 $(GO) vet $(PKGS); fi
 

@@ -101,7 +101,8 @@ type BudgetOptions struct {
 	GCPercent int
 }
 
-// BudgetStats says how a [Budget] is spent, in bytes.
+// BudgetStats says how a [Budget] is spent, in bytes. What does not fit an int is
+// [math.MaxInt].
 type BudgetStats struct {
 	Total    int  // as given
 	OffHeap  int  // committed off the Go heap, with what is reserved
@@ -361,10 +362,10 @@ func (b *Budget) Return(n int) {
 // be of slightly different moments.
 func (b *Budget) Stats() BudgetStats {
 	return BudgetStats{
-		Total:    int(b.total.Load()),
+		Total:    int(min(b.total.Load(), math.MaxInt)),
 		OffHeap:  int(offHeap()),
 		Reserved: int(b.reserved.Load()),
-		GoLimit:  int(b.set.Load()),
+		GoLimit:  int(min(b.set.Load(), math.MaxInt)),
 		Moves:    int(b.moves.Load()),
 		Refused:  int(b.refused.Load()),
 		Lost:     b.lost.Load(),

@@ -16,6 +16,9 @@ func Reserve(n, align int) ([]byte, error) {
 		return nil, ErrUnsupported
 	}
 	align = max(align, pageSize)
+	if tooLong(n, align) {
+		return nil, ErrTooLarge
+	}
 	b := kept.take(n, align)
 	var err error
 	if b == nil {

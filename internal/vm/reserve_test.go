@@ -2,6 +2,8 @@ package vm_test
 
 import (
 	"errors"
+	"math"
+	"math/bits"
 	"testing"
 
 	"github.com/allod-dev/allod/internal/vm"
@@ -15,6 +17,15 @@ func TestReserve(t *testing.T) {
 		t.Skip("no operating system")
 	}
 	page := vm.PageSize()
+	for _, n := range []int{1<<30 + page, math.MaxInt &^ (1<<20 - 1)} {
+		b, err := vm.Reserve(n, 1)
+		if err == nil {
+			vm.Unreserve(b, 0)
+		}
+		if bits.UintSize == 32 && err != vm.ErrTooLarge {
+			t.Errorf("Reserve(%d): %v: addresses for nobody else", n, err)
+		}
+	}
 	for _, align := range []int{1, page, 16 * page, 1 << 20} {
 		b, err := vm.Reserve(1000*page, align)
 		if err != nil {

@@ -40,6 +40,10 @@ const maxMap = math.MaxInt &^ (1<<20 - 1)
 // is chance, and who took it would leave next to nothing to others, for ever.
 const maxRange = 1<<30 + (maxMap-1<<30)*(bits.UintSize/64)
 
+// tooLong tells whether n bytes and their alignment are longer than any range may
+// be.
+func tooLong(n, align int) bool { return align > maxRange || n > maxRange-align+pageSize }
+
 // The reasons for an error beside those of the operating system.
 var (
 	// ErrTooLarge says that no amount of free memory could serve the request.
@@ -160,7 +164,7 @@ func MapReal(n, align int) ([]byte, error) {
 		return nil, ErrUnsupported
 	}
 	align = max(align, pageSize)
-	if align > maxRange || n > maxRange-align+pageSize {
+	if tooLong(n, align) {
 		return nil, ErrTooLarge
 	}
 	if err := take(n, false); err != nil {

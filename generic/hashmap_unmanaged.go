@@ -13,7 +13,8 @@ import (
 //
 // Memory comes from the allocator passed in, which must be the same every time.
 // A small map is two blocks, one of slots for entries and one of nine bytes for
-// every eight of them, which double when they are full to seven eighths. A large
+// every eight of them, which double when they are full, or with more than eight
+// slots, full to seven eighths. A large
 // one consists of parts of up to a third of a megabyte, or of a few hundred groups
 // of large entries, and each is split when it is full: growing needs no second
 // copy of the map, and the longest Put takes the time of one part. Room that is
@@ -36,7 +37,8 @@ import (
 // [HashMapUnmanaged.SetContext] replaces both == and hashing.
 //
 // Get, Put and Remove take constant time, save for a Put that has a part
-// split. Removing leaves nothing behind that would slow down what follows.
+// split. Removing leaves nothing behind that would slow down what follows, unless
+// keys were NaNs, or there were hundreds at a time that hash alike.
 //
 // Pointers into the map end their life when their entry is removed, and when
 // the map grows, gives back memory, or is closed. LockPointers has it panic

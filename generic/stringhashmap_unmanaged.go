@@ -68,8 +68,7 @@ const owned = true // the pointers in keys are to memory of the same allocator
 
 // lookup returns the slot of k, or nil, and the hash of k unless there is no
 // memory. It is table.find for keys that are not what they are compared with: it
-// looks at the first slot of the first group that may hold k, and leaves the rest
-// to search.
+// looks at the slot where k wants to be, and leaves the rest to search.
 func (m *StringHashMapUnmanaged[V]) lookup(k string) (*slot[ownedKey, V], uint64) {
 	t := &m.t
 	if t.how != hashOwned { // a context, or no memory

@@ -15,8 +15,9 @@ import (
 // or a [Pool] could use.
 //
 // Memory comes from the operating system, in segments of 4 MiB, and for blocks of
-// more than 2 MiB one by one, as with [Page]; it is neither scanned nor counted
-// by the collector. Small blocks, of up to 32 KiB, are served from slabs of equal
+// more than 2 MiB one by one, as with [Page]; where addresses have 32 bits, and
+// where Page takes memory from the Go heap, both are a quarter of that. It is
+// neither scanned nor counted by the collector. Small blocks, of up to 32 KiB, are served from slabs of equal
 // slots, which are at most an eighth larger than the block, if that is over 64
 // bytes. Nothing that SMP knows about a block lies next to it.
 //

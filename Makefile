@@ -17,9 +17,13 @@ MODULES     := $(PORTABLE) bench contrib/hiddenpointer contrib/httparena contrib
 PKGS        := ./...
 ROOMS       := ./mem/... ./heap/... ./testing/...
 HOLDERS     := $(ROOMS) ./generic/...
+# All but the containers, whose tests are as long to compile as all others: the
+# builds that change nothing in them do without.
+BELOW       := . ./docs/... ./examples/... ./internal/... $(ROOMS)
 # Two builds at a time: one package takes longer than all others together. Makes
 # that would mix what they print have one.
 TWO         := $(if $(filter output-sync,$(.FEATURES)),-j2 --output-sync=target)
+CHECKPTR    := github.com/allod-dev/allod/...=-d=checkptr
 # Tests of what vet and platforms vet in the same build.
 VETTED      := test -vet=off
 HAVE_CC     := [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null
@@ -57,9 +61,12 @@ staticcheck: ## staticcheck at the pinned version
 test-plain: ## the tests as they are
 	$(GO) $(VETTED) $(PKGS)
 
+# The race detector brings the internal checks with it, and checkptr: containers
+# are checked so once, where it runs.
 .PHONY: test-invariants
 test-invariants: ## the tests with every internal check on
-	$(GO) $(VETTED) -tags invariants $(PKGS)
+	@if $(HAVE_CC); then p="$(BELOW)"; else p="$(PKGS)"; fi; \
+		echo $(GO) $(VETTED) -tags invariants $$p; $(GO) $(VETTED) -tags invariants $$p
 
 .PHONY: test-race
 test-race: ## the tests under the race detector (needs cgo)
@@ -69,11 +76,12 @@ test-race: ## the tests under the race detector (needs cgo)
 
 .PHONY: test-checkptr
 test-checkptr: ## the tests with our pointer conversions checked
-	$(GO) $(VETTED) -short -gcflags=github.com/allod-dev/allod/...=-d=checkptr $(PKGS)
+	@if $(HAVE_CC); then p="$(BELOW)"; else p="$(PKGS)"; fi; \
+		echo $(GO) $(VETTED) -short -gcflags=$(CHECKPTR) $$p; $(GO) $(VETTED) -short -gcflags=$(CHECKPTR) $$p
 
 .PHONY: test-nocgo
 test-nocgo: ## the tests without cgo
-	CGO_ENABLED=0 $(GO) $(VETTED) -short $(PKGS)
+	CGO_ENABLED=0 $(GO) $(VETTED) -short $(BELOW)
 
 .PHONY: test-pure
 test-pure: ## the tests without linknames, and without the runtime's type descriptors
@@ -103,7 +111,7 @@ test-modules: ## vet and test of the modules beside the core
 	@for b in chromium chromium-browser google-chrome chrome; do command -v $$b >/dev/null && exit 0; done; \
 		echo "SKIPPED: contrib/pagetest: there is no chromium here"
 	@for m in $(filter-out .,$(MODULES)); do if [ -f $$m/go.mod ]; then \
-		echo "$$m: go vet, go test"; (cd $$m && $(GO) vet ./... && $(GO) test ./...) || exit 1; fi; done
+		echo "$$m: go vet, go test"; (cd $$m && $(GO) vet ./... && $(GO) $(VETTED) ./...) || exit 1; fi; done
 	@if $(HAVE_CC); then echo "cmd/allod: go test -race -short ./internal/..."; (cd cmd/allod && $(GO) test -race -short ./internal/...); fi
 
 .PHONY: platforms

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"math/bits"
+	"slices"
 	"time"
 )
 
@@ -57,4 +58,41 @@ func (h *histogram) quantile(q float64) time.Duration {
 		}
 	}
 	return h.max
+}
+
+// windows are the histograms of equal spans of time, one after the other.
+type windows []histogram
+
+// windowsFor returns windows for so much time: an odd number, each a second or
+// longer if there is as much time. A second is enough for the slowest 1 in 1,000
+// to be some requests, and for the collector of plain Go to run.
+func windowsFor(d time.Duration) windows {
+	n := max(int(d/time.Second), 1)
+	return make(windows, n-(n+1)%2)
+}
+
+// add counts the latency of request i of count.
+func (w windows) add(i, count int, latency time.Duration) { w[i*len(w)/count].add(latency) }
+
+func (w windows) merge(o windows) {
+	for i := range w {
+		w[i].merge(&o[i])
+	}
+}
+
+// quantile returns the median of what the windows have for q. What stops the
+// machine now and then, which no program has a part in, is in some windows, and
+// would be in the quantile of them all together; what a program does to its own
+// requests all the time is in the median. The last quantile is the maximum of
+// all.
+func (w windows) quantile(q float64) time.Duration {
+	all := make([]time.Duration, len(w))
+	for i := range w {
+		all[i] = w[i].quantile(q)
+	}
+	slices.Sort(all)
+	if q == 1 {
+		return all[len(all)-1]
+	}
+	return all[len(all)/2]
 }

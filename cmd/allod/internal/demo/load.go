@@ -70,7 +70,7 @@ func (c *crew) saturate(count int, atMost time.Duration) (served int, took time.
 // those before are done or not, as requests from many clients do: gaps between
 // arrivals are random, the same in every run. The latency of a request counts
 // from its arrival, so that a pause delays every request that arrives in it.
-func (c *crew) serve(rate float64, count int, progress func(done, total int)) (*histogram, error) {
+func (c *crew) serve(rate float64, count int, progress func(done, total int)) (windows, error) {
 	pace, err := newPacer()
 	if err != nil {
 		return nil, err
@@ -78,7 +78,10 @@ func (c *crew) serve(rate float64, count int, progress func(done, total int)) (*
 	defer pace.close()
 	due := arrivals(rate, count)
 	queue := make(chan int, count) // holds all: arrivals never wait
-	latencies := make([]histogram, len(c.scratch))
+	latencies := make([]windows, len(c.scratch))
+	for w := range latencies {
+		latencies[w] = windowsFor(due[count-1])
+	}
 	var failed atomic.Bool
 	start := time.Now()
 	var clients sync.WaitGroup
@@ -101,16 +104,16 @@ func (c *crew) serve(rate float64, count int, progress func(done, total int)) (*
 			return false, nil
 		}
 		_, err := c.service.handle(c.service.requests[i%len(c.service.requests)], c.scratch[w])
-		latencies[w].add(time.Since(start) - due[i])
+		latencies[w].add(i, count, time.Since(start)-due[i])
 		if err != nil {
 			failed.Store(true)
 		}
 		return true, err
 	})
 	clients.Wait()
-	all := &latencies[0]
-	for w := range latencies[1:] {
-		all.merge(&latencies[w+1])
+	all := latencies[0]
+	for _, w := range latencies[1:] {
+		all.merge(w)
 	}
 	return all, err
 }

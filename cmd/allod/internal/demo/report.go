@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"time"
 
@@ -15,17 +16,20 @@ import (
 
 // A Report is all that the demo found.
 type Report struct {
-	Root       string       `json:"root"`
-	Scale      float64      `json:"scale"`
-	Documents  int          `json:"documents"`
-	Bytes      int64        `json:"bytes"`
-	Go         string       `json:"go"`
-	System     string       `json:"system"`
-	Processors int          `json:"processors"`
-	Variants   []*Result    `json:"variants"`
-	Limited    *LimitResult `json:"limited"`
-	Mistakes   []*Mistake   `json:"mistakes"`
-	Failed     []string     `json:"failed_checks"`
+	Root       string  `json:"root"`
+	Scale      float64 `json:"scale"`
+	Documents  int     `json:"documents"`
+	Bytes      int64   `json:"bytes"`
+	Go         string  `json:"go"`
+	System     string  `json:"system"`
+	Processors int     `json:"processors"`
+	// Delay is what 1 in 1,000 moments would wait for a processor, or longer, if
+	// nothing of ours was running.
+	Delay    time.Duration `json:"delay_ns"`
+	Variants []*Result     `json:"variants"`
+	Limited  *LimitResult  `json:"limited"`
+	Mistakes []*Mistake    `json:"mistakes"`
+	Failed   []string      `json:"failed_checks"`
 }
 
 // Plain Go, which everything is compared with, and the best that allod has.
@@ -58,6 +62,13 @@ func (r *Report) limited(run func(limit int64) (*LimitResult, error)) (err error
 		}
 	}
 	return nil
+}
+
+// measureMachine finds out what latency the machine has by itself, in so much
+// time.
+func (r *Report) measureMachine(d time.Duration) {
+	r.Delay = delay(stalls(d), d*time.Duration(runtime.GOMAXPROCS(0)), 0.999)
+	time.Sleep(min(rest, d))
 }
 
 // check lists what is wrong, if anything is.
@@ -179,7 +190,7 @@ func (r *Report) legend() []string {
 			say.Size(p.PeakRSS)),
 		fmt.Sprintf("Load: %s requests arrive per second at random, a quarter of what plain Go can "+
 			"serve; each is JSON in, a phrase or a prefix, JSON out, %s of Go heap in plain Go. "+
-			"Latency counts from arrival.", say.Count(int(p.Rate)), say.Size(int64(p.PerRequest))),
+			"Latency counts from arrival, and is that of the median second.", say.Count(int(p.Rate)), say.Size(int64(p.PerRequest))),
 		"Teardown is giving the index back to the system: plain Go has to collect, and returns all " +
 			"that is free (debug.FreeOSMemory); an arena returns its memory as it is closed. CPU time " +
 			"of collections is without what they did on processors that were idle.",
@@ -210,8 +221,8 @@ func (r *Report) sentences() []string {
 	slow, fast := p.Latency(0.999), b.Latency(0.999)
 	s := []string{
 		fmt.Sprintf("The slowest 1 in 1,000 requests took %s or more in plain Go, and %s with the "+
-			"index off the Go heap: %s.", say.Duration(slow), say.Duration(fast),
-			compare(float64(slow), float64(fast), "shorter", "longer")),
+			"index off the Go heap: %s.%s", say.Duration(slow), say.Duration(fast),
+			compare(float64(slow), float64(fast), "shorter", "longer"), r.ownDelay(fast)),
 		fmt.Sprintf("A full collection with the index live took %s, as the collector has to visit "+
 			"%s objects; off the Go heap they are %s, and it took %s: %s.",
 			say.Duration(p.FullGC), say.Count(p.Objects), say.Count(b.Objects), say.Duration(b.FullGC),
@@ -233,6 +244,16 @@ func (r *Report) sentences() []string {
 		s = append(s, w)
 	}
 	return s
+}
+
+// ownDelay says what part of a latency the machine has, if that is a large one.
+func (r *Report) ownDelay(latency time.Duration) string {
+	const large = 4
+	if r.Delay < latency/large || r.Delay == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" This machine, with nothing of the demo running, has 1 in 1,000 wait %s or more "+
+		"for a processor, which is part of both.", say.Duration(r.Delay))
 }
 
 // compare says how a, the measure of plain Go, relates to b.

@@ -105,6 +105,20 @@ func TestWarning(t *testing.T) {
 	}
 }
 
+// What the machine makes everybody wait is told where it is much of what is shown.
+func TestOwnDelay(t *testing.T) {
+	r := &Report{Delay: 2 * time.Millisecond}
+	if s := r.ownDelay(9 * time.Millisecond); s != "" {
+		t.Errorf("2 of 9 ms: %q", s)
+	}
+	if s := r.ownDelay(3 * time.Millisecond); !strings.Contains(s, "2.00 ms") {
+		t.Errorf("2 of 3 ms: %q", s)
+	}
+	if s := new(Report).ownDelay(0); s != "" {
+		t.Errorf("nothing: %q", s)
+	}
+}
+
 // Collecting on idle processors takes nothing from anybody.
 func TestGCCPU(t *testing.T) {
 	for range 3 {

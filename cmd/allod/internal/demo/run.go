@@ -93,6 +93,7 @@ func measure(ctx context.Context, c *corpus, o Options, bar *shown.Bar, stdout i
 		bar.Clear()
 		fmt.Fprintf(stdout, "%s\n\n", say.Wrap(r.introduction(o.Load), min(width(stdout), maxColumns)))
 	}
+	r.measureMachine(min(o.Load, time.Second))
 	s := spec{Root: o.Root, Scale: o.Scale, Load: o.Load}
 	for _, v := range variants {
 		s.Variant = v.name

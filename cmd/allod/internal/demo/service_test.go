@@ -33,6 +33,44 @@ func TestHistogram(t *testing.T) {
 	}
 }
 
+// One window in which the machine stood still is not what is told, only its
+// slowest request is.
+func TestWindows(t *testing.T) {
+	for span, want := range map[time.Duration]int{
+		0: 1, 100 * time.Millisecond: 1, 1999 * time.Millisecond: 1, 2 * time.Second: 1, 3 * time.Second: 3,
+		5950 * time.Millisecond: 5, 6 * time.Second: 5, 7 * time.Second: 7,
+	} {
+		if got := len(windowsFor(span)); got != want {
+			t.Errorf("%v: %d windows, want %d", span, got, want)
+		}
+	}
+	const count = 5000
+	w, o := windowsFor(5*time.Second), windowsFor(5*time.Second)
+	for i := range count {
+		latency := time.Duration(i%1000+1) * time.Microsecond
+		if i >= count-100 {
+			latency = time.Second
+		}
+		if i%2 == 0 {
+			w.add(i, count, latency)
+		} else {
+			o.add(i, count, latency)
+		}
+	}
+	w.merge(o)
+	for i := range w {
+		if w[i].total != count/len(w) {
+			t.Errorf("window %d has %d requests", i, w[i].total)
+		}
+	}
+	for q, want := range map[float64]time.Duration{0.5: 500, 0.999: 999, 1: 1e6} {
+		want *= time.Microsecond
+		if got := w.quantile(q); got < want || got > want+want/32 {
+			t.Errorf("quantile(%g) = %v, want %v", q, got, want)
+		}
+	}
+}
+
 func TestArrivals(t *testing.T) {
 	due := arrivals(1000, 20000)
 	if !slices.IsSorted(due) || due[0] < 0 {

@@ -84,8 +84,9 @@ type Result struct {
 	PerRequest float64       `json:"go_bytes_per_request"`
 }
 
-// A Quantile is a point of the latency distribution: a share Q of all requests
-// took no longer than Latency.
+// A Quantile is a point of the latency distribution: a share Q of the requests
+// took no longer than Latency, in the median of some windows of time, and with a
+// Q of 1 in all of them.
 type Quantile struct {
 	Q       float64       `json:"q"`
 	Latency time.Duration `json:"ns"`
@@ -242,13 +243,13 @@ func (r *Result) measureCrew(crew *crew, s spec, progress func(done, total int))
 	time.Sleep(rest)
 	r.Rate = cmp.Or(s.Rate, utilisation*r.PerSecond)
 	work = startWork()
-	h, err := crew.serve(r.Rate, int(r.Rate*(1-saturation)*s.Load.Seconds())+1, progress)
+	latencies, err := crew.serve(r.Rate, int(r.Rate*(1-saturation)*s.Load.Seconds())+1, progress)
 	if err != nil {
 		return err
 	}
 	r.got(work.share())
 	for _, q := range quantiles {
-		r.Latencies = append(r.Latencies, Quantile{q, h.quantile(q)})
+		r.Latencies = append(r.Latencies, Quantile{q, latencies.quantile(q)})
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ const (
 	leastGoHeap = 32 << 20
 
 	queryCount = 1024
-	fullGCs    = 9
+	fullGCs    = 20
 	// The rate of arrivals, as a share of what plain Go can serve.
 	utilisation = 0.25
 	// The share of Load that goes into finding out how much that is.

@@ -127,7 +127,7 @@ func (lying) Free([]byte, mem.Layout) {}
 func TestArenaChildLies(t *testing.T) {
 	for _, short := range []bool{false, true} {
 		a := heap.NewArena(lying{short: short})
-		m := allocatortest.ExpectMisuse(t, heap.ChildLied, func() { a.Alloc(8, plainBytes) })
+		m := expectMisuse(t, heap.ChildLied, func() { a.Alloc(8, plainBytes) })
 		if m == nil || a.Stats() != (heap.ArenaStats{}) {
 			t.Errorf("%v, %+v", m, a.Stats())
 		}

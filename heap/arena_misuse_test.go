@@ -10,17 +10,15 @@ import (
 // arenaMisuse runs f, which must commit the given misuse.
 func arenaMisuse(t *testing.T, kind heap.MisuseKind, f func()) {
 	t.Helper()
-	defer func() {
-		t.Helper()
-		if m, ok := recover().(*heap.Misuse); !ok {
-			t.Errorf("no misuse was reported, want %v", kind)
-		} else if m.Kind != kind {
-			t.Errorf("%v, want %v", m, kind)
-		} else if len(m.Here) == 0 {
-			t.Errorf("%v comes without a stack", m)
-		}
-	}()
-	f()
+	m, ok := catch(f).(*heap.Misuse)
+	if !ok {
+		t.Errorf("no misuse was reported, want %v", kind)
+		return
+	}
+	if m.Kind != kind {
+		t.Errorf("%v, want %v", m, kind)
+	}
+	foundIn(t, m, f)
 }
 
 func TestArenaMisuse(t *testing.T) {

@@ -89,7 +89,7 @@ func TestArenasZeroAfterRefusedShrink(t *testing.T) {
 func TestPromotedArenaZero(t *testing.T) {
 	var p heap.PromotedArena
 	block := make([]byte, 8)
-	misuses := reported(t, func() {
+	misuses := misuses(t, func() {
 		if b, err := p.Alloc(8, mem.Layout{}); b != nil || err == nil {
 			t.Errorf("Alloc = %v, %v", b, err)
 		}

@@ -132,13 +132,13 @@ func TestCForeign(t *testing.T) {
 		b := pageAlloc(t, a, 100, mem.Layout{})
 		for what, bad := range map[string][]byte{"append": append(b, 1), "nil": nil} {
 			t.Run(name+"/"+what, func(t *testing.T) {
-				allocatortest.ExpectMisuse(t, heap.ForeignFree, func() { a.Free(bad, mem.Layout{}) })
-				allocatortest.ExpectMisuse(t, heap.ForeignFree, func() {
+				expectMisuse(t, heap.ForeignFree, func() { a.Free(bad, mem.Layout{}) })
+				expectMisuse(t, heap.ForeignFree, func() {
 					if _, ok := a.Resize(bad, mem.Layout{}, max(1, len(bad))); ok {
 						t.Error("Resize: true")
 					}
 				})
-				allocatortest.ExpectMisuse(t, heap.ForeignFree, func() {
+				expectMisuse(t, heap.ForeignFree, func() {
 					if _, ok := a.Remap(bad, mem.Layout{}, 500); ok {
 						t.Error("Remap: true")
 					}

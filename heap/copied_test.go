@@ -30,14 +30,14 @@ func testCopied[T any, A interface {
 			}
 		}
 	}
-	if got := reported(t, use(a)); len(got) != 0 {
+	if got := misuses(t, use(a)); len(got) != 0 {
 		t.Errorf("%T: reported %v", a, got)
 	}
-	got := reported(t, use(A(clone((*T)(a)))))
+	got := misuses(t, use(A(clone((*T)(a)))))
 	if len(got) == 0 || got[0].Kind != heap.Copied {
 		t.Errorf("%T: after a copy reported %v", a, got)
 	}
-	if got := reported(t, use(a)); len(got) != 0 {
+	if got := misuses(t, use(a)); len(got) != 0 {
 		t.Errorf("%T: the original reported %v", a, got)
 	}
 }

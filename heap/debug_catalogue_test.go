@@ -41,6 +41,12 @@ func next() string {
 	return fmt.Sprintf("%s:%d", file, line+1)
 }
 
+// line returns the line that calls it.
+func line() string {
+	_, file, line, _ := runtime.Caller(1)
+	return fmt.Sprintf("%s:%d", file, line)
+}
+
 // alloc returns a block among others of its size, which is the one in question.
 func (s *scene) alloc(l mem.Layout) []byte {
 	n := 16

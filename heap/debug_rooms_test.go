@@ -42,23 +42,35 @@ var roomsBelow = map[string]func(t *testing.T) mem.Allocator{
 	"Debug": func(t *testing.T) mem.Allocator { return closing(t, heap.NewDebug(heap.GC{}, heap.DebugOptions{})) },
 }
 
-// misdeeds are done to a block b of three; the others are on either side of it,
-// or would be.
-var misdeeds = []struct {
+// A misdeed is done to a block b of three; the others are on either side of
+// it, or would be. A wrong call is the one of debugFree or debugResize, and what it
+// passed is returned; what was written is found by Check, and is the block's.
+type misdeed struct {
 	name string
 	kind heap.MisuseKind
-	free bool // b was freed
-	do   func(d *debugTest, b []byte)
-}{
-	{"write past the end", heap.Overflow, false, func(d *debugTest, b []byte) { *byteAt(b, len(b))++ }},
-	{"write before the start", heap.Underflow, false, func(d *debugTest, b []byte) { *byteAt(b, -1)++ }},
-	{"write after free", heap.WriteAfterFree, true, func(d *debugTest, b []byte) { b[0]++ }},
-	{"free twice", heap.DoubleFree, true, func(d *debugTest, b []byte) { debugFree(d, b, word8) }},
-	{"resize after free", heap.UseAfterFree, true, func(d *debugTest, b []byte) { d.Resize(b, word8, len(b)) }},
-	{"free of a part", heap.InteriorFree, false, func(d *debugTest, b []byte) { debugFree(d, byteSlice(b, 1), word8) }},
-	{"free as another size", heap.SizeMismatch, false, func(d *debugTest, b []byte) { debugFree(d, byteSlice(b, 0), word8) }},
-	{"free as another alignment", heap.AlignMismatch, false, func(d *debugTest, b []byte) { debugFree(d, b, word4) }},
-	{"free of the Go heap", heap.ForeignFree, false, func(d *debugTest, b []byte) { debugFree(d, append(b, 1), word8) }},
+	free bool   // b was freed
+	call string // what finds out
+	do   func(d *debugTest, b []byte) (wrong []byte)
+}
+
+var misdeeds = []misdeed{
+	{"write past the end", heap.Overflow, false, "", func(d *debugTest, b []byte) []byte { *byteAt(b, len(b))++; return b }},
+	{"write before the start", heap.Underflow, false, "", func(d *debugTest, b []byte) []byte { *byteAt(b, -1)++; return b }},
+	{"write after free", heap.WriteAfterFree, true, "", func(d *debugTest, b []byte) []byte { b[0]++; return b }},
+	{"free twice", heap.DoubleFree, true, "debugFree", func(d *debugTest, b []byte) []byte { return wrongFree(d, b, word8) }},
+	{"resize after free", heap.UseAfterFree, true, "debugResize", func(d *debugTest, b []byte) []byte {
+		b, _ = debugResize(d, b, word8, len(b))
+		return b
+	}},
+	{"free of a part", heap.InteriorFree, false, "debugFree", func(d *debugTest, b []byte) []byte { return wrongFree(d, byteSlice(b, 1), word8) }},
+	{"free as another size", heap.SizeMismatch, false, "debugFree", func(d *debugTest, b []byte) []byte { return wrongFree(d, byteSlice(b, 0), word8) }},
+	{"free as another alignment", heap.AlignMismatch, false, "debugFree", func(d *debugTest, b []byte) []byte { return wrongFree(d, b, word4) }},
+	{"free of the Go heap", heap.ForeignFree, false, "debugFree", func(d *debugTest, b []byte) []byte { return wrongFree(d, append(b, 1), word8) }},
+}
+
+func wrongFree(d *debugTest, b []byte, l mem.Layout) []byte {
+	debugFree(d, b, l)
+	return b
 }
 
 // byteSlice returns the bytes of b from at on, and one more.
@@ -74,11 +86,11 @@ func TestDebugOverEverything(t *testing.T) {
 	for name, make := range roomsBelow {
 		t.Run(name, func(t *testing.T) {
 			child := make(t)
-			said := reported(t, func() {
+			said := misuses(t, func() {
 				for _, m := range misdeeds {
 					for _, size := range sizes {
-						misdo(t, child, m.name, size, nil, 0, false)
-						misdo(t, child, m.name, size, m.do, m.kind, m.free)
+						misdo(t, child, m, size, false)
+						misdo(t, child, m, size, true)
 					}
 				}
 			})
@@ -89,30 +101,44 @@ func TestDebugOverEverything(t *testing.T) {
 	}
 }
 
-func misdo(t *testing.T, child mem.Allocator, name string, size int, do func(*debugTest, []byte), kind heap.MisuseKind, freed bool) {
+func misdo(t *testing.T, child mem.Allocator, m misdeed, size int, guilt bool) {
 	t.Helper()
 	d := newDebug(t, child, heap.DebugOptions{})
-	what := fmt.Sprintf("%s, %d bytes", name, size)
+	what := fmt.Sprintf("%s, %d bytes", m.name, size)
 	var blocks [3][]byte
 	for i := range blocks {
 		blocks[i] = debugAlloc(d, size, word8)
 		blocks[i][0], blocks[i][size-1] = 1, 2
 	}
 	b := blocks[1]
-	if freed {
+	if m.free {
 		debugFree(d, b, word8)
 	}
-	if do != nil {
-		do(d, b)
-		found := append(d.got, d.Check()...)
-		d.got = nil
-		if len(found) != 1 || found[0].Kind != kind || len(found[0].Here) == 0 || (len(found[0].Free) > 0) != freed ||
-			kind != heap.ForeignFree && begins(found[0].Alloc) == "" {
-			t.Errorf("%s: %v, want %v with its stacks", what, found, kind)
+	if guilt {
+		wrong := m.do(d, b)
+		op, at := "heap: Debug."+strings.TrimPrefix(m.call, "debug"), debugCalls[m.call]
+		if m.call == "" {
+			op, at = "heap: Debug.Check", next()
+			d.got = append(d.got, d.Check()...)
+		}
+		born, died := debugCalls["debugAlloc"], ""
+		if m.free {
+			died = debugCalls["debugFree"]
+		}
+		if m.kind == heap.ForeignFree {
+			born = ""
+		}
+		found := d.one(m.kind, wrong, len(wrong))
+		if found.Op != op || begins(found.Alloc) != born || begins(found.Free) != died || begins(found.Here) != at {
+			t.Errorf("%s: %v found at %q, allocated at %q, freed at %q; want %s at %q, %q, %q",
+				what, found, begins(found.Here), begins(found.Alloc), begins(found.Free), op, at, born, died)
+		}
+		if more := d.Check(); len(more) > 0 {
+			t.Errorf("%s: %v", what, more)
 		}
 	}
 	for i := range blocks {
-		if i != 1 || !freed {
+		if i != 1 || !m.free {
 			debugFree(d, blocks[i], word8)
 		}
 	}
@@ -198,4 +224,60 @@ func TestDebugOverlapTwins(t *testing.T) {
 	moved.Init(make([]byte, 100))
 	newDebug(t, heap.NewFixedBuffer(first), heap.DebugOptions{}).none()
 	d.none()
+}
+
+// roomsAbove are those that have a child.
+var roomsAbove = map[string]func(child mem.Allocator) mem.Allocator{
+	"Arena":           func(c mem.Allocator) mem.Allocator { return heap.NewArena(c) },
+	"ConcurrentArena": func(c mem.Allocator) mem.Allocator { return heap.NewConcurrentArena(c) },
+	"BufferFirst":     func(c mem.Allocator) mem.Allocator { return heap.NewBufferFirst(make([]byte, 8), c) },
+	"Hybrid":          func(c mem.Allocator) mem.Allocator { return heap.NewHybrid(c) },
+	"Counting":        func(c mem.Allocator) mem.Allocator { return heap.NewCounting(c) },
+	"Limit":           func(c mem.Allocator) mem.Allocator { return heap.NewLimit(c, 1<<20) },
+	"Failing":         func(c mem.Allocator) mem.Allocator { return heap.NewFailing(c, heap.FailingOptions{}) },
+	"ThreadSafe":      func(c mem.Allocator) mem.Allocator { return heap.NewThreadSafe(c) },
+	"Validation":      func(c mem.Allocator) mem.Allocator { return heap.NewValidation(c) },
+	"Profile":         func(c mem.Allocator) mem.Allocator { return heap.NewProfile(c) },
+	"Named":           func(c mem.Allocator) mem.Allocator { return new(heap.Registry).Named(c, "x") },
+	"NoGoPointers":    func(c mem.Allocator) mem.Allocator { return mem.NoGoPointers(c) },
+	"Logging": func(c mem.Allocator) mem.Allocator {
+		return heap.NewLogging(c, heap.LoggingOptions{Logger: slog.New(slog.DiscardHandler)})
+	},
+	"Debug": func(c mem.Allocator) mem.Allocator { return heap.NewDebug(c, heap.DebugOptions{}) },
+}
+
+// Whatever is above, a Debug tells of the line of the program that asked for
+// what is leaked. The twin leaks nothing.
+func TestDebugUnderEverything(t *testing.T) {
+	for name, make := range roomsAbove {
+		t.Run(name, func(t *testing.T) {
+			for _, size := range []int{64, 4096, 100_000} {
+				d := newDebug(t, heap.Page{}, heap.DebugOptions{})
+				a := make(d)
+				born := next()
+				b, err := a.Alloc(size, word8)
+				if err != nil {
+					t.Fatal(err)
+				}
+				e := d.Leaks()
+				if e == nil || e.Blocks != 1 || e.Bytes < size || len(e.Groups) != 1 {
+					t.Fatalf("%d bytes: %v", size, e)
+				}
+				if at := begins(e.Groups[0].Stack.Program()); at != born {
+					t.Errorf("%d bytes: leaked from %q, want %q:\n%v", size, at, born, e)
+				}
+				d.none()
+				a.Free(b, word8)
+				if c, ok := a.(interface{ Close() error }); ok {
+					if err := c.Close(); err != nil {
+						t.Error(err)
+					}
+				}
+				if err := d.Close(); err != nil {
+					t.Errorf("%d bytes: the twin: %v", size, err)
+				}
+				d.none()
+			}
+		})
+	}
 }

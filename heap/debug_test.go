@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -69,14 +70,28 @@ func (d *debugTest) none() {
 	d.got = nil
 }
 
-// leads fails the test unless the stack begins in the function, which is in this
-// file.
+// leads fails the test unless the stack begins at the call in the function, which
+// is one of those below.
 func leads(t *testing.T, what string, s heap.Stack, function string) {
 	t.Helper()
-	lines := strings.SplitN(s.String(), "\n", 3)
-	if len(lines) < 3 || !strings.HasSuffix(lines[0], "."+function) || !strings.Contains(lines[1], "debug_test.go:") {
-		t.Errorf("the stack of the %s does not begin in %s of this file:\n%v", what, function, s)
+	if got, want := begins(s), debugCalls[function]; got != want || !strings.HasSuffix(firstFunction(s), "."+function) {
+		t.Errorf("the stack of the %s begins at %q, want %q in %s:\n%v", what, got, want, function, s)
 	}
+}
+
+// debugCalls tells in which file:line the functions below make their call.
+var debugCalls = map[string]string{
+	"debugAlloc":     below(debugAlloc, 1),
+	"debugFree":      below(debugFree, 0),
+	"debugFreeAgain": below(debugFreeAgain, 0),
+	"debugResize":    below(debugResize, 1),
+}
+
+// below returns the line n lines below the one where the function begins.
+func below(function any, n int) string {
+	f := runtime.FuncForPC(reflect.ValueOf(function).Pointer())
+	file, line := f.FileLine(f.Entry())
+	return fmt.Sprintf("%s:%d", file, line+n)
 }
 
 //go:noinline
@@ -355,7 +370,7 @@ func TestDebugZeroValue(t *testing.T) {
 		func() { d.Remap(b, word8, 9) },
 		func() { d.Free(b, word8) },
 	} {
-		allocatortest.ExpectMisuse(t, heap.Uninitialised, f)
+		expectMisuse(t, heap.Uninitialised, f)
 	}
 	if d.Close() != nil || d.Trim() != 0 || d.Pointers() != mem.PlainOnly {
 		t.Error("the zero Debug does something")

@@ -1,7 +1,6 @@
 package heap_test
 
 import (
-	"strings"
 	"testing"
 	"unsafe"
 
@@ -10,34 +9,22 @@ import (
 	"github.com/allod-dev/allod/mem"
 )
 
-// misused calls fn, lets every misuse that is reported pass, and returns them.
-func misused(t *testing.T, fn func()) []*heap.Misuse {
-	t.Helper()
-	var got []*heap.Misuse
-	before := heap.OnMisuse(func(m *heap.Misuse) { got = append(got, m) })
-	defer func() { heap.OnMisuse(before) }()
-	fn()
-	return got
-}
-
 // wantReport fails unless fn is reported once, as kind, with the stack that
 // leads to it, and returns: the handler may return.
 func wantReport(t *testing.T, kind heap.MisuseKind, fn func()) {
 	t.Helper()
-	got := misused(t, fn)
+	got := misuses(t, fn)
 	if len(got) != 1 || got[0].Kind != kind {
 		t.Errorf("got misuses %v, want one %q", got, kind)
 		return
 	}
-	if len(got[0].Here) == 0 || !strings.Contains(got[0].Here.String(), "_test.go") {
-		t.Errorf("the report has no stack of the caller: %v", got[0].Here)
-	}
+	foundIn(t, got[0], fn)
 }
 
 // wantNoReport fails if fn is reported.
 func wantNoReport(t *testing.T, fn func()) {
 	t.Helper()
-	if got := misused(t, fn); len(got) != 0 {
+	if got := misuses(t, fn); len(got) != 0 {
 		t.Errorf("got misuses %v, want none", got)
 	}
 }

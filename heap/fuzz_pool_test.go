@@ -93,7 +93,7 @@ func playPool[T comparable](t *testing.T, program []byte, p *heap.Pool[T], most 
 			t.Fatal("a dead object is owned")
 		}
 		if len(live)%32 == 0 { // reports are slow
-			allocatortest.ExpectMisuse(t, heap.DoubleFree, func() { p.Destroy(v) })
+			expectMisuse(t, heap.DoubleFree, func() { p.Destroy(v) })
 		}
 	}
 	for len(program) > 0 {
@@ -152,9 +152,9 @@ func playPool[T comparable](t *testing.T, program []byte, p *heap.Pool[T], most 
 		case 14:
 			if len(live) > 0 {
 				inside := (*T)(unsafe.Add(unsafe.Pointer(live[0]), unsafe.Sizeof(uintptr(0))))
-				allocatortest.ExpectMisuse(t, heap.InteriorFree, func() { p.Destroy(inside) })
+				expectMisuse(t, heap.InteriorFree, func() { p.Destroy(inside) })
 			}
-			allocatortest.ExpectMisuse(t, heap.ForeignFree, func() { p.Destroy(new(T)) })
+			expectMisuse(t, heap.ForeignFree, func() { p.Destroy(new(T)) })
 		case 15:
 			p.Release()
 			live, values = live[:0], map[*T]int{}

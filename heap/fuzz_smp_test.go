@@ -7,7 +7,6 @@ import (
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/internal/vm"
 	"github.com/allod-dev/allod/mem"
-	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
 // The input is a program for an SMP and two of its caches, whose blocks are freed
@@ -67,7 +66,7 @@ func FuzzSMP(f *testing.F) {
 					k := shadow.blocks[i]
 					a.Free(k.b, k.l)
 					if ops.byte()%8 == 0 {
-						allocatortest.ExpectMisuse(t, heap.DoubleFree, func() { a.Free(k.b, k.l) })
+						expectMisuse(t, heap.DoubleFree, func() { a.Free(k.b, k.l) })
 					}
 					shadow.remove(i)
 				}

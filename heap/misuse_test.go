@@ -3,20 +3,52 @@ package heap_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
-// misuse returns what a call reports, by the handler.
-func reported(t *testing.T, call func()) (got []*heap.Misuse) {
+// expectMisuse is that of allocatortest, and looks at the stack as well.
+func expectMisuse(t testing.TB, kind heap.MisuseKind, fn func()) *heap.Misuse {
 	t.Helper()
-	before := heap.OnMisuse(func(m *heap.Misuse) { got = append(got, m) })
-	defer func() { heap.OnMisuse(before) }()
-	call()
-	return got
+	m := allocatortest.ExpectMisuse(t, kind, fn)
+	if m != nil {
+		foundIn(t, m, fn)
+	}
+	return m
+}
+
+// foundIn fails the test unless the stack of the call that found m, or that was
+// there before for [heap.ConcurrentUse], leads through fn, function, file and
+// line, by functions of tests only.
+func foundIn(t testing.TB, m *heap.Misuse, fn func()) {
+	t.Helper()
+	want := runtime.FuncForPC(reflect.ValueOf(fn).Pointer())
+	file, line := want.FileLine(want.Entry())
+	stack := m.Here
+	if m.Other != nil { // Here is within
+		stack = m.Other
+	}
+	frames := runtime.CallersFrames(stack.Program())
+	for more := true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		if f.Function == want.Name() && f.File == file && f.Line >= line {
+			return
+		}
+		if !strings.HasSuffix(f.File, "_test.go") {
+			break
+		}
+		if strings.HasSuffix(want.Name(), "-fm") { // a method itself, which has no line
+			return
+		}
+	}
+	t.Errorf("%v: the stack of the call does not lead through %s (%s:%d):\n%v", m, want.Name(), file, line, stack)
 }
 
 func freeForeign() {
@@ -24,7 +56,7 @@ func freeForeign() {
 }
 
 func TestOnMisuse(t *testing.T) {
-	got := reported(t, freeForeign)
+	got := misuses(t, freeForeign)
 	if len(got) != 1 || got[0].Kind != heap.ForeignFree || got[0].Size != 3 || got[0].Op != "heap: FixedBuffer.Free" {
 		t.Fatalf("reported %v", got)
 	}

@@ -54,8 +54,8 @@ func TestNamedMisuse(t *testing.T) {
 	b := mem.Must(n.Alloc(100, mem.Layout{}))
 	before := n.Stats()
 	foreign := make([]byte, 64)
-	allocatortest.ExpectMisuse(t, heap.ForeignFree, func() { n.Free(foreign, mem.Layout{}) })
-	allocatortest.ExpectMisuse(t, heap.ForeignFree, func() {
+	expectMisuse(t, heap.ForeignFree, func() { n.Free(foreign, mem.Layout{}) })
+	expectMisuse(t, heap.ForeignFree, func() {
 		if _, ok := n.Resize(foreign, mem.Layout{}, 32); ok {
 			t.Error("a foreign block was resized")
 		}

@@ -46,17 +46,17 @@ func TestPageMisuse(t *testing.T) {
 				pageFill(b, 7)
 				before := a.Stats()
 				bad := c.block(b)
-				allocatortest.ExpectMisuse(t, c.kind, func() { a.Free(bad, mem.Layout{}) })
+				expectMisuse(t, c.kind, func() { a.Free(bad, mem.Layout{}) })
 				for _, to := range []int{len(bad), 1, len(bad) + 10*page} {
 					if to == 0 {
 						continue
 					}
-					allocatortest.ExpectMisuse(t, c.kind, func() {
+					expectMisuse(t, c.kind, func() {
 						if r, ok := a.Resize(bad, mem.Layout{}, to); ok || len(r) != len(bad) {
 							t.Errorf("Resize(%d) of a bad block: true", to)
 						}
 					})
-					allocatortest.ExpectMisuse(t, c.kind, func() {
+					expectMisuse(t, c.kind, func() {
 						if _, ok := a.Remap(bad, mem.Layout{}, to); ok {
 							t.Errorf("Remap(%d) of a bad block: true", to)
 						}
@@ -91,9 +91,9 @@ func TestPageDoubleFree(t *testing.T) {
 	if vm.GoHeap {
 		kind = heap.ForeignFree // the address may be anyone's by now
 	}
-	allocatortest.ExpectMisuse(t, kind, func() { a.Free(b, mem.Layout{}) })
-	allocatortest.ExpectMisuse(t, kind, func() { a.Resize(b, mem.Layout{}, 50) })
-	allocatortest.ExpectMisuse(t, kind, func() { a.Remap(b, mem.Layout{}, 1<<20) })
+	expectMisuse(t, kind, func() { a.Free(b, mem.Layout{}) })
+	expectMisuse(t, kind, func() { a.Resize(b, mem.Layout{}, 50) })
+	expectMisuse(t, kind, func() { a.Remap(b, mem.Layout{}, 1<<20) })
 }
 
 // Of many goroutines that free one block, one does, and the others are told.
@@ -134,7 +134,7 @@ func TestPageMisuseHints(t *testing.T) {
 		{"offset 10 of the block of 100 bytes", heap.InteriorFree, b[10:]},
 		{"the block has 100 bytes", heap.SizeMismatch, b[:50:50]},
 	} {
-		m := allocatortest.ExpectMisuse(t, c.kind, func() { a.Free(c.block, mem.Layout{}) })
+		m := expectMisuse(t, c.kind, func() { a.Free(c.block, mem.Layout{}) })
 		if m == nil || !strings.Contains(m.Error(), c.want) || !strings.Contains(m.Error(), "heap: Page.Free") {
 			t.Errorf("report %v does not say %q", m, c.want)
 		}

@@ -134,7 +134,7 @@ func TestPoolReset(t *testing.T) {
 	}
 	v := mustCreate(t, p)
 	p.Reset()
-	allocatortest.ExpectMisuse(t, heap.DoubleFree, func() { p.Destroy(v) })
+	expectMisuse(t, heap.DoubleFree, func() { p.Destroy(v) })
 
 	limit := p.Stats().Bytes / 2
 	p.ResetTo(limit)
@@ -210,7 +210,7 @@ func TestPoolTrim(t *testing.T) {
 	if !p.Owns(keep) || p.Owns(objects[0]) {
 		t.Error("Owns is wrong after Trim")
 	}
-	allocatortest.ExpectMisuse(t, heap.ForeignFree, func() { p.Destroy(objects[0]) })
+	expectMisuse(t, heap.ForeignFree, func() { p.Destroy(objects[0]) })
 	for range 3000 { // grows again, around the survivor
 		if v := mustCreate(t, p); v == keep {
 			t.Fatal("a live object was handed out")

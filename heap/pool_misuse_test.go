@@ -31,7 +31,7 @@ func doubleDestroy[T any](t *testing.T, child mem.Allocator) {
 	for name, v := range firstMiddleLast(objects) {
 		allocatortest.NoMisuse(t, func() { p.Destroy(v) })
 		for range 2 {
-			m := allocatortest.ExpectMisuse(t, heap.DoubleFree, func() { p.Destroy(v) })
+			m := expectMisuse(t, heap.DoubleFree, func() { p.Destroy(v) })
 			if m == nil || m.Addr != uintptr(unsafe.Pointer(v)) || len(m.Here) == 0 || m.Op != "heap: Pool.Destroy" {
 				t.Errorf("%s: report %+v", name, m)
 			}
@@ -67,11 +67,11 @@ func TestPoolLastObject(t *testing.T) {
 			return true
 		},
 		"Twice": func(t *testing.T, p *heap.Pool[object], v *object) bool {
-			allocatortest.ExpectMisuse(t, heap.DoubleFree, func() { p.Destroy(v) })
+			expectMisuse(t, heap.DoubleFree, func() { p.Destroy(v) })
 			return true
 		},
 		"Foreign": func(t *testing.T, p *heap.Pool[object], _ *object) bool {
-			allocatortest.ExpectMisuse(t, heap.ForeignFree, func() { p.Destroy(new(object)) })
+			expectMisuse(t, heap.ForeignFree, func() { p.Destroy(new(object)) })
 			return true
 		},
 		"Owns": func(t *testing.T, p *heap.Pool[object], v *object) bool {
@@ -195,7 +195,7 @@ func TestPoolAllDestroyAhead(t *testing.T) {
 func TestPoolDestroyNeverCreated(t *testing.T) {
 	p, objects := poolOf[poolPlain16](t, unscanned(t), 1)
 	never := (*poolPlain16)(unsafe.Add(unsafe.Pointer(objects[0]), 200*unsafe.Sizeof(poolPlain16{})))
-	allocatortest.ExpectMisuse(t, heap.DoubleFree, func() { p.Destroy(never) })
+	expectMisuse(t, heap.DoubleFree, func() { p.Destroy(never) })
 	allocatortest.NoMisuse(t, func() { p.Destroy(objects[0]) })
 }
 
@@ -204,7 +204,7 @@ func TestPoolDestroyInterior(t *testing.T) {
 	for name, v := range firstMiddleLast(objects) {
 		for _, off := range []uintptr{1, 8, 16, unsafe.Sizeof(*v) - 1} {
 			inside := uintptr(unsafe.Pointer(v)) + off
-			m := allocatortest.ExpectMisuse(t, heap.InteriorFree, func() {
+			m := expectMisuse(t, heap.InteriorFree, func() {
 				p.Destroy((*poolPlain64)(unsafe.Add(unsafe.Pointer(v), off)))
 			})
 			if m == nil || m.Addr != inside {
@@ -234,7 +234,7 @@ func TestPoolDestroyForeign(t *testing.T) {
 		"another pool's": others[0], "another pool's last": others[299], "the Go heap's": new(poolPlain16),
 		"a global": &globalPlain, "a local": &local, "the child's": own,
 	} {
-		if allocatortest.ExpectMisuse(t, heap.ForeignFree, func() { p.Destroy(v) }) == nil {
+		if expectMisuse(t, heap.ForeignFree, func() { p.Destroy(v) }) == nil {
 			t.Errorf("%s object", name)
 		}
 		if p.Owns(v) {
@@ -257,7 +257,7 @@ func TestPoolDestroyForeign(t *testing.T) {
 func TestPoolDestroyForeignEmpty(t *testing.T) {
 	p := heap.NewPool[int](heap.GC{})
 	defer p.Close()
-	allocatortest.ExpectMisuse(t, heap.ForeignFree, func() { p.Destroy(new(int)) })
+	expectMisuse(t, heap.ForeignFree, func() { p.Destroy(new(int)) })
 	allocatortest.NoMisuse(t, func() { p.Destroy(nil) })
 }
 
@@ -270,7 +270,7 @@ func TestPoolUseAfterClose(t *testing.T) {
 	if err := p.Close(); !errors.As(err, &leak) || leak.Blocks != 1 || leak.Bytes != 16 {
 		t.Fatalf("Close: %v", err)
 	}
-	allocatortest.ExpectMisuse(t, heap.UseAfterClose, func() { p.Destroy(objects[0]) })
+	expectMisuse(t, heap.UseAfterClose, func() { p.Destroy(objects[0]) })
 	if v, err := p.Create(); err != mem.ErrClosed || v != nil {
 		t.Errorf("Create: %v, %v, want ErrClosed", v, err)
 	}
@@ -298,14 +298,14 @@ func TestPoolUseAfterClose(t *testing.T) {
 
 func TestPoolZeroValue(t *testing.T) {
 	var p heap.Pool[int]
-	allocatortest.ExpectMisuse(t, heap.Uninitialised, func() {
+	expectMisuse(t, heap.Uninitialised, func() {
 		if v, err := p.Create(); err == nil || v != nil {
 			t.Errorf("Create: %v, %v", v, err)
 		}
 	})
-	allocatortest.ExpectMisuse(t, heap.Uninitialised, func() { p.New(1) })
-	allocatortest.ExpectMisuse(t, heap.Uninitialised, func() { p.Destroy(new(int)) })
-	allocatortest.ExpectMisuse(t, heap.Uninitialised, func() { p.Preheat(1) })
+	expectMisuse(t, heap.Uninitialised, func() { p.New(1) })
+	expectMisuse(t, heap.Uninitialised, func() { p.Destroy(new(int)) })
+	expectMisuse(t, heap.Uninitialised, func() { p.Preheat(1) })
 	allocatortest.NoMisuse(t, func() {
 		p.Destroy(nil)
 		p.Reset()
@@ -338,7 +338,7 @@ func TestPoolCopied(t *testing.T) {
 	p, _ := poolOf[int](t, heap.GC{}, 1)
 	q := new(heap.Pool[int])
 	memcpy(unsafe.Pointer(q), unsafe.Pointer(p), unsafe.Sizeof(*p)) // as *q = *p, which vet refuses
-	allocatortest.ExpectMisuse(t, heap.Copied, func() { q.Create() })
+	expectMisuse(t, heap.Copied, func() { q.Create() })
 	allocatortest.NoMisuse(t, func() { p.Create() })
 }
 
@@ -372,7 +372,7 @@ func TestPoolConcurrentUse(t *testing.T) {
 		wg.Go(func() { p.Owns(new(int)) }) // while Create is under way
 		wg.Wait()
 	}
-	m := allocatortest.ExpectMisuse(t, heap.ConcurrentUse, func() { p.Create() })
+	m := expectMisuse(t, heap.ConcurrentUse, func() { p.Create() })
 	if m != nil && (!strings.Contains(m.Here.String(), "Pool[...]).Owns") || strings.Contains(m.Here.String(), "Pool[...]).Create") ||
 		!strings.Contains(m.Other.String(), "Pool[...]).Create") || !strings.Contains(m.Error(), "\nat the same time as\n")) {
 		t.Errorf("not both stacks:\n%v\n%v\n%v", m, m.Here, m.Other)
@@ -397,7 +397,7 @@ func (c shortChild) Alloc(size int, l mem.Layout) ([]byte, error) {
 func TestPoolChildLied(t *testing.T) {
 	for name, c := range map[string]shortChild{"short": {heap.GC{}, 0, 8}, "unaligned": {heap.GC{}, 1, 0}} {
 		p := heap.NewPool[poolPlain16](c)
-		if allocatortest.ExpectMisuse(t, heap.ChildLied, func() {
+		if expectMisuse(t, heap.ChildLied, func() {
 			if _, err := p.Create(); !errors.Is(err, mem.ErrOutOfMemory) {
 				t.Errorf("%s: Create: %v", name, err)
 			}

@@ -279,7 +279,7 @@ func testPoolAlign[T comparable](t *testing.T, p *heap.Pool[T], align mem.Alignm
 	if align.Bytes() > int(unsafe.Sizeof(*new(T))) {
 		for _, v := range firstMiddleLast(objects) {
 			beside := (*T)(unsafe.Add(unsafe.Pointer(v), unsafe.Sizeof(*v)))
-			allocatortest.ExpectMisuse(t, heap.InteriorFree, func() { p.Destroy(beside) })
+			expectMisuse(t, heap.InteriorFree, func() { p.Destroy(beside) })
 		}
 	}
 	for i, v := range objects {

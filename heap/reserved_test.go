@@ -197,8 +197,8 @@ func TestReservedMisuse(t *testing.T) {
 			pageFill(b, 7)
 			bad := c.block(b)
 			before := r.Stats()
-			allocatortest.ExpectMisuse(t, c.kind, func() { r.Free(bad, mem.Layout{}) })
-			allocatortest.ExpectMisuse(t, c.kind, func() {
+			expectMisuse(t, c.kind, func() { r.Free(bad, mem.Layout{}) })
+			expectMisuse(t, c.kind, func() {
 				if _, ok := r.Resize(bad, mem.Layout{}, 5*page); ok {
 					t.Error("Resize of a bad block: true")
 				}
@@ -210,25 +210,25 @@ func TestReservedMisuse(t *testing.T) {
 		})
 	}
 	b := pageAlloc(t, r, page, mem.Layout{})
-	allocatortest.ExpectMisuse(t, heap.WrongAllocator, func() { heap.Page{}.Free(b, mem.Layout{}) })
+	expectMisuse(t, heap.WrongAllocator, func() { heap.Page{}.Free(b, mem.Layout{}) })
 	r.Free(b, mem.Layout{})
 	kind := heap.DoubleFree
 	if vm.GoHeap {
 		kind = heap.ForeignFree // where pages of Go's soon come to lie anywhere
 	}
-	allocatortest.ExpectMisuse(t, kind, func() { r.Free(b, mem.Layout{}) })
+	expectMisuse(t, kind, func() { r.Free(b, mem.Layout{}) })
 }
 
 func TestReservedZeroValue(t *testing.T) {
 	var r heap.Reserved
 	b := pageAlloc(t, heap.Page{}, 100, mem.Layout{})
-	allocatortest.ExpectMisuse(t, heap.Uninitialised, func() {
+	expectMisuse(t, heap.Uninitialised, func() {
 		if _, err := r.Alloc(1, mem.Layout{}); err == nil {
 			t.Error("Alloc succeeded")
 		}
 	})
-	allocatortest.ExpectMisuse(t, heap.Uninitialised, func() { r.Free(b, mem.Layout{}) })
-	allocatortest.ExpectMisuse(t, heap.Uninitialised, func() { r.Resize(b, mem.Layout{}, 200) })
+	expectMisuse(t, heap.Uninitialised, func() { r.Free(b, mem.Layout{}) })
+	expectMisuse(t, heap.Uninitialised, func() { r.Resize(b, mem.Layout{}, 200) })
 	heap.Page{}.Free(b, mem.Layout{})
 	defer func() {
 		if v := recover(); v != "heap: NewReserved: negative room" {

@@ -17,7 +17,7 @@ func TestSMPHardened(t *testing.T) {
 	c := s.Cache()
 	b := must(c.Alloc(100, smpLayout))
 	c.Free(b, smpLayout)
-	allocatortest.ExpectMisuse(t, heap.DoubleFree, func() { c.Free(b, smpLayout) })
+	expectMisuse(t, heap.DoubleFree, func() { c.Free(b, smpLayout) })
 	smpWork(t, s, 1, 1000, make(chan []byte))
 	smpWork(t, c, 1, 1000, make(chan []byte))
 	s.Trim()
@@ -83,7 +83,7 @@ func TestSMPHardenedWriteAfterFree(t *testing.T) {
 					b[40] = 1
 				}
 			}
-			found := reported(t, func() {
+			found := misuses(t, func() {
 				for range c.rounds {
 					s.Free(must(s.Alloc(c.size, mem.Layout{})), mem.Layout{})
 				}
@@ -111,7 +111,7 @@ func TestSMPHardenedQuarantineEnds(t *testing.T) {
 			b := must(s.Alloc(size, mem.Layout{}))
 			s.Free(b, mem.Layout{})
 			b[40] = 1
-			found := reported(t, func() { end(s) })
+			found := misuses(t, func() { end(s) })
 			// A slab that stays is looked at when the slot is served.
 			if size > 64 && (len(found) != 1 || found[0].Kind != heap.WriteAfterFree) {
 				t.Errorf("size %d, %s: reported %v", size, name, found)
@@ -129,7 +129,7 @@ func TestSMPHardenedLarge(t *testing.T) {
 	for _, size := range []int{33_000, 1 << 20, 3 << 20} {
 		b := must(s.Alloc(size, mem.Layout{}))
 		s.Free(b, mem.Layout{})
-		if m := reported(t, func() { s.Free(b, mem.Layout{}) }); len(m) != 1 {
+		if m := misuses(t, func() { s.Free(b, mem.Layout{}) }); len(m) != 1 {
 			t.Errorf("size %d: freed twice, reported %v", size, m)
 		}
 		for range 3 * 16 {

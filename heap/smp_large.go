@@ -426,7 +426,9 @@ func (s *SMP) freeHuge(op string, b []byte) {
 		if in {
 			s.resample(smpPlace{}, b, was)
 		}
-		p.blame(op, b)
+		if !s.over(op, b) {
+			p.blame(op, b)
+		}
 		return
 	}
 	n, _ := vm.Whole(len(b))
@@ -441,10 +443,22 @@ func (s *SMP) freeHuge(op string, b []byte) {
 	s.huge.put(whole, s.opts.Retain)
 }
 
+// over reports a block that is used after Close, and tells whether it is.
+func (s *SMP) over(op string, b []byte) bool {
+	if !s.closed.Load() {
+		return false
+	}
+	misuse(UseAfterClose, op, b, "closing the SMP freed every block")
+	return true
+}
+
 // resizeHuge resizes a block that lies in no segment, if it is one of s.
 func (s *SMP) resizeHuge(op string, b []byte, l mem.Layout, size int, move bool) ([]byte, bool) {
 	if len(b) == 0 {
 		misuse(ForeignFree, op, b, hintForeign)
+		return b, false
+	}
+	if s.over(op, b) {
 		return b, false
 	}
 	p := s.huge.from(s)

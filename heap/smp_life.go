@@ -13,7 +13,8 @@ import (
 // their bytes. It must wait until all other calls are over, and panics for
 // [Default].
 //
-// Afterwards Alloc fails with [mem.ErrClosed]. To close twice is to close once.
+// Afterwards Alloc fails with [mem.ErrClosed], and what is done to a block is
+// reported as [UseAfterClose]. To close twice is to close once.
 func (s *SMP) Close() error {
 	if s == &smpDefault {
 		panic("heap: SMP.Close: the SMP of heap.Default is for the whole process")

@@ -66,14 +66,14 @@ func TestSMPMisuse(t *testing.T) {
 						pageFill(blocks[i], byte(i))
 					}
 					bad := c.block(blocks[1])
-					allocatortest.ExpectMisuse(t, c.kind, func() { a.Free(bad, l) })
+					expectMisuse(t, c.kind, func() { a.Free(bad, l) })
 					for _, to := range []int{1, max(len(bad), 1), len(bad) + 1<<20} {
-						allocatortest.ExpectMisuse(t, c.kind, func() {
+						expectMisuse(t, c.kind, func() {
 							if r, ok := a.Resize(bad, l, to); ok || len(r) != len(bad) {
 								t.Errorf("%s: Resize(%d) of a bad block: %d bytes, %v", name, to, len(r), ok)
 							}
 						})
-						allocatortest.ExpectMisuse(t, c.kind, func() { a.Remap(bad, l, to) })
+						expectMisuse(t, c.kind, func() { a.Remap(bad, l, to) })
 					}
 					for i := range blocks {
 						if at := pageNot(blocks[i], byte(i)); at >= 0 {
@@ -111,7 +111,7 @@ func TestSMPFar(t *testing.T) {
 				t.Fatalf("%s: byte %d of block %d changed", name, at, i)
 			}
 			allocatortest.NoMisuse(t, func() { a.Free(b, l) })
-			allocatortest.ExpectMisuse(t, heap.DoubleFree, func() { a.Free(b, l) })
+			expectMisuse(t, heap.DoubleFree, func() { a.Free(b, l) })
 		}
 	}
 	cache.Close()
@@ -138,16 +138,16 @@ func TestSMPDoubleFree(t *testing.T) {
 			for i, b := range blocks {
 				a.Free(b, l)
 				for _, again := range [][]byte{b, blocks[i/2], blocks[0]} {
-					m := allocatortest.ExpectMisuse(t, heap.DoubleFree, func() { a.Free(again, l) })
+					m := expectMisuse(t, heap.DoubleFree, func() { a.Free(again, l) })
 					if m == nil {
 						t.Fatalf("%s: size %d, block %d", name, size, i)
 					}
-					allocatortest.ExpectMisuse(t, heap.DoubleFree, func() { s.Resize(again, l, size) })
+					expectMisuse(t, heap.DoubleFree, func() { s.Resize(again, l, size) })
 				}
 			}
 			s.Trim() // the pages are gone
 			if size <= 2<<20 {
-				allocatortest.ExpectMisuse(t, heap.DoubleFree, func() { a.Free(blocks[n/2], l) })
+				expectMisuse(t, heap.DoubleFree, func() { a.Free(blocks[n/2], l) })
 			}
 		}
 		cache.Close()
@@ -161,14 +161,14 @@ func TestSMPNeverServed(t *testing.T) {
 	b := must(s.Alloc(48, mem.Layout{}))
 	for _, i := range []int{1, 2, 63, 64, 100, 169} {
 		slot := pageLonger(b, (i+1)*48)[i*48:]
-		allocatortest.ExpectMisuse(t, heap.DoubleFree, func() { s.Free(slot[:48:48], mem.Layout{}) })
+		expectMisuse(t, heap.DoubleFree, func() { s.Free(slot[:48:48], mem.Layout{}) })
 	}
 	// What is left of the pages after the last slot is none.
 	tail := pageLonger(b, 8<<10)[170*48:]
 	if len(tail) != 32 {
 		t.Fatal(len(tail))
 	}
-	allocatortest.ExpectMisuse(t, heap.InteriorFree, func() { s.Free(tail, mem.Layout{}) })
+	expectMisuse(t, heap.InteriorFree, func() { s.Free(tail, mem.Layout{}) })
 	s.Free(b, mem.Layout{})
 	heap.CheckSMP(s)
 }
@@ -177,11 +177,11 @@ func TestSMPWrongAlign(t *testing.T) {
 	s := newSMP(t, heap.SMPOptions{})
 	l := mem.Layout{Align: mem.Align(64)}
 	b := must(s.Alloc(72, l)) // in slots of 128
-	allocatortest.ExpectMisuse(t, heap.SizeMismatch, func() { s.Free(b, mem.Layout{}) })
-	allocatortest.ExpectMisuse(t, heap.AlignMismatch, func() { s.Free(b, mem.Layout{Align: mem.Align(8)}) })
+	expectMisuse(t, heap.SizeMismatch, func() { s.Free(b, mem.Layout{}) })
+	expectMisuse(t, heap.AlignMismatch, func() { s.Free(b, mem.Layout{Align: mem.Align(8)}) })
 	s.Free(b, l)
 	b = must(s.Alloc(72, mem.Layout{}))
-	allocatortest.ExpectMisuse(t, heap.AlignMismatch, func() { s.Free(b, l) })
+	expectMisuse(t, heap.AlignMismatch, func() { s.Free(b, l) })
 	s.Free(b, mem.Layout{})
 	heap.CheckSMP(s)
 }
@@ -211,7 +211,7 @@ func TestSMPClose(t *testing.T) {
 				t.Errorf("%T: Alloc(%d) after Close: %v", a, size, err)
 			}
 		}
-		allocatortest.ExpectMisuse(t, heap.ForeignFree, func() { a.Free(b, mem.Layout{}) })
+		expectMisuse(t, heap.UseAfterClose, func() { a.Free(b, mem.Layout{}) })
 	}
 	if err := errors.Join(s.Close(), c.Close(), c.Close()); err != nil {
 		t.Error(err)
@@ -264,7 +264,7 @@ func TestSMPCacheConcurrentUse(t *testing.T) {
 		"Alloc": func() { c.Free(must(c.Alloc(10, mem.Layout{})), mem.Layout{}) },
 		"Free":  func() { c.Free(b, mem.Layout{}) },
 	} {
-		found := reported(t, func() {
+		found := misuses(t, func() {
 			f()
 			heap.EnterCache(c)
 		})

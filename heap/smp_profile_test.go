@@ -184,7 +184,7 @@ func TestSMPProfileMisuse(t *testing.T) {
 			"Resize of half": func() { s.Resize(b[:size/2], mem.Layout{}, size/4) },
 			"Free of inside": func() { s.Free(b[16:], mem.Layout{}) },
 		} {
-			if got := reported(t, wrong); len(got) != 1 {
+			if got := misuses(t, wrong); len(got) != 1 {
 				t.Errorf("size %d, %s: reported %v", size, name, got)
 			}
 			if got := sitesOf(s)["profiledKeeps"]; got.Blocks != 1 || got.Bytes != int64(size) {
@@ -192,7 +192,7 @@ func TestSMPProfileMisuse(t *testing.T) {
 			}
 		}
 		s.Free(b, mem.Layout{})
-		if got := reported(t, func() { s.Free(b, mem.Layout{}) }); len(got) != 1 || got[0].Kind != heap.DoubleFree && size < 1<<20 {
+		if got := misuses(t, func() { s.Free(b, mem.Layout{}) }); len(got) != 1 || got[0].Kind != heap.DoubleFree && size < 1<<20 {
 			t.Errorf("size %d: freed twice, reported %v", size, got)
 		}
 		if got := sitesOf(s)["profiledKeeps"]; got.Blocks != 0 || got.Bytes != 0 {

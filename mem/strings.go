@@ -10,7 +10,7 @@ import (
 // memory, as the key of a Go map for instance, changes under its holder. The
 // empty string costs nothing.
 func DupeString(a Allocator, s string) (string, error) {
-	b, err := alloc[byte](a, len(s), Alignment{}, false, "mem: DupeString")
+	b, err := alloc[byte](a, len(s), Alignment{}, written, "mem: DupeString")
 	if err != nil {
 		return "", err
 	}
@@ -31,7 +31,7 @@ func DupeZ(a Allocator, s string) ([]byte, error) {
 	if len(s) == math.MaxInt {
 		return nil, ErrTooLarge
 	}
-	b, err := alloc[byte](a, len(s)+1, Alignment{}, false, "mem: DupeZ")
+	b, err := alloc[byte](a, len(s)+1, Alignment{}, written, "mem: DupeZ")
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func Join(a Allocator, sep string, parts ...string) (string, error) {
 	if !ok {
 		return "", ErrTooLarge
 	}
-	b, err := alloc[byte](a, n, Alignment{}, false, "mem: Join")
+	b, err := alloc[byte](a, n, Alignment{}, written, "mem: Join")
 	if err != nil {
 		return "", err
 	}
@@ -62,7 +62,7 @@ func JoinZ(a Allocator, sep string, parts ...string) ([]byte, error) {
 	if !ok || n == math.MaxInt {
 		return nil, ErrTooLarge
 	}
-	b, err := alloc[byte](a, n+1, Alignment{}, false, "mem: JoinZ")
+	b, err := alloc[byte](a, n+1, Alignment{}, written, "mem: JoinZ")
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func ReplaceAll(a Allocator, s, old, new string) (string, error) {
 		return "", ErrTooLarge
 	}
 	n += count * len(new)
-	b, err := alloc[byte](a, n, Alignment{}, false, "mem: ReplaceAll")
+	b, err := alloc[byte](a, n, Alignment{}, written, "mem: ReplaceAll")
 	if err != nil {
 		return "", err
 	}

@@ -3,15 +3,19 @@ package mem
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"unsafe"
 
 	"github.com/allod-dev/allod/internal/rtype"
 )
 
 // The functions of the typed layer ask three things before they ask an
-// allocator: how many bytes, which layout, which kind. Each answer is a
-// constant or a load where T is known, so that the request itself, one
-// interface call, is what costs.
+// allocator: how many bytes, which layout, which kind. Most are in two parts. What
+// depends on T is one call, little enough to be inlined, that passes a *T, nil or
+// not: a word that the compiler knows, and all that is left of T. The rest is one
+// function for all types; its answers are loads from the descriptor that the word
+// leads to. New and Destroy are faster in one part each, where size and alignment
+// are constants.
 
 // Create returns a zero T in memory of a.
 //
@@ -20,48 +24,21 @@ import (
 // [*PointerError]. If T has no size, the result is not nil, may equal other
 // such pointers, and a is not asked.
 func Create[T any](a Allocator) (*T, error) {
-	return create[T](a, "mem: Create", true)
-}
-
-// create is Create, or New as far as that is the same.
-func create[T any](a Allocator, name string, zero bool) (*T, error) {
-	if isNil(a) {
-		panicNil(name, a)
-	}
-	var v T
-	if unsafe.Sizeof(v) == 0 {
-		return new(T), nil
-	}
-	l := Layout{Align: AlignOf[T](), Zero: zero, Type: TypeFor[T]()}
-	if l.Type.HasPointers() {
-		if p, ok := a.(*promise); ok && l.Type.id.Clear() {
-			a, l.Kind = p.Allocator, Local // kindOf for what is commonest
-		} else {
-			var err error
-			if a, l.Kind, err = kindOf(a, l.Type); err != nil {
-				return nil, err
-			}
-		}
-	}
-	b, err := a.Alloc(int(unsafe.Sizeof(v)), l)
-	if err != nil {
-		return nil, err
-	}
-	return pointerTo[T](b), nil
+	p, _, err := request(a, (*T)(nil), 1, Alignment{}, zeroed, "mem: Create")
+	return (*T)(p), err // valid: request served it as a T
 }
 
 // New returns a copy of v in memory of a. The errors are those of [Create].
 func New[T any](a Allocator, v T) (*T, error) {
-	// create for what is commonest, written out: as a call it takes a quarter of
-	// the time of a New, and in one line what is asked takes no jumps.
-	if isNil(a) || !rtype.Glances() || unsafe.Sizeof(v) == 0 {
+	// What is commonest stands in one line, and takes no jumps.
+	if isNil(a) || !glances() || unsafe.Sizeof(v) == 0 {
 		return newOther(a, v)
 	}
 	id, plain := rtype.Glance[T]()
 	l := Layout{Align: AlignOf[T](), Type: Type{id}}
 	if !plain {
 		promised, ok := a.(*promise)
-		if !ok || !id.Clear() {
+		if !ok || !isClear(id) {
 			return newOther(a, v)
 		}
 		a, l.Kind = promised.Allocator, Local
@@ -79,11 +56,11 @@ func New[T any](a Allocator, v T) (*T, error) {
 //
 //go:noinline
 func newOther[T any](a Allocator, v T) (*T, error) {
-	p, err := create[T](a, "mem: New", false)
-	if err == nil {
-		*p = v
+	p, _, err := requestOther(a, (*T)(nil), 1, Alignment{}, written, "mem: New")
+	if p != nil {
+		*(*T)(p) = v // valid: as in Create
 	}
-	return p, err
+	return (*T)(p), err
 }
 
 // Destroy gives the memory of *p, which came from [Create] or [New] with the
@@ -92,16 +69,16 @@ func Destroy[T any](a Allocator, p *T) {
 	if p == nil {
 		return
 	}
-	if isNil(a) || !rtype.Glances() || unsafe.Sizeof(*p) == 0 {
-		destroyOther(a, p)
+	if isNil(a) || !glances() || unsafe.Sizeof(*p) == 0 {
+		releaseOther(a, p, 1, Alignment{}, "mem: Destroy")
 		return
 	}
 	id, plain := rtype.Glance[T]()
 	l := Layout{Align: AlignOf[T](), Zero: true, Type: Type{id}}
 	if !plain {
 		promised, ok := a.(*promise)
-		if !ok || !id.Clear() {
-			destroyOther(a, p)
+		if !ok || !isClear(id) {
+			releaseOther(a, p, 1, Alignment{}, "mem: Destroy")
 			return
 		}
 		a, l.Kind = promised.Allocator, Local
@@ -109,29 +86,21 @@ func Destroy[T any](a Allocator, p *T) {
 	a.Free(bytesAt(p), l)
 }
 
-// destroyOther is Destroy for what is not so common.
-//
-//go:noinline
-func destroyOther[T any](a Allocator, p *T) {
-	if isNil(a) {
-		panicNil("mem: Destroy", a)
-	}
-	if unsafe.Sizeof(*p) == 0 {
-		return
-	}
-	l := Layout{Align: AlignOf[T](), Zero: true, Type: TypeFor[T]()}
-	if l.Type.HasPointers() {
-		a, l.Kind = liveKindOf(a)
-	}
-	a.Free(bytesAt(p), l)
-}
+// What New and Destroy ask has functions of this package: the compiler does not
+// export the bodies of another's functions, which only generic functions call here,
+// to the packages where these are instantiated, and would make it calls there.
+
+func glances() bool { return rtype.Glances() }
+
+func isClear(id rtype.ID) bool { return id.Clear() }
 
 // Alloc returns n zero Ts in memory of a, with len == cap == n. It panics if n
 // is negative, as make does. The errors are those of [Create], and
 // [ErrTooLarge] if n*sizeof(T) overflows. If that product is 0, the result is
 // not nil and a is not asked.
 func Alloc[T any](a Allocator, n int) ([]T, error) {
-	return alloc[T](a, n, AlignOf[T](), true, "mem: Alloc")
+	p, n, err := request(a, (*T)(nil), n, Alignment{}, zeroed, "mem: Alloc")
+	return unsafe.Slice((*T)(p), n), err
 }
 
 // AllocUninit is [Alloc] without the promise of zeroes: the contents are
@@ -139,43 +108,96 @@ func Alloc[T any](a Allocator, n int) ([]T, error) {
 // holds pointers or a bool is zero even so, since other values of these would
 // crash the collector or miscompile the program.
 func AllocUninit[T any](a Allocator, n int) ([]T, error) {
-	return alloc[T](a, n, AlignOf[T](), mustZero[T](), "mem: AllocUninit")
+	p, n, err := request(a, (*T)(nil), n, Alignment{}, undefined, "mem: AllocUninit")
+	return unsafe.Slice((*T)(p), n), err
 }
 
 // AllocAligned is [Alloc] with the address aligned to align, or to what T needs
 // if that is more. Such a block is given back with [FreeAligned].
 func AllocAligned[T any](a Allocator, n int, align Alignment) ([]T, error) {
-	return alloc[T](a, n, align.Max(AlignOf[T]()), true, "mem: AllocAligned")
+	p, n, err := request(a, (*T)(nil), n, align, zeroed, "mem: AllocAligned")
+	return unsafe.Slice((*T)(p), n), err
 }
 
-func alloc[T any](a Allocator, n int, align Alignment, zero bool, name string) ([]T, error) {
+// contents says what memory is to hold.
+type contents uint8
+
+const (
+	zeroed    contents = iota
+	undefined          // zeroes only where anything else would be no value of the type
+	written            // what it likes: the caller writes all of it
+)
+
+// request returns the address of n Ts in memory of a, and n; or nil, 0 and an
+// error. t is a *T. The alignment is what T needs, if that is more than align.
+func request(a Allocator, t any, n int, align Alignment, c contents, name string) (unsafe.Pointer, int, error) {
+	if isNil(a) || !rtype.Glances() {
+		return requestOther(a, t, n, align, c, name)
+	}
+	id := rtype.GlanceAt(t)
+	size, log2, plain := id.Glance()
+	over, bytes := bits.Mul(uint(size), uint(n))
+	if over != 0 || bytes-1 >= math.MaxInt {
+		return requestOther(a, t, n, align, c, name)
+	}
+	l := Layout{Align: align.Max(Alignment{log2}), Zero: c == zeroed, Type: Type{id}}
+	if c == undefined {
+		l.Zero = id.HasBools()
+	}
+	if !plain {
+		p, ok := a.(*promise)
+		if !ok || !id.Clear() {
+			return requestOther(a, t, n, align, c, name)
+		}
+		a, l.Kind = p.Allocator, Local
+	}
+	b, err := a.Alloc(int(bytes), l)
+	if err != nil {
+		return nil, 0, err
+	}
+	return unsafe.Pointer(unsafe.SliceData(b)), n, nil
+}
+
+// requestOther is request for everything, and in the order in which it asks.
+//
+//go:noinline
+func requestOther(a Allocator, t any, n int, align Alignment, c contents, name string) (unsafe.Pointer, int, error) {
 	if isNil(a) {
 		panicNil(name, a)
 	}
 	if n < 0 {
 		panic(name + ": negative length")
 	}
-	var v T
-	const most = math.MaxInt
-	size := int(unsafe.Sizeof(v))
+	id := rtype.Elem(t)
+	size := id.Size()
 	if size == 0 || n == 0 {
-		return make([]T, n), nil // no bytes: the runtime allocates nothing
+		return unsafe.Pointer(new(struct{})), n, nil // no bytes: the runtime allocates nothing
 	}
-	if n > most/size {
-		return nil, ErrTooLarge
+	if n > math.MaxInt/size {
+		return nil, 0, ErrTooLarge
 	}
-	l := Layout{Align: align, Zero: zero, Type: TypeFor[T]()}
+	l := Layout{
+		Align: align.Max(Align(id.Reflect().Align())),
+		Zero:  c == zeroed || c == undefined && id.HasBools(),
+		Type:  Type{id},
+	}
 	if l.Type.HasPointers() {
 		var err error
 		if a, l.Kind, err = kindOf(a, l.Type); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
 	b, err := a.Alloc(n*size, l)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return sliceOf[T](b, n), nil
+	return unsafe.Pointer(unsafe.SliceData(b)), n, nil
+}
+
+// alloc is Alloc and its like.
+func alloc[T any](a Allocator, n int, align Alignment, c contents, name string) ([]T, error) {
+	p, n, err := request(a, (*T)(nil), n, align, c, name)
+	return unsafe.Slice((*T)(p), n), err
 }
 
 // Free gives the block s[:cap(s)] back, which came from [Alloc] or a function
@@ -185,27 +207,64 @@ func alloc[T any](a Allocator, n int, align Alignment, zero bool, name string) (
 // Since the block is s[:cap(s)], freeing s[:0] is right, while s[1:] and
 // s[:n:n] are other blocks, and freeing them a misuse.
 func Free[T any](a Allocator, s []T) {
-	free(a, s, AlignOf[T](), "mem: Free")
+	if cap(s) != 0 {
+		release(a, unsafe.SliceData(s), cap(s), Alignment{}, "mem: Free")
+	}
 }
 
 // FreeAligned is [Free] for blocks from [AllocAligned] with the same align.
 func FreeAligned[T any](a Allocator, s []T, align Alignment) {
-	free(a, s, align.Max(AlignOf[T]()), "mem: FreeAligned")
+	free(a, s, align, "mem: FreeAligned")
 }
 
+// free is Free and its like.
 func free[T any](a Allocator, s []T, align Alignment, name string) {
-	var v T
-	if cap(s) == 0 || unsafe.Sizeof(v) == 0 {
+	if cap(s) != 0 {
+		release(a, unsafe.SliceData(s), cap(s), align, name)
+	}
+}
+
+// release gives the memory of n Ts, n > 0, back to a; t is the *T that the first of
+// them lies at. The alignment is what T needs, if that is more than align.
+func release(a Allocator, t any, n int, align Alignment, name string) {
+	if isNil(a) || !rtype.Glances() {
+		releaseOther(a, t, n, align, name)
 		return
 	}
+	id := rtype.GlanceAt(t)
+	size, log2, plain := id.Glance()
+	if size == 0 {
+		return
+	}
+	l := Layout{Align: align.Max(Alignment{log2}), Zero: true, Type: Type{id}}
+	if !plain {
+		p, ok := a.(*promise)
+		if !ok {
+			releaseOther(a, t, n, align, name)
+			return
+		}
+		a, l.Kind = p.Allocator, Local
+	}
+	a.Free(bytesIn(t, n*size), l)
+}
+
+// releaseOther is release for everything.
+//
+//go:noinline
+func releaseOther(a Allocator, t any, n int, align Alignment, name string) {
 	if isNil(a) {
 		panicNil(name, a)
 	}
-	l := Layout{Align: align, Zero: true, Type: TypeFor[T]()}
+	id := rtype.Elem(t)
+	size := id.Size()
+	if size == 0 {
+		return
+	}
+	l := Layout{Align: align.Max(Align(id.Reflect().Align())), Zero: true, Type: Type{id}}
 	if l.Type.HasPointers() {
 		a, l.Kind = liveKindOf(a)
 	}
-	a.Free(bytesOf(s), l)
+	a.Free(bytesIn(t, n*size), l)
 }
 
 // Resize grows or shrinks the block s[:cap(s)] to n Ts without moving it. On
@@ -292,7 +351,7 @@ func realloc[T any](a Allocator, s []T, n int, align Alignment, name string) ([]
 	if r, ok := resize(a, s, n, align, mayMove, name); ok {
 		return r, nil
 	}
-	r, err := alloc[T](a, n, align, true, name)
+	r, err := alloc[T](a, n, align, zeroed, name)
 	if err != nil {
 		return s, err
 	}
@@ -332,7 +391,7 @@ func Append[T any](a Allocator, s []T, v ...T) ([]T, error) {
 		return r[:need], nil
 	}
 	// The old block must outlive the copy of what v shows of it.
-	r, err := alloc[T](a, room, AlignOf[T](), true, "mem: Append")
+	r, err := alloc[T](a, room, Alignment{}, zeroed, "mem: Append")
 	if err != nil {
 		return s, err
 	}
@@ -369,7 +428,7 @@ func overlap[T any](s, v []T) bool {
 
 // Dupe returns a copy of s in memory of a, with len == cap == len(s).
 func Dupe[T any](a Allocator, s []T) ([]T, error) {
-	r, err := alloc[T](a, len(s), AlignOf[T](), false, "mem: Dupe")
+	r, err := alloc[T](a, len(s), Alignment{}, written, "mem: Dupe")
 	if err != nil {
 		return nil, err
 	}
@@ -386,7 +445,7 @@ func Concat[T any](a Allocator, parts ...[]T) ([]T, error) {
 		}
 		n += len(p)
 	}
-	r, err := alloc[T](a, n, AlignOf[T](), false, "mem: Concat")
+	r, err := alloc[T](a, n, Alignment{}, written, "mem: Concat")
 	if err != nil {
 		return nil, err
 	}
@@ -396,10 +455,6 @@ func Concat[T any](a Allocator, parts ...[]T) ([]T, error) {
 	}
 	return r, nil
 }
-
-// mustZero tells whether memory must be zero before it may be called a T.
-// Allocators see to that themselves for a T that holds pointers.
-func mustZero[T any]() bool { return rtype.HasBools[T]() }
 
 // panicNil panics if a is nil or a nil pointer. It is called where [isNil] says
 // that it might be.

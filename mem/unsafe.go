@@ -6,7 +6,8 @@ import (
 	"github.com/allod-dev/allod/internal/rt"
 )
 
-// Every conversion of package mem between bytes and values is in this file.
+// Every conversion of package mem between bytes and values is in this file, but
+// for the results of request, which must be inlined with it.
 
 // sliceOf returns the n Ts that b holds. b must be a block that an allocator
 // served for n Ts: aligned, long enough and, if T holds pointers, of its type.
@@ -27,6 +28,13 @@ func bytesOf[T any](s []T) []byte {
 	// Valid: a slice of cap(s) Ts is cap(s)*sizeof(T) bytes of memory, which
 	// cannot overflow since it exists.
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), cap(s)*int(unsafe.Sizeof(v)))
+}
+
+// bytesIn returns the n bytes from where p, a pointer, points to.
+func bytesIn(p any, n int) []byte {
+	// Valid: an interface is two words, and the second is the pointer it holds.
+	// The caller knows that there are n bytes.
+	return unsafe.Slice((*byte)((*[2]unsafe.Pointer)(unsafe.Pointer(&p))[1]), n)
 }
 
 // bytesAt returns the bytes of *p.

@@ -69,7 +69,7 @@ func HasPointers[T any]() bool { return For[T]().HasPointers() }
 // is false where only a walk would tell; in return it is always inlined.
 func Plain[T any]() bool { return trusted && descriptorOf[T]().ptrBytes == 0 }
 
-// Glances tells whether [Glance] may be called.
+// Glances tells whether [Glance], [GlanceAt] and [ID.Glance] may be called.
 func Glances() bool { return trusted }
 
 // Glance returns the ID of T, and whether T holds no pointers, without a jump.
@@ -78,13 +78,36 @@ func Glance[T any]() (id ID, plain bool) {
 	return ID{d}, d.ptrBytes == 0
 }
 
+// GlanceAt returns the ID of T without a jump. It is given a *T, nil or not: a word
+// that the compiler knows, so that functions that are called with it need not be
+// generic.
+func GlanceAt(p any) ID {
+	// Valid: as in descriptorOf. The word is read as the number that the compiler
+	// takes it for, or else it would be stored first; descriptors stay where they are.
+	return ID{(*ptrDescriptor)(unsafe.Add(nil, *(*uintptr)(unsafe.Pointer(&p)))).elem}
+}
+
+// Glance returns the size in bytes, the binary logarithm of the alignment, and
+// whether the type holds no pointers, without a jump.
+func (id ID) Glance() (size int, log2 uint8, plain bool) {
+	// No type is aligned to more than 8 bytes, which verify knows.
+	align := id.d.align
+	return int(id.d.size), align>>1 - align>>3, id.d.ptrBytes == 0
+}
+
+// Elem is GlanceAt everywhere.
+func Elem(p any) ID { return Of(reflect.TypeOf(p).Elem()) }
+
 // HasBools tells whether a T holds a bool.
-func HasBools[T any]() bool {
+func HasBools[T any]() bool { return For[T]().HasBools() }
+
+// HasBools tells whether values of the type hold a bool.
+func (id ID) HasBools() bool {
 	// The commonest types are known without a look at anything else.
-	if trusted && boolless>>(descriptorOf[T]().kind&kindMask)&1 != 0 {
+	if trusted && boolless>>(id.d.kind&kindMask)&1 != 0 {
 		return false
 	}
-	return hasBools[T]()
+	return id.hasBools()
 }
 
 // boolless has a bit set for each kind whose values have nothing but themselves
@@ -95,12 +118,11 @@ const boolless = (1<<(reflect.Complex128+1) - 1<<reflect.Int) | 1<<reflect.Point
 // small enough to be inlined.
 //
 //go:noinline
-func hasBools[T any]() bool {
-	id := For[T]()
+func (id ID) hasBools() bool {
 	if without.bools.at(id.d).Load() == id.d {
 		return false
 	}
-	bools := FactsOf(reflect.TypeFor[T]()).Bools
+	bools := FactsOf(id.Reflect()).Bools
 	if !bools {
 		without.bools.at(id.d).Store(id.d)
 	}
@@ -217,7 +239,7 @@ func agrees[T any]() bool {
 	f := Facts{}
 	f.walk(t, "")
 	return d.size == t.Size() &&
-		int(d.align) == t.Align() &&
+		int(d.align) == t.Align() && d.align <= 8 &&
 		reflect.Kind(d.kind&kindMask) == t.Kind() &&
 		(d.ptrBytes != 0) == f.Pointers
 }

@@ -3,6 +3,7 @@
 package rtype
 
 import (
+	"math/bits"
 	"reflect"
 	"sync"
 	"unsafe"
@@ -31,7 +32,7 @@ func Plain[T any]() bool { return !HasPointers[T]() }
 // HasPointers tells whether a T holds pointers.
 func HasPointers[T any]() bool { return For[T]().HasPointers() }
 
-// Glances tells whether [Glance] may be called.
+// Glances tells whether [Glance], [GlanceAt] and [ID.Glance] may be called.
 func Glances() bool { return true }
 
 // Glance returns the ID of T, and whether T holds no pointers.
@@ -40,8 +41,23 @@ func Glance[T any]() (id ID, plain bool) {
 	return id, !id.HasPointers()
 }
 
+// GlanceAt returns the ID of T, given a *T, nil or not.
+func GlanceAt(p any) ID { return Elem(p) }
+
+// Glance returns the size in bytes, the binary logarithm of the alignment, and
+// whether the type holds no pointers.
+func (id ID) Glance() (size int, log2 uint8, plain bool) {
+	return id.d.size, uint8(bits.TrailingZeros(uint(id.d.typ.Align()))), !id.d.pointers
+}
+
+// Elem is GlanceAt.
+func Elem(p any) ID { return Of(reflect.TypeOf(p).Elem()) }
+
 // HasBools tells whether a T holds a bool.
 func HasBools[T any]() bool { return FactsOf(reflect.TypeFor[T]()).Bools }
+
+// HasBools tells whether values of the type hold a bool.
+func (id ID) HasBools() bool { return FactsOf(id.d.typ).Bools }
 
 // Of returns the ID of t.
 func Of(t reflect.Type) ID {

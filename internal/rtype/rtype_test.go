@@ -38,6 +38,15 @@ func ask[T any](t *testing.T, pointers, bools, opaque bool, path string) {
 	if rtype.HasBools[T]() != bools {
 		t.Errorf("%v: HasBools %t, want %t", r, !bools, bools)
 	}
+	if id != rtype.Elem((*T)(nil)) || id.HasBools() != bools {
+		t.Errorf("%v: Elem %v, HasBools %t", r, rtype.Elem((*T)(nil)).Reflect(), !bools)
+	}
+	if at, plain := rtype.Glance[T](); !rtype.Glances() || at != id || plain == pointers || rtype.GlanceAt((*T)(nil)) != id {
+		t.Errorf("%v: a glance shows %v, plain %t", r, at.Reflect(), plain)
+	}
+	if size, log2, plain := id.Glance(); size != int(r.Size()) || 1<<log2 != r.Align() || plain == pointers {
+		t.Errorf("%v: a glance shows size %d, log2 %d, plain %t", r, size, log2, plain)
+	}
 	f := rtype.FactsOf(r)
 	if f.Type != r || f.Pointers != pointers || f.Bools != bools || f.Opaque != opaque || f.Path != path {
 		t.Errorf("%v: facts %+v", r, f)

@@ -17,8 +17,8 @@ MODULES     := $(PORTABLE) bench contrib/hiddenpointer contrib/httparena contrib
 PKGS        := ./...
 ROOMS       := ./mem/... ./heap/... ./testing/...
 HOLDERS     := $(ROOMS) ./generic/...
-# All but the containers, whose tests are as long to compile as all others: the
-# builds that change nothing in them do without.
+# All but the containers, whose tests are as long to compile, and to analyse, as
+# all others: the builds that change nothing in them do without.
 BELOW       := . ./docs/... ./examples/... ./internal/... $(ROOMS)
 # Two builds at a time: one package takes longer than all others together. Makes
 # that would mix what they print have one.
@@ -33,6 +33,8 @@ HAVE_CC     := [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# Tests are run here, not debugged: DWARF is an eighth of what they are to compile.
+test: export GOFLAGS += -gcflags=github.com/allod-dev/allod/...=-dwarf=false
 .PHONY: test
 test: ## all that CI checks: vet, staticcheck, tests in every build, other platforms
 	@$(GO) version
@@ -55,7 +57,7 @@ vet: ## go vet, in every build
 .PHONY: staticcheck
 staticcheck: ## staticcheck at the pinned version
 	@for m in $(PORTABLE); do echo "$$m: staticcheck"; (cd $$m && $(GO) run $(STATICCHECK) ./...) || exit 1; done
-	$(GO) run $(STATICCHECK) -tags invariants $(PKGS)
+	$(GO) run $(STATICCHECK) -tags invariants $(BELOW)
 
 .PHONY: test-plain
 test-plain: ## the tests as they are

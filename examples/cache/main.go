@@ -15,22 +15,23 @@ import (
 
 	"github.com/allod-dev/allod/generic"
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/mem"
 )
 
 func main() {
 	const n = 1_000_000
-	if err := run(os.Stdout, n, 256<<20); err != nil {
+	if err := run(os.Stdout, heap.Default(), n, 256<<20); err != nil {
 		log.Fatal(err)
 	}
 	compare(n)
 }
 
 // run puts n entries into a cache of at most size bytes, looks for them again,
-// and reports.
-func run(w io.Writer, n, size int) error {
-	// An allocator for many goroutines, whose memory the collector does not see,
-	// and where what is given up makes room for what comes.
-	cache := generic.NewCache(heap.Default(), size)
+// and reports. The memory is that of a, which should be an allocator for many
+// goroutines, whose memory the collector does not see, and where what is given up
+// makes room for what comes.
+func run(w io.Writer, a mem.Allocator, n, size int) error {
+	cache := generic.NewCache(a, size)
 	defer cache.Close()
 
 	key := make([]byte, 0, 32)

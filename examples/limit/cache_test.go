@@ -140,7 +140,8 @@ func TestCacheNestedLimits(t *testing.T) {
 
 // A buffer that is full does not get emptier by dropping what came first.
 func TestCacheBuffer(t *testing.T) {
-	c := NewCache(heap.NewFixedBuffer(make([]byte, 1000)), 100000)
+	buffer := allocatortest.Child(heap.NewFixedBuffer(make([]byte, 1000)))
+	c := NewCache(allocatortest.New(t, buffer, allocatortest.Debug(heap.DebugOptions{Redzone: -1, QuarantineBlocks: -1})), 100000)
 	defer c.Close()
 	if err := errors.Join(c.Put("a", make([]byte, 400)), c.Put("b", make([]byte, 400))); err != nil {
 		t.Fatal(err)

@@ -13,7 +13,27 @@ import (
 	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
+// Arenas come from a pool that drops some: the test keeps a list of them, so that
+// it can close each, and see that all memory is given back.
 func TestServeWords(t *testing.T) {
+	memory := allocatortest.New(t)
+	var (
+		mu  sync.Mutex
+		all []*heap.Arena
+	)
+	before := arenas.New
+	arenas = sync.Pool{New: func() any {
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, heap.NewArena(memory))
+		return all[len(all)-1]
+	}}
+	defer func() {
+		arenas = sync.Pool{New: before}
+		for _, a := range all {
+			a.Close()
+		}
+	}()
 	var wg sync.WaitGroup
 	for client := range 8 {
 		wg.Go(func() {
@@ -29,6 +49,9 @@ func TestServeWords(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	if len(all) == 0 {
+		t.Error("no request had an arena")
+	}
 }
 
 func TestServeWordsRefuses(t *testing.T) {

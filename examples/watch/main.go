@@ -43,8 +43,14 @@ func run(ctx context.Context, addr string) error {
 		return err
 	}
 	defer budget.Close()
-	s := open()
-	defer s.close()
+	smp := heap.NewSMP(heap.SMPOptions{})
+	s := open(smp, heap.Page{})
+	defer func() {
+		s.close()
+		if err := smp.Close(); err != nil {
+			fmt.Println(err) // the leak
+		}
+	}()
 
 	go heaphttp.DefaultMonitor.Record(ctx) // or there are points only while somebody looks
 	server := &http.Server{Addr: addr, Handler: mux()}
@@ -78,7 +84,6 @@ func mux() *http.ServeMux {
 
 // A shop is what there is to watch.
 type shop struct {
-	smp   *heap.SMP
 	named []*heap.NamedAllocator
 	stop  []func()
 
@@ -96,14 +101,15 @@ type job struct {
 	letter mem.Slice[byte]
 }
 
-// open opens a shop whose parts have names, and whose stacks are known.
-func open() *shop {
-	s := &shop{smp: heap.NewSMP(heap.SMPOptions{})}
-	s.pages = generic.NewCache(s.name(s.smp, "shop/cache"), 24<<20)
-	s.audit = s.name(s.smp, "shop/audit")
-	s.letters = s.name(s.smp, "shop/jobs/letters")
-	s.jobs = heap.NewPool[job](s.name(s.smp, "shop/jobs"))
-	s.arena = heap.NewArena(s.name(heap.Page{}, "shop/requests"))
+// open opens a shop whose parts have names, and whose stacks are known. Their
+// memory is that of two allocators, the second for what is large.
+func open(memory, pages mem.Allocator) *shop {
+	s := new(shop)
+	s.pages = generic.NewCache(s.name(memory, "shop/cache"), 24<<20)
+	s.audit = s.name(memory, "shop/audit")
+	s.letters = s.name(memory, "shop/jobs/letters")
+	s.jobs = heap.NewPool[job](s.name(memory, "shop/jobs"))
+	s.arena = heap.NewArena(s.name(pages, "shop/requests"))
 
 	// No named allocator stands on the pool and the arena, which stand on some.
 	s.stop = append(s.stop, heap.Watch(s.jobs, "pool of jobs"), heap.Watch(s.arena, "arena of requests"))
@@ -177,7 +183,7 @@ func (s *shop) log(line string) error {
 	return err
 }
 
-// close gives back what is known, and then the rest.
+// close gives back what is known.
 func (s *shop) close() {
 	for _, stop := range s.stop {
 		stop()
@@ -188,8 +194,5 @@ func (s *shop) close() {
 	s.pages.Close()
 	for _, n := range s.named {
 		n.Close()
-	}
-	if err := s.smp.Close(); err != nil {
-		fmt.Println(err) // the leak
 	}
 }

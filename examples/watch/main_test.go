@@ -6,12 +6,34 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/heap/heaphttp"
+	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
 )
+
+// A shop gives back all that it asked for but what is meant to leak.
+func TestShop(t *testing.T) {
+	const moments = 50
+	e := allocatortest.ExpectLeaks(t, moments, func(a mem.Allocator) {
+		s := open(a, a)
+		defer s.close()
+		for n := range moments {
+			if err := s.trade(n); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	if e != nil && !strings.Contains(e.Groups[0].Stack.String(), "(*shop).log") {
+		t.Errorf("leaked is more than the log: %v", e)
+	}
+}
 
 // A shop that traded for a while shows on the page, leak and all.
 func TestWatch(t *testing.T) {
-	s := open()
+	smp := heap.NewSMP(heap.SMPOptions{})
+	defer smp.Close()
+	s := open(smp, heap.Page{})
 	defer s.close()
 	for n := range 50 {
 		if err := s.trade(n); err != nil {

@@ -64,26 +64,28 @@ import (
 // and a block that was freed is inaccessible until its place is needed for
 // another, after quarantine: a read or write there is a fault, which ends the
 // process, or is returned by [Catch] as a [*Fault] with the stacks of the
-// allocation and the free. Where a fault ends the process, [RecordGuarded] keeps
-// these for [ReadCrash], and an error of the operating system, which does not
-// touch such memory either, is explained by [BadAddress]. What is left of the
-// last page on the other side of the block is watched as a zone is. With GuardEnd, a block whose size is not a
-// multiple of its alignment ends before the guarded page, and the bytes between
-// are watched, too.
+// allocation and the free. Where a fault ends the process, [RecordGuarded]
+// keeps these for [ReadCrash], and an error of the operating system, which does
+// not touch such memory either, is explained by [BadAddress]. What is left of
+// the last page on the other side of the block is watched as a zone is. With
+// GuardEnd, a block whose size is not a multiple of its alignment ends before
+// the guarded page, and the bytes between are watched, too.
 //
 // Guarded blocks come from the operating system rather than from the child; a
-// block takes a page or more, and a pair of calls some microseconds. Resize and
-// Remap refuse them. In quarantine they count with the size that was asked for.
-// Blocks that the collector scans cannot be guarded. What the system has no
-// memory or no mapping left for (vm.max_map_count on Linux, before 6.13), and
-// what is aligned to more than 4 MiB, is served unguarded and counted. The race
-// detector does not see guarded blocks: use it without them.
+// block takes a page or more, and a pair of calls some microseconds. On Linux
+// up to 32 MiB of the pages of those that were freed keep their memory, which
+// is most of that time. Resize and Remap refuse them. In quarantine they count
+// with the size that was asked for. Blocks that the collector scans cannot be
+// guarded. What the system has no memory or no mapping left for
+// (vm.max_map_count on Linux, before 6.13), and what is aligned to more than 4
+// MiB, is served unguarded and counted. The race detector does not see guarded
+// blocks: use it without them.
 //
 // An operation takes the same time on average for any number of live blocks: a
 // frame-pointer walk or [runtime.Callers] for its stack, and one pass over the
-// block to fill and one to check it. Each live block costs the zones and less than 96 bytes of the
-// Go heap. Stacks are kept once each, for as long as the process runs, up to 64
-// MiB of them; what comes later has none.
+// block to fill and one to check it. Each live block costs the zones and less
+// than 96 bytes of the Go heap. Stacks are kept once each, for as long as the
+// process runs, up to 64 MiB of them; what comes later has none.
 type Debug struct {
 	copies   noCopy
 	child    mem.Allocator

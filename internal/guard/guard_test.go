@@ -174,6 +174,47 @@ func TestReuse(t *testing.T) {
 	}
 }
 
+// Places keep their memory up to a bound, are zero when they are let again all the
+// same, and fault as others do.
+func TestKeeping(t *testing.T) {
+	eachGuarding(t, func(t *testing.T) {
+		var p guard.Pool
+		page := vm.PageSize()
+		const n, most = 300, 100
+		defer guard.KeepMost(most)()
+		before, _ := vm.Committed()
+		var all [][]byte
+		for range n {
+			b := let(t, &p, 100, 4, guard.End)
+			b[0], b[99] = 1, 1
+			all = append(all, b)
+		}
+		for _, b := range all {
+			if err := p.Retire(addr(b), 1); err != nil {
+				t.Fatal(err)
+			}
+			if !faults(&b[0]) {
+				t.Fatal("no fault after its end")
+			}
+			p.Release(addr(b))
+		}
+		if after, _ := vm.Committed(); after-before > most*page || vm.CanKeep && after-before < most/4*page {
+			t.Errorf("%d bytes are kept for nobody, want %d at most", after-before, most*page)
+		}
+		for range n {
+			pages, _, err := p.Alloc(guard.Tenant{Size: 100, Alloc: 7, Owner: 3, Side: guard.End}, 4)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range pages {
+				if v != 0 {
+					t.Fatal("a page that is let again is not zero")
+				}
+			}
+		}
+	})
+}
+
 // A place that could not be made inaccessible is used again when it can.
 func TestRefusedThenNot(t *testing.T) {
 	eachGuarding(t, func(t *testing.T) {

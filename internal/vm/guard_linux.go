@@ -6,6 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// CanKeep tells whether this system knows [Keeping].
+const CanKeep = true
+
 var guardings = []Guarding{Markers, Protection}
 
 // guardRawMax is how long a range is at most for the call not to be announced to
@@ -16,7 +19,7 @@ func guardOS(b []byte, by Guarding) error {
 	if by == Markers {
 		return madviseRaw(b, unix.MADV_GUARD_INSTALL) // drops the pages
 	}
-	if err := protectRaw(b, unix.PROT_NONE); err != nil {
+	if err := protectRaw(b, unix.PROT_NONE); err != nil || by == Keeping {
 		return err
 	}
 	// Only now can nobody write to the pages any more.
@@ -35,6 +38,8 @@ func unguardOS(b []byte, by Guarding) error {
 	}
 	return protectRaw(b, unix.PROT_READ|unix.PROT_WRITE)
 }
+
+func separateOS(b []byte) error { return unix.Madvise(b, unix.MADV_DONTDUMP) }
 
 func madviseRaw(b []byte, advice int) error {
 	if len(b) > guardRawMax {

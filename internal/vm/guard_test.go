@@ -161,6 +161,69 @@ func TestGuardMarkersCostNoMapping(t *testing.T) {
 	})
 }
 
+// Pages that are kept are as inaccessible as others, and what is in them stays.
+func TestKeeping(t *testing.T) {
+	if !vm.CanKeep {
+		b := make([]byte, vm.PageSize())
+		if vm.Separate(b) == nil {
+			t.Error("separates where that cannot be")
+		}
+		t.Skip("not on this system")
+	}
+	for _, by := range vm.Guardings() {
+		if tryGuard(by) != nil {
+			continue
+		}
+		page := vm.PageSize()
+		b, err := vm.MapReal(3*page, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := vm.Guard(b, by); err != nil {
+			t.Fatal(err)
+		}
+		mid := b[page : 2*page]
+		for _, beside := range [][]byte{b[:page], b[2*page:]} {
+			if err := vm.Separate(beside); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := vm.Unguard(mid, by); err != nil {
+			t.Fatal(err)
+		}
+		fill(mid, 7)
+		before, _ := vm.Committed()
+		for range 3 {
+			if err := vm.Guard(mid, vm.Keeping); err != nil {
+				t.Fatal(err)
+			}
+			if !faults(&mid[0]) || !faults(&mid[page-1]) {
+				t.Error("kept pages can be accessed")
+			}
+			if err := vm.Unguard(mid, vm.Keeping); err != nil {
+				t.Fatal(err)
+			}
+			if i := not(mid, 7); i >= 0 {
+				t.Errorf("byte %d was not kept", i)
+			}
+			if !faults(&b[0]) || !faults(&b[2*page]) {
+				t.Error("the pages beside can be accessed")
+			}
+		}
+		if now, _ := vm.Committed(); now != before {
+			t.Errorf("%d bytes are committed, want %d", now, before)
+		}
+		if err := vm.Unguard(b[:page], by); err != nil {
+			t.Fatal(err)
+		}
+		if err := vm.Unguard(b[2*page:], by); err != nil {
+			t.Fatal(err)
+		}
+		vm.Unmap(b)
+		settle(t)
+	}
+}
+
 // A call that fails leaves the pages as they were.
 func TestGuardFails(t *testing.T) {
 	eachGuarding(t, func(t *testing.T, by vm.Guarding) {

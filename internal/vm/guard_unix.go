@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// CanKeep tells whether this system knows [Keeping].
+const CanKeep = false
+
 var guardings = []Guarding{Protection}
 
 // guardOS maps fresh pages over b, which in one step takes the old ones away and
@@ -27,3 +30,5 @@ func unguardOS(b []byte, by Guarding) error {
 	}
 	return unix.Mprotect(b, unix.PROT_READ|unix.PROT_WRITE)
 }
+
+func separateOS([]byte) error { return ErrUnsupported }

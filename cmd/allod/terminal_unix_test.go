@@ -110,7 +110,7 @@ func TestTopOnTerminal(t *testing.T) {
 	const enter, leave = "\x1b[?1049h", "\x1b[?1049l"
 	for _, quit := range []string{"q", "\x03"} {
 		s := onTerminal(t, false, "top", "--interval=100ms", shop(t).URL)
-		s.until(enter, "off the Go heap", "COMMITTED", "shop", "70.0 kB", "q quit")
+		s.until(enter, "off the Go heap", "COMMITTED", "shop", "68.4 KiB", "q quit")
 		s.press("s")
 		s.until("top_test.go")
 		s.press("h")

@@ -42,7 +42,7 @@ func TestTop(t *testing.T) {
 		t.Fatalf("exit code %d, %s", code, stderr)
 	}
 	for _, want := range []string{
-		"off the Go heap", "\nNAME ", "\nshop ", "\n  cache ", "\n    index ", "70.0 kB", "75.0 kB",
+		"off the Go heap", "\nNAME ", "\nshop ", "\n  cache ", "\n    index ", "68.4 KiB", "73.2 KiB",
 		"1 block of shop/cache, shop/cache/index", "allod.shop  top_test.go:",
 	} {
 		if !strings.Contains(stdout, want) {

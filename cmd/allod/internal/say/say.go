@@ -39,19 +39,19 @@ func Duration(d time.Duration) string {
 	return Digits(d.Seconds()*1e6) + " µs"
 }
 
-// Size writes n bytes with three digits: 339 MB.
+// Size writes n bytes with three digits, as the page of heaphttp does: 339 MiB.
 func Size(n int64) string {
 	switch {
 	case n == 0:
 		return "0"
-	case n < 1000:
+	case n < 1<<10:
 		return Plural(n, "byte")
-	case n >= 1e9:
-		return Digits(float64(n)/1e9) + " GB"
-	case n >= 1e6:
-		return Digits(float64(n)/1e6) + " MB"
+	case n >= 1<<30:
+		return Digits(float64(n)/(1<<30)) + " GiB"
+	case n >= 1<<20:
+		return Digits(float64(n)/(1<<20)) + " MiB"
 	}
-	return Digits(float64(n)/1e3) + " kB"
+	return Digits(float64(n)/(1<<10)) + " KiB"
 }
 
 // FlagSize writes n as ParseSize reads it: 64MiB.

@@ -98,7 +98,7 @@ func TestScreenUnreachable(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 	s.Update(update{snapshotOf(3, 2000), nil})
-	if text := s.text(); strings.Contains(text, "nothing listens") || !strings.Contains(text, "2.00 kB") {
+	if text := s.text(); strings.Contains(text, "nothing listens") || !strings.Contains(text, "1.95 KiB") {
 		t.Errorf("%s", text)
 	}
 }

@@ -30,7 +30,10 @@ import (
 // error there, so the call panics as mem.Must does, and mem.Rescue turns that
 // back into an error.
 //
-// A memory lives until its module is closed.
+// A memory lives until its module is closed, or any that imports it: wazero up to
+// 1.12 frees what it was lent, and the process faults if others use it then. Close
+// importing modules last. What Memory.Read returned remains a view of a memory that
+// grew in place.
 //
 // An Allocator is safe for concurrent use if its child is. It may be copied. The
 // zero Allocator has no child; call [New].
@@ -63,6 +66,7 @@ func New(child mem.Allocator) *Allocator {
 // Allocate implements [experimental.MemoryAllocator]. It panics, as mem.Must
 // does, if the child refuses.
 func (a *Allocator) Allocate(capacity, most uint64) experimental.LinearMemory {
+	most = max(most, capacity)
 	m := &memory{a: a, most: most}
 	// A memory of no pages has an address as well, which must not change later.
 	size := max(capacity, wasmPage)

@@ -183,6 +183,11 @@ func TestLinearMemory(t *testing.T) {
 	}
 	m.Free()
 	m.Free()
+	m2 := allodwazero.New(r).Allocate(2*page, page)
+	if b := m2.Reallocate(2 * page); len(b) != 2*page {
+		t.Errorf("more than the most from the start: %d bytes", len(b))
+	}
+	m2.Free()
 	if m.Reallocate(page) != nil {
 		t.Error("Reallocate after Free: not nil")
 	}
@@ -203,6 +208,30 @@ func TestLinearMemory(t *testing.T) {
 		}
 	}()
 	allodwazero.New(nil)
+}
+
+// wazero frees a memory as soon as a module that imports it is closed, though the
+// module that it is of lives on. If this test fails, wazero has been mended.
+func TestImporterFrees(t *testing.T) {
+	importing := slices.Concat([]byte("\x00asm\x01\x00\x00\x00"), []byte("\x02\x12\x01\x05owner\x06memory\x02\x01\x01\x64"))
+	reserved := heap.NewReserved(0)
+	ctx := experimental.WithMemoryAllocator(t.Context(), allodwazero.New(reserved))
+	r := wazero.NewRuntime(ctx)
+	defer r.Close(ctx)
+	if _, err := r.InstantiateWithConfig(ctx, growing(1, 100, false), wazero.NewModuleConfig().WithName("owner")); err != nil {
+		t.Fatal(err)
+	}
+	importer, err := r.Instantiate(ctx, importing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := reserved.Stats().Blocks; n != 1 {
+		t.Fatalf("%d memories, want 1", n)
+	}
+	importer.Close(ctx)
+	if n := reserved.Stats().Blocks; n != 0 {
+		t.Errorf("%d memories after closing what imports the one, want 0", n)
+	}
 }
 
 func TestConcurrent(t *testing.T) {

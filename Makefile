@@ -7,13 +7,13 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Everything in this list must build and vet; what can run here, runs.
 PLATFORMS   := darwin/arm64 windows/amd64 freebsd/amd64 linux/arm64 linux/386 js/wasm wasip1/wasm
 # Adapters to other people's libraries: make clients runs the tests of these.
-CLIENTS     := contrib/arrow contrib/grpcmem contrib/moderncmemory contrib/moderncmemory/clients contrib/swiss contrib/wazero
+CLIENTS     := contrib/arrow contrib/grpcmem contrib/moderncmemory/clients contrib/swiss contrib/wazero
 # What is checked by staticcheck, tested with all RELEASES and vetted for all
 # PLATFORMS: ours, not what it adapts.
 PORTABLE    := . cmd/allod
 # What takes minutes to compile, and is left to make clients.
 HEAVY       := contrib/moderncmemory/clients
-MODULES     := $(PORTABLE) bench contrib/hiddenpointer contrib/httparena contrib/prometheus contrib/otel contrib/pagetest $(filter-out $(HEAVY),$(CLIENTS))
+MODULES     := $(PORTABLE) bench contrib/hiddenpointer contrib/httparena contrib/prometheus contrib/otel contrib/pagetest contrib/moderncmemory $(filter-out $(HEAVY),$(CLIENTS))
 PKGS        := ./...
 ROOMS       := ./mem/... ./heap/... ./testing/...
 HOLDERS     := $(ROOMS) ./generic/...

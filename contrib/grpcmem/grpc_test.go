@@ -102,12 +102,7 @@ func TestGRPC(t *testing.T) {
 	if err := calls(p, n); err != nil {
 		t.Fatal(err)
 	}
-	for range 100 { // the last buffers go when connections have ended
-		if d.Stats().Blocks == 0 {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	untilNone(func() int { return d.Stats().Blocks })
 	if err := d.Close(); err != nil {
 		t.Error(err)
 	}
@@ -119,15 +114,26 @@ func TestGRPC(t *testing.T) {
 // With next to no memory for buffers the service goes on.
 func TestGRPCLimit(t *testing.T) {
 	defer experimental.SetDefaultBufferPool(mem.DefaultBufferPool())
-	p := grpcmem.New(heap.NewLimit(allocatortest.New(t), 100_000))
+	limit := heap.NewLimit(allocatortest.New(t), 100_000)
+	p := grpcmem.New(limit)
 	if err := calls(p, 400); err != nil {
 		t.Fatal(err)
 	}
 	if p.Stats().Refused == 0 {
 		t.Error("no buffer was refused")
 	}
-	time.Sleep(50 * time.Millisecond)
-	p.Trim()
+	untilNone(func() int {
+		p.Trim()
+		return limit.Used()
+	})
+}
+
+// untilNone waits until live says 0: the last buffers go when connections have
+// ended, which nobody can wait for. It gives up after a minute.
+func untilNone(live func() int) {
+	for end := time.Now().Add(time.Minute); live() > 0 && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // pools are compared by BenchmarkGRPC, each in a process of its own.

@@ -3,6 +3,7 @@ package heap
 import (
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
@@ -52,7 +53,7 @@ type SMP struct {
 	opts   SMPOptions
 	hard   *smpHardened               // nil unless the SMP is hardened
 	sample atomic.Pointer[smpSampler] // nil until it is wanted
-	caches atomic.Pointer[smpCaches]  // nil at first, and while somebody has stopped them
+	caches *smpCaches                 // atomic; nil at first, and while somebody has stopped them
 	slabs  [smpClasses]atomic.Int64   // number of each class
 	visits [smpClasses]atomic.Uint32  // how often a magazine of each did not do, and was not full grown
 	closed atomic.Bool
@@ -175,27 +176,31 @@ var errSMPAddress = mem.NewError("heap: SMP: the system serves addresses that ar
 // Alloc implements [mem.Allocator].
 //
 //go:norace
+//go:nosplit
 func (s *SMP) Alloc(size int, l mem.Layout) ([]byte, error) {
 	last := smpLast(size, l.Align)
 	if invariant.Enabled || last >= smpMaxSmall || l.Kind == mem.Managed {
 		return s.alloc(size, l, 3)
 	}
 	class, zero := uintptr(smpStep[last/smpStepSize]), l.Kind != mem.Plain || l.Zero
-	if rt.Pins { // s.take, written out, as far as it is a matter of few loads
-		i := rt.Pin()
-		if t := s.caches.Load(); t != nil && uint(i) < uint(len(t.list)) {
+	if rt.ProcessorAt != 0 {
+		// s.take, as if it were pinned; see rt.ThisM. There must be no call from there
+		// until slot was read.
+		i := uint(**(**uint32)(unsafe.Add(rt.ThisM(), rt.ProcessorAt)))
+		if t := s.caches; t != nil && i < uint(len(t.list)) {
 			e := &t.list[i].cache[class&127]
 			if n := e.count - smpTurn - 1; n&smpNone == 0 {
 				e.count = n
-				b := e.at(n.slots()).open(class, size)
-				rt.Unpin()
+				slot := (*smpSlot)(unsafe.Add(unsafe.Pointer(e.mag), uintptr(n&(smpTurn/2-1))*unsafe.Sizeof(smpSlot{})))
+				addr, state := slot.addr, slot.state
+				*byteFrom(state) = uint8(smpLive(class, addr))
+				b := slotFrom(addr, size)
 				if zero {
 					clearSlot(b)
 				}
 				return b, nil
 			}
 		}
-		rt.Unpin()
 	} else if b := s.take(class, size); b != nil {
 		if zero {
 			clear(b)
@@ -284,13 +289,11 @@ func (s *SMP) alloc(size int, l mem.Layout, skip int) ([]byte, error) {
 // Free implements [mem.Allocator].
 //
 //go:norace
+//go:nosplit
 func (s *SMP) Free(b []byte, l mem.Layout) {
 	if invariant.Enabled {
-		s.crowd.enter("heap: SMP.Free", many, smpHintAlone)
-		defer s.crowd.leave(many)
-		defer s.check()
-		race.Disable()
-		defer race.Enable()
+		s.freeChecked(b, l)
+		return
 	}
 	// s.find, written out.
 	addr, last := address(b), smpLast(len(b), l.Align)
@@ -306,19 +309,33 @@ func (s *SMP) Free(b []byte, l mem.Layout) {
 		s.freeSlow(b, l)
 		return
 	}
-	slot := smpSlot{addr, pointerAddress(state)}
-	slot.shut(b)
-	if rt.Pins {
-		i := rt.Pin()
-		if t := s.caches.Load(); t != nil && uint(i) < uint(len(t.list)) {
-			if t.list[i].cache[class&127].put(slot) {
-				rt.Unpin()
+	*state = smpDead
+	if rt.ProcessorAt != 0 {
+		// smpEntry.put, as if it were pinned; as in Alloc.
+		i := uint(**(**uint32)(unsafe.Add(rt.ThisM(), rt.ProcessorAt)))
+		if t := s.caches; t != nil && i < uint(len(t.list)) {
+			e := &t.list[i].cache[class&127]
+			if n := e.count & (smpTurn/2 - 1); uint32(n) < e.keep {
+				slot := (*smpSlot)(unsafe.Add(unsafe.Pointer(e.mag), uintptr(n)*unsafe.Sizeof(smpSlot{})))
+				slot.addr, slot.state = addr, uintptr(unsafe.Pointer(state))
+				e.count++
 				return
 			}
 		}
-		rt.Unpin()
 	}
-	s.putSlow(class, slot)
+	s.putSlow(class, smpSlot{addr, pointerAddress(state)})
+}
+
+// freeChecked is Free with all that can be checked.
+//
+//go:norace
+func (s *SMP) freeChecked(b []byte, l mem.Layout) {
+	s.crowd.enter("heap: SMP.Free", many, smpHintAlone)
+	defer s.crowd.leave(many)
+	defer s.check()
+	race.Disable()
+	defer race.Enable()
+	s.freeFar(b, l)
 }
 
 // freeFar is Free for blocks in segments that are not near, and what freeSlow is

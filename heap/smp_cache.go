@@ -238,7 +238,7 @@ func (s *SMP) allocSlow(class uintptr, size int) (b []byte, chosen bool, err err
 		mag = s.larger(class, keep)
 	}
 	for b == nil {
-		t := s.caches.Load()
+		t := s.theCaches()
 		if t == nil {
 			t = s.provide()
 		}

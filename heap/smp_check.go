@@ -108,7 +108,7 @@ func (sl *smpSlab) check() (cached int) {
 //
 //go:norace
 func (s *SMP) checkCaches() (n int) {
-	t := s.caches.Load()
+	t := s.theCaches()
 	if t == nil {
 		return 0
 	}

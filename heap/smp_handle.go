@@ -240,7 +240,7 @@ func (h *smpHandle) allocSlow(class uintptr, size int) ([]byte, error) {
 	if mag := s.larger(class, e.keep); mag != nil {
 		e.replace(mag)
 	}
-	t := s.caches.Load()
+	t := s.theCaches()
 	if t == nil {
 		t = s.provide()
 	}

@@ -129,7 +129,7 @@ func (s *SMP) restoreSlot(slot smpSlot, whole []byte) {
 func (s *SMP) drawSlot(class uintptr) (slot smpSlot, used bool, err error) {
 	race.Disable()
 	defer race.Enable()
-	t := s.caches.Load()
+	t := s.theCaches()
 	for t == nil { // a Trim
 		t = s.provide()
 	}

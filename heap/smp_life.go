@@ -48,7 +48,7 @@ func (s *SMP) Close() error {
 // unmap gives every mapping back.
 func (s *SMP) unmap() {
 	race.Disable()
-	s.caches.Store(nil)
+	s.setCaches(nil)
 	for i := range s.slabs {
 		s.slabs[i].Store(0)
 	}

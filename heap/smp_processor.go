@@ -33,7 +33,7 @@ type smpShard struct {
 func (s *SMP) enter() *smpCache {
 	if rt.Pins {
 		i := rt.Pin()
-		if t := s.caches.Load(); t != nil && uint(i) < uint(len(t.list)) {
+		if t := s.theCaches(); t != nil && uint(i) < uint(len(t.list)) {
 			return &t.list[i].cache
 		}
 		rt.Unpin()
@@ -59,7 +59,7 @@ func (s *SMP) leave(c *smpCache) {
 //go:norace
 func (s *SMP) enterLocked() *smpCache {
 	for {
-		t := s.caches.Load()
+		t := s.theCaches()
 		if t == nil {
 			return nil
 		}
@@ -69,7 +69,7 @@ func (s *SMP) enterLocked() *smpCache {
 			if sh.busy.Load() || !sh.busy.CompareAndSwap(false, true) {
 				continue
 			}
-			if s.caches.Load() == t {
+			if s.theCaches() == t {
 				return &sh.cache
 			}
 			sh.busy.Store(false)
@@ -98,7 +98,7 @@ func (t *smpCaches) index() int {
 func (s *SMP) provide() *smpCaches {
 	s.stopping.Lock()
 	defer s.stopping.Unlock()
-	t := s.caches.Load()
+	t := s.theCaches()
 	n := runtime.GOMAXPROCS(0)
 	if !rt.Pins {
 		n = 1 << bits.Len(uint(4*n-1))
@@ -122,7 +122,7 @@ func (s *SMP) provide() *smpCaches {
 	for i := range more.list {
 		p.arm(&more.list[i].cache)
 	}
-	s.caches.Store(more)
+	s.setCaches(more)
 	return more
 }
 
@@ -136,7 +136,7 @@ func (s *SMP) provide() *smpCaches {
 //
 //go:norace
 func (s *SMP) stop(t *smpCaches) {
-	s.caches.Store(nil)
+	s.setCaches(nil)
 	if rt.Pins {
 		rt.StopWorld()
 		return
@@ -162,10 +162,10 @@ func (s *SMP) flushAll(t *smpCaches) {
 //go:norace
 func (s *SMP) drain() {
 	s.stopping.Lock()
-	if t := s.caches.Load(); t != nil {
+	if t := s.theCaches(); t != nil {
 		s.stop(t)
 		s.flushAll(t)
-		s.caches.Store(t)
+		s.setCaches(t)
 	}
 	s.stopping.Unlock()
 	if s.hard != nil {

@@ -192,7 +192,7 @@ func (s *SMP) sweepAll() {
 	race.Disable()
 	defer race.Enable()
 	s.drain()
-	if t := s.caches.Load(); t != nil {
+	if t := s.theCaches(); t != nil {
 		for _, h := range t.shelves {
 			for class := range h {
 				s.sweep(&h[class])

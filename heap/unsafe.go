@@ -1,6 +1,7 @@
 package heap
 
 import (
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/allod-dev/allod/mem"
@@ -115,6 +116,23 @@ func bytesFrom(p *byte, n int) []byte {
 // byteAt returns the byte whose address is *p, as blockAt does.
 func byteAt(p *uintptr) *byte { return *(**byte)(unsafe.Pointer(p)) }
 
+// byteFrom returns the byte at addr, which is in memory that others keep.
+//
+//go:nocheckptr
+func byteFrom(addr uintptr) *byte {
+	// Valid: as for blockAt. Where nobody checks, the number need not go through
+	// memory.
+	return (*byte)(unsafe.Add(nil, addr))
+}
+
+// slotFrom returns the n bytes at addr, the start of a slot of at least as many.
+//
+//go:nocheckptr
+func slotFrom(addr uintptr, n int) []byte {
+	// Valid: as for byteFrom. No slot is longer than the array.
+	return (*[smpMaxSmall]byte)(unsafe.Add(nil, addr))[:n:n]
+}
+
 // bytesAtWord returns the n bytes whose address is *p, as blockAt does.
 func bytesAtWord(p *uintptr, n int) []byte {
 	return unsafe.Slice(*(**byte)(unsafe.Pointer(p)), n)
@@ -124,6 +142,20 @@ func bytesAtWord(p *uintptr, n int) []byte {
 func shardOf(c *smpCache) *smpShard {
 	// Valid: caches that are entered lie at the start of a shard.
 	return (*smpShard)(unsafe.Pointer(c))
+}
+
+// theCaches returns the caches, or nil.
+//
+//go:norace
+func (s *SMP) theCaches() *smpCaches {
+	// Valid: the field is a pointer to that.
+	return (*smpCaches)(atomic.LoadPointer((*unsafe.Pointer)(unsafe.Pointer(&s.caches))))
+}
+
+//go:norace
+func (s *SMP) setCaches(t *smpCaches) {
+	// Valid: as for theCaches.
+	atomic.StorePointer((*unsafe.Pointer)(unsafe.Pointer(&s.caches)), unsafe.Pointer(t))
 }
 
 // at returns slot i of the magazine, i < e.keep.

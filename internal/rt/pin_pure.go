@@ -2,7 +2,10 @@
 
 package rt
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"unsafe"
+)
 
 // Pins tells whether [Pin] pins. Where it does not, whoever wants memory of a
 // processor's own has to lock it.
@@ -13,6 +16,12 @@ func Pin() int { return 0 }
 
 // Unpin does nothing in this build.
 func Unpin() {}
+
+// ProcessorAt is 0: nothing is known here.
+const ProcessorAt uintptr = 0
+
+// ThisM returns nil.
+func ThisM() unsafe.Pointer { return nil }
 
 // StopWorld does nothing in this build, where nobody is pinned.
 func StopWorld() {}

@@ -398,6 +398,8 @@ func (s *SMP) resize(op string, b []byte, l mem.Layout, size int, move bool) ([]
 		s.crowd.enter(op, many, smpHintAlone)
 		defer s.crowd.leave(many)
 		defer s.check()
+	} else if class, _ := s.find(b, l.Align); class != 0 {
+		return s.within(class, b, l, size)
 	}
 	p := s.place(b)
 	switch {
@@ -438,6 +440,22 @@ func (s *SMP) resize(op string, b []byte, l mem.Layout, size int, move bool) ([]
 	if p.sample {
 		s.sampler().take(b)
 		s.sampled(r, uintptr(p.class), 3)
+	}
+	return r, true
+}
+
+// within is resize of a small block of that class, which is live and not in the
+// sample.
+//
+//go:norace
+func (s *SMP) within(class uintptr, b []byte, l mem.Layout, size int) ([]byte, bool) {
+	last := smpLast(size, l.Align)
+	if last >= smpMaxSmall || uintptr(smpStep[last/smpStepSize]) != class {
+		return b, false
+	}
+	r := wider(b, size)
+	if size > len(b) && (l.Zero || l.Kind != mem.Plain) {
+		clear(r[len(b):])
 	}
 	return r, true
 }

@@ -137,13 +137,10 @@ func request(a Allocator, t any, n int, align Alignment, c contents, name string
 	id := rtype.GlanceAt(t)
 	size, log2, plain := id.Glance()
 	over, bytes := bits.Mul(uint(size), uint(n))
-	if over != 0 || bytes-1 >= math.MaxInt {
+	if over != 0 || bytes-1 >= math.MaxInt || c == undefined && !id.Boolless() {
 		return requestOther(a, t, n, align, c, name)
 	}
 	l := Layout{Align: align.Max(Alignment{log2}), Zero: c == zeroed, Type: Type{id}}
-	if c == undefined {
-		l.Zero = id.HasBools()
-	}
 	if !plain {
 		p, ok := a.(*promise)
 		if !ok || !id.Clear() {

@@ -69,7 +69,8 @@ func HasPointers[T any]() bool { return For[T]().HasPointers() }
 // is false where only a walk would tell; in return it is always inlined.
 func Plain[T any]() bool { return trusted && descriptorOf[T]().ptrBytes == 0 }
 
-// Glances tells whether [Glance], [GlanceAt] and [ID.Glance] may be called.
+// Glances tells whether [Glance], [GlanceAt], [ID.Glance] and [ID.Boolless] may be
+// called.
 func Glances() bool { return trusted }
 
 // Glance returns the ID of T, and whether T holds no pointers, without a jump.
@@ -108,6 +109,12 @@ func (id ID) HasBools() bool {
 		return false
 	}
 	return id.hasBools()
+}
+
+// Boolless tells whether it is known already that HasBools is false, without a call.
+// It may be asked where [Glances] is true.
+func (id ID) Boolless() bool {
+	return boolless>>(id.d.kind&kindMask)&1 != 0 || without.bools.at(id.d).Load() == id.d
 }
 
 // boolless has a bit set for each kind whose values have nothing but themselves

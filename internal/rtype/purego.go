@@ -32,7 +32,7 @@ func Plain[T any]() bool { return !HasPointers[T]() }
 // HasPointers tells whether a T holds pointers.
 func HasPointers[T any]() bool { return For[T]().HasPointers() }
 
-// Glances tells whether [Glance], [GlanceAt] and [ID.Glance] may be called.
+// Glances tells whether what needs it to be true may be called.
 func Glances() bool { return true }
 
 // Glance returns the ID of T, and whether T holds no pointers.
@@ -58,6 +58,9 @@ func HasBools[T any]() bool { return FactsOf(reflect.TypeFor[T]()).Bools }
 
 // HasBools tells whether values of the type hold a bool.
 func (id ID) HasBools() bool { return FactsOf(id.d.typ).Bools }
+
+// Boolless is the opposite of HasBools.
+func (id ID) Boolless() bool { return !id.HasBools() }
 
 // Of returns the ID of t.
 func Of(t reflect.Type) ID {

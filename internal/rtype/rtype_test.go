@@ -38,7 +38,7 @@ func ask[T any](t *testing.T, pointers, bools, opaque bool, path string) {
 	if rtype.HasBools[T]() != bools {
 		t.Errorf("%v: HasBools %t, want %t", r, !bools, bools)
 	}
-	if id != rtype.Elem((*T)(nil)) || id.HasBools() != bools {
+	if id != rtype.Elem((*T)(nil)) || id.HasBools() != bools || id.Boolless() == bools {
 		t.Errorf("%v: Elem %v, HasBools %t", r, rtype.Elem((*T)(nil)).Reflect(), !bools)
 	}
 	if at, plain := rtype.Glance[T](); !rtype.Glances() || at != id || plain == pointers || rtype.GlanceAt((*T)(nil)) != id {

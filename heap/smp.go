@@ -65,6 +65,7 @@ type SMP struct {
 
 	mu       sync.Mutex    // the last lock: nothing else is taken under it
 	segments []*smpSegment // for ever, until Close
+	regions  []smpRegion   // with what is known of segments
 	room     []uint16      // pages in the longest free run of each segment, at most
 	low      [10]int       // no segment before low[k] has a run of 1<<k pages
 	used     int           // pages that are not free

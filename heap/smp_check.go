@@ -25,6 +25,7 @@ func (s *SMP) check() {
 			idle += bits.OnesCount64(seg.dirty[at] &^ seg.used[at])
 			used += bits.OnesCount64(seg.used[at])
 		}
+		invariant.Check(!seg.bare || seg.used == smpPages{} && seg.dirty == smpPages{}, "heap: SMP: segment %d is used, but bare", i)
 		run := seg.used.longest()
 		invariant.Check(int(s.room[i]) >= run, "heap: SMP: segment %d: longest run is %d, noted %d", i, run, s.room[i])
 		for k := 0; 1<<k <= run; k++ {

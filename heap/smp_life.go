@@ -65,6 +65,7 @@ func (s *SMP) unmap() {
 		race.Enable()
 		vm.UnmapDecommitted(seg.mem, seg.gone.count(0, smpSegPages)*smpPageSize)
 	}
+	s.endDescriptors()
 	s.huge.dropTo(0)
 	s.huge.freeAll()
 }
@@ -103,6 +104,11 @@ type SMPStats struct {
 
 	// Reserved is the bytes of address space that is mapped.
 	Reserved int
+
+	// Metadata is the bytes in which the SMP keeps what it knows about blocks,
+	// at most: little of it has memory behind it as long as little is committed. It
+	// is not among Committed and Reserved.
+	Metadata int
 
 	// Returned is how many bytes were given back to the system while the SMP
 	// was in use, in all, or [math.MaxInt] if that is less. Blocks that had mappings
@@ -156,6 +162,7 @@ func (s *SMP) countSlabs(per *[smpClasses]SMPClassStats, st *SMPStats) {
 	defer s.mu.Unlock()
 	st.Reserved = len(s.segments) * smpSegSize
 	st.Returned = int(min(s.returned, math.MaxInt))
+	st.Metadata = s.metadata()
 	st.Blocks, st.Live = s.large.blocks, s.large.bytes
 	for _, seg := range s.segments {
 		st.Committed += seg.dirty.count(0, smpSegPages) * smpPageSize

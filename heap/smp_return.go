@@ -102,6 +102,7 @@ func (s *SMP) giveBack(n int) (given int) {
 			given += run
 			end = first
 		}
+		seg.cool(n == math.MaxInt)
 	}
 	return given
 }

@@ -40,16 +40,17 @@ const (
 	smpLargeSampled = smpLarge | 1<<8 // and the block is in the sample
 )
 
-// An smpSegment describes a segment. The bytes and bits, which hold no pointers,
-// come last, where the collector does not look.
+// An smpSegment describes a segment. Where descriptors lie, smp_descriptor.go says:
+// somewhere the collector may not look. What the pointers here lead to is held by
+// others as well: SMPs that have segments by smpHolders, bins by the SMP.
 type smpSegment struct {
-	// page says for every page what it holds and, above the lowest byte, which
-	// page is the first of that. It is one word, so that those who read it without
-	// a lock see one or the other state.
-	page [smpSegPages]atomic.Uint32
+	smpHead
+	_       [4095 - (smpHeadSize-1)%4096]byte // the body begins with a page, where these have so many bytes
+	smpBody                                   // from here on nothing is known of pages that are free
+}
 
-	slabs [smpSegPages]smpSlab // of the first page of each run; aligned to cache lines
-
+// smpHead is what is known of all of a segment.
+type smpHead struct {
 	number uintptr // of the segment among all addresses
 	owner  *SMP
 
@@ -59,7 +60,20 @@ type smpSegment struct {
 	used  smpPages           // under owner.mu
 	dirty smpPages           // under owner.mu: that may hold something else than zeroes; all used ones
 	gone  smpPages           // under owner.mu: that were decommitted; neither used nor dirty
+	cold  bool               // under owner.mu: nothing was used when pages were last given back, nor since
+	bare  bool               // under owner.mu: nothing is used, and the memory behind smpBody is given back
 	life  [smpSegPages]uint8 // how often a page was taken; for the race detector
+
+	// page says for every page what it holds and, above the lowest byte, which
+	// page is the first of that. It is one word, so that those who read it without
+	// a lock see one or the other state.
+	page [smpSegPages]atomic.Uint32
+}
+
+// smpBody is what is known of what is used in a segment: zero, or whatever was
+// there, where nothing is.
+type smpBody struct {
+	slabs [smpSegPages]smpSlab // of the first page of each run; aligned to cache lines
 
 	// open has a bit for each slot of each slab, from the words of its first page
 	// on: whether it is free. The bin's lock is held.
@@ -75,6 +89,8 @@ type smpSegment struct {
 // ever followed to find out what is there.
 type smpTable struct {
 	leaves [1 << smpRootBits]atomic.Pointer[smpLeaf]
+	first  smpLeaf // that most programs do with; what of it is not used takes no memory here
+	taken  atomic.Bool
 }
 
 type smpLeaf [1 << smpLeafBits]atomic.Pointer[smpSegment]
@@ -109,7 +125,11 @@ func (t *smpTable) set(addr uintptr, seg *smpSegment) {
 	key := addr >> smpSegShift
 	root := &t.leaves[key>>smpLeafBits]
 	if root.Load() == nil {
-		root.CompareAndSwap(nil, new(smpLeaf))
+		leaf := &t.first
+		if t.taken.Swap(true) {
+			leaf = new(smpLeaf)
+		}
+		root.CompareAndSwap(nil, leaf)
 	}
 	root.Load()[key&(1<<smpLeafBits-1)].Store(seg)
 }
@@ -146,7 +166,13 @@ func (s *SMP) addSegment() (*smpSegment, error) {
 	if s.opts.HugePages {
 		_ = vm.AdviseHuge(b) // advice
 	}
-	seg := &smpSegment{number: address(b) >> smpSegShift, owner: s, base: &b[0], mem: b, index: len(s.segments)}
+	seg, err := s.newDescriptor()
+	if err != nil {
+		vm.Unmap(b)
+		return nil, err
+	}
+	seg.number, seg.owner, seg.index = address(b)>>smpSegShift, s, len(s.segments)
+	seg.base, seg.mem = &b[0], b
 	s.growSegments()
 	s.segments[seg.index], s.room[seg.index] = seg, smpSegPages
 	smpSegments.set(address(b), seg)
@@ -198,6 +224,9 @@ func (s *SMP) takeRun(n, align int, dirty *smpPages) (seg *smpSegment, first int
 		first = 0
 	}
 	if err = seg.recommit(first, n); err != nil {
+		return nil, 0, err
+	}
+	if err = seg.warm(); err != nil {
 		return nil, 0, err
 	}
 	if dirty != nil {

@@ -138,6 +138,19 @@ func bytesAtWord(p *uintptr, n int) []byte {
 	return unsafe.Slice(*(**byte)(unsafe.Pointer(p)), n)
 }
 
+const (
+	smpHeadSize       = unsafe.Sizeof(smpHead{})
+	smpDescriptorSize = int(unsafe.Sizeof(smpSegment{}))
+)
+
+// segmentIn returns the descriptor that lies in b.
+func segmentIn(b []byte) *smpSegment {
+	// Valid: descriptors get whole pages of package vm, which are zero at first and no
+	// object of the Go heap. Pointers to that which is one may stand there, as the
+	// objects are held elsewhere.
+	return (*smpSegment)(unsafe.Pointer(unsafe.SliceData(b)))
+}
+
 // shardOf returns the shard that c is the cache of.
 func shardOf(c *smpCache) *smpShard {
 	// Valid: caches that are entered lie at the start of a shard.

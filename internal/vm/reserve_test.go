@@ -20,7 +20,7 @@ func TestReserve(t *testing.T) {
 	for _, n := range []int{1<<30 + page, math.MaxInt &^ (1<<20 - 1)} {
 		b, err := vm.Reserve(n, 1)
 		if err == nil {
-			vm.Unreserve(b, 0)
+			vm.Unreserve(b, 0, 0)
 		}
 		if bits.UintSize == 32 && err != vm.ErrTooLarge {
 			t.Errorf("Reserve(%d): %v: addresses for nobody else", n, err)
@@ -60,7 +60,7 @@ func TestReserve(t *testing.T) {
 		if s := vm.ReadStats(); s.Committed != 3*page {
 			t.Errorf("%d bytes are committed, want %d", s.Committed, 3*page)
 		}
-		vm.Unreserve(b, 3*page)
+		vm.Unreserve(b, 3*page, 0)
 		settle(t)
 	}
 }
@@ -88,7 +88,7 @@ func TestReserveFails(t *testing.T) {
 				t.Error("contents are lost")
 			}
 		}
-		vm.Unreserve(b, n)
+		vm.Unreserve(b, n, 0)
 		if b, err := vm.MapReal(50*page, 1); err == nil {
 			if not(b, 0) >= 0 {
 				t.Error("a range is not zero")

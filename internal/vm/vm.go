@@ -324,6 +324,21 @@ func Decommit(b []byte) error {
 	return charge(-len(b), 0, 0)
 }
 
+// Discard gives the memory behind b back, which is not committed any more, as
+// [Decommit] does; but b can still be read, and is zero. It must be charged, by
+// [Charge], before it is written to. Where there is no such thing it fails with
+// [ErrUnsupported], and changes nothing.
+func Discard(b []byte) error {
+	checkLength("Discard", len(b))
+	if !canDiscard || GoHeap && insideGo(address(b)) {
+		return ErrUnsupported
+	}
+	if err := decommitOS(b); err != nil {
+		return err
+	}
+	return charge(-len(b), 0, 0)
+}
+
 // Recommit makes b usable again, which was decommitted, though maybe not all at
 // once. It is zero. On an error nothing happened.
 func Recommit(b []byte) error {

@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	hasOS    = false
-	canSplit = false
+	hasOS      = false
+	canSplit   = false
+	canDiscard = false
 )
 
 var outOfMemory, otherErrors []error

@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	hasOS    = true
-	canSplit = true // a part of a mapping can be unmapped
+	hasOS      = true
+	canSplit   = true // a part of a mapping can be unmapped
+	canDiscard = true // what is decommitted can be read, and is zero
 )
 
 var (

@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	hasOS    = true
-	canSplit = false // a reservation is given back whole
-	canMove  = false
+	hasOS      = true
+	canSplit   = false // a reservation is given back whole
+	canDiscard = false
+	canMove    = false
 )
 
 var (

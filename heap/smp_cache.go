@@ -27,7 +27,8 @@ type smpEntry struct {
 	keep  uint32   // slots that may be in the magazine; 0 while there is none
 	mag   *smpSlot // the first of keep
 	more  uintptr  // turns that count has no room for
-	_     uintptr
+	seen  smpCount // count when it was last looked at; see smpCache.idle
+	_     uint32
 }
 
 // smpCount is two numbers in one word. In the lowest seven bits it is how many
@@ -55,6 +56,85 @@ const (
 	smpMagMost   = 32
 	smpMagVisits = 64
 )
+
+// What nobody uses is memory that others could: a magazine with slots, and an empty
+// slab that a bin keeps as it is the only one. So one in sixteen calls that go on to
+// the bins looks at one entry of the cache, each time the next. If nothing was
+// served or freed there since the last time, the older half of what is in it goes
+// back or, if there is nothing, the slab of the bin. A block that is served is
+// counted down in the entry, so that whatever happened shows. What jemalloc and
+// tcmalloc do needs a low-water mark, which each call would have to keep.
+
+const smpIdleEvery = 16
+
+// idle looks at the next entry of the cache, if it is time to, and returns its
+// class if nobody wanted anything there since the last time, or else 0; and whether
+// there are slots.
+//
+//go:norace
+func (c *smpCache) idle() (class uintptr, slots bool) {
+	at := c.spare()
+	if at.more++; at.more%smpIdleEvery != 0 {
+		return 0, false
+	}
+	if at.seen++; at.seen >= smpClasses {
+		at.seen = 1
+	}
+	e := &c[at.seen&127]
+	if n := e.count; n != e.seen {
+		e.seen = n
+		return 0, false
+	}
+	return uintptr(at.seen), e.count.slots() > 0
+}
+
+// tidy gives back the older half of what is in a magazine that idle found, if it
+// would still say so, or does of the cache of the processor to which the goroutine
+// has come.
+//
+//go:noinline
+//go:norace
+func (s *SMP) tidy(class uintptr) {
+	c := s.enter()
+	if c == nil {
+		return
+	}
+	var out [smpMagSlots / 2]smpSlot
+	n := c.ease(class, &out)
+	s.leave(c)
+	s.giveSlots(out[:n])
+}
+
+// ease takes the older half out of a magazine that is not used, into out, and
+// returns how many slots that was.
+//
+//go:norace
+func (c *smpCache) ease(class uintptr, out *[smpMagSlots / 2]smpSlot) (n uint32) {
+	if e := &c[class&127]; e.count == e.seen {
+		n = e.spill(out)
+		e.seen = e.count
+	}
+	return n
+}
+
+// tidyBin gives the slab of a bin back that is empty, if there is one, and nobody is
+// at the bin. It was the only one, so that it is before all others.
+//
+//go:norace
+func (s *SMP) tidyBin(b *smpBin) {
+	if !b.some.Load() || !b.mu.TryLock() {
+		return
+	}
+	sl := b.lists[1].first
+	empty := sl != nil && sl.free == uint32(sl.slots)
+	if empty {
+		b.retire(sl)
+	}
+	b.mu.Unlock()
+	if empty {
+		s.dropSlab(sl)
+	}
+}
 
 // An smpSlot is a slot, by its own address and by that of the byte that tells
 // whether it is live. Both are memory that others keep. They are numbers, so that
@@ -151,7 +231,8 @@ func (e *smpEntry) spill(out *[smpMagSlots / 2]smpSlot) uint32 {
 
 // spare returns the entry whose magazine is empty, and waits to be exchanged for
 // one that is full; there is a spare one for classes that have the largest
-// magazines. Nobody allocates from class 0.
+// magazines. Nobody allocates from class 0. Its other fields are those of idle: seen
+// is the class that was looked at last, and more counts calls.
 //
 //go:norace
 func (c *smpCache) spare() *smpEntry { return &c[0] }
@@ -267,11 +348,17 @@ func (s *SMP) allocSlow(class uintptr, size int) (b []byte, chosen bool, err err
 			bin.fill(e)
 		}
 		b = e.serve(class, size)
+		idle, slots := c.idle()
 		s.leave(c)
 		if b == nil { // it is too early for a magazine
 			b = bin.one(class, size)
 		}
 		bin.mu.Unlock()
+		if slots {
+			s.tidy(idle)
+		} else if idle != 0 {
+			s.tidyBin(&t.shelves[at][idle])
+		}
 	}
 	return b, chosen, nil
 }
@@ -316,8 +403,12 @@ func (s *SMP) putSlow(class uintptr, slot smpSlot) {
 			var out [smpMagSlots / 2]smpSlot
 			n := e.spill(&out)
 			ok := e.put(slot)
+			idle, slots := c.idle()
 			s.leave(c)
 			s.giveSlots(out[:n])
+			if slots {
+				s.tidy(idle)
+			}
 			if !ok { // another processor, without a magazine
 				s.giveSlots([]smpSlot{slot})
 			}
@@ -333,8 +424,12 @@ func (s *SMP) putSlow(class uintptr, slot smpSlot) {
 		}
 		full := e.exchange(c.spare())
 		e.put(slot)
+		idle, slots := c.idle()
 		s.leave(c)
 		s.giveSlots(full)
+		if slots {
+			s.tidy(idle)
+		}
 		if c := s.enter(); c != nil {
 			c.spare().mag = &full[0]
 			s.leave(c)

@@ -214,6 +214,7 @@ func (c *SMPCache) slow(class uintptr, size int, zero bool, skip int) ([]byte, e
 	}
 	chosen := h.cache[class&127].turn(s.sampler(), class)
 	b, err := h.allocSlow(class, size)
+	h.tidy()
 	race.Enable()
 	runtime.KeepAlive(c)
 	if err != nil {
@@ -334,6 +335,19 @@ func (h *smpHandle) putSlow(class uintptr, slot smpSlot) {
 	n := e.spill(&out)
 	e.put(slot)
 	h.smp.giveSlots(out[:n])
+	h.tidy()
+}
+
+// tidy gives back some of what the cache has for a class that is not used, if it is
+// time to look for it.
+//
+//go:norace
+func (h *smpHandle) tidy() {
+	if class, slots := h.cache.idle(); slots {
+		var out [smpMagSlots / 2]smpSlot
+		n := h.cache.ease(class, &out)
+		h.smp.giveSlots(out[:n])
+	}
 }
 
 // Resize implements [mem.Allocator]; see [SMP.Resize].

@@ -10,6 +10,7 @@ import (
 
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/internal/invariant"
+	"github.com/allod-dev/allod/internal/rt"
 	"github.com/allod-dev/allod/internal/vm"
 	"github.com/allod-dev/allod/mem"
 )
@@ -196,6 +197,42 @@ func TestSMPDecay(t *testing.T) {
 	}
 	if st := s.Stats(); st.Committed > 20<<20 {
 		t.Errorf("large blocks are kept for ever: %+v", st)
+	}
+}
+
+// What processors keep of classes that are not used any more becomes free for all,
+// while others are used.
+func TestSMPIdleClasses(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for name, face := range map[string]func(*heap.SMP) mem.Allocator{"shared": smpShared, "own": smpOwn} {
+		if name == "shared" && !rt.Pins { // nobody knows which caches a goroutine finds
+			continue
+		}
+		s := newSMP(t, heap.SMPOptions{})
+		a := face(s)
+		use := func(times, size int) {
+			var blocks [300][]byte
+			for range times {
+				for i := range blocks {
+					blocks[i] = must(a.Alloc(size, mem.Layout{}))
+				}
+				for _, b := range blocks {
+					a.Free(b, mem.Layout{})
+				}
+			}
+		}
+		for size := 16; size <= 32<<10; size += size / 8 {
+			use(10, size)
+		}
+		full := s.Stats()
+		use(2000, 64)
+		if st := s.Stats(); full.Cached < 64<<10 || st.Cached > full.Cached/8 || st.Committed > full.Committed {
+			t.Errorf("%s: %d bytes are cached of %d, %d committed of %d", name, st.Cached, full.Cached, st.Committed, full.Committed)
+		}
+		if c, ok := a.(*heap.SMPCache); ok {
+			c.Close()
+		}
+		heap.CheckSMP(s)
 	}
 }
 

@@ -47,7 +47,9 @@ type Result struct {
 	Rooms    []Counts // in the order of the rooms
 	Injected [vm.Calls]int64
 	PeakRSS  int64
-	Slope    float64 // growth in a minute, as a share; 0 if memory cannot be watched
+	// Growth in a minute, as a share: of physical memory, 0 if that cannot be
+	// watched, and of what is committed, which is without what the Go runtime has.
+	Slope, CommittedSlope float64
 }
 
 // Counts is what happened in a room.
@@ -110,7 +112,9 @@ func Run(ctx context.Context, rooms []Room, o Options, w io.Writer) (Result, err
 	for _, v := range samples {
 		r.PeakRSS = max(r.PeakRSS, v.rss)
 	}
-	r.Slope = slope(least(samples[len(samples)/4:], o.For/30))
+	late := samples[len(samples)/4:]
+	r.Slope = slope(late, o.For/30, look.resident)
+	r.CommittedSlope = slope(late, o.For/30, look.committed)
 	if o.MaxSlope > 0 && r.Slope > o.MaxSlope {
 		s.fail(fmt.Errorf("%w: %.3f %% in a minute, %.3f %% allowed", ErrGrowing, 100*r.Slope, 100*o.MaxSlope))
 	}
@@ -308,9 +312,12 @@ func (b *block) verify(n int) error {
 
 // A look is memory at some moment.
 type look struct {
-	at  time.Duration
-	rss int64
+	at        time.Duration
+	rss, held int64 // physical memory, and what is committed
 }
+
+func (l look) resident() int64  { return l.rss }
+func (l look) committed() int64 { return l.held }
 
 // watch looks at memory until ctx is done.
 func (s *soak) watch(ctx context.Context, o Options, w io.Writer) (looks []look) {
@@ -323,7 +330,7 @@ func (s *soak) watch(ctx context.Context, o Options, w io.Writer) (looks []look)
 			return looks
 		case <-tick.C:
 		}
-		l := look{time.Since(start), measure.RSS()}
+		l := look{time.Since(start), measure.RSS(), int64(vm.ReadStats().Committed)}
 		looks = append(looks, l)
 		if len(looks)%every != 0 {
 			continue
@@ -332,40 +339,41 @@ func (s *soak) watch(ctx context.Context, o Options, w io.Writer) (looks []look)
 		for _, c := range now.Rooms {
 			ops, refused = ops+c.Ops, refused+c.Refused
 		}
-		fmt.Fprintf(w, "%v: %d operations, %d refused, %s; %.1f MiB\n",
-			l.at.Round(time.Second), ops, refused, now.Failures(), float64(l.rss)/(1<<20))
+		fmt.Fprintf(w, "%v: %d operations, %d refused, %s; %.1f MiB, %.1f MiB committed\n",
+			l.at.Round(time.Second), ops, refused, now.Failures(), float64(l.rss)/(1<<20), float64(l.held)/(1<<20))
 	}
 }
 
 // least returns the one with the least memory of each such time.
-func least(looks []look, of time.Duration) (low []look) {
+func least(looks []look, of time.Duration, memory func(look) int64) (low []look) {
 	for _, l := range looks {
 		switch last := len(low) - 1; {
 		case last < 0 || l.at/of != low[last].at/of:
 			low = append(low, l)
-		case l.rss < low[last].rss:
+		case memory(l) < memory(low[last]):
 			low[last] = l
 		}
 	}
 	return low
 }
 
-// slope returns by how much memory grows in a minute, as a share of its mean:
-// that of the straight line with the least squares.
-func slope(looks []look) float64 {
-	n, at, rss := float64(len(looks)), 0.0, 0.0
+// slope returns by how much memory grows in a minute, as a share of its mean: that
+// of the straight line with the least squares through the least of each such time.
+func slope(looks []look, of time.Duration, memory func(look) int64) float64 {
+	looks = least(looks, of, memory)
+	n, at, mean := float64(len(looks)), 0.0, 0.0
 	for _, l := range looks {
 		at += l.at.Minutes() / n
-		rss += float64(l.rss) / n
+		mean += float64(memory(l)) / n
 	}
 	above, below := 0.0, 0.0
 	for _, l := range looks {
 		d := l.at.Minutes() - at
-		above += d * (float64(l.rss) - rss)
+		above += d * (float64(memory(l)) - mean)
 		below += d * d
 	}
-	if below == 0 || rss == 0 {
+	if below == 0 || mean == 0 {
 		return 0
 	}
-	return above / below / rss
+	return above / below / mean
 }

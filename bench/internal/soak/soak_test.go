@@ -53,19 +53,22 @@ func TestRunFinds(t *testing.T) {
 func TestSlope(t *testing.T) {
 	var looks []look
 	for i := range int64(10) {
-		looks = append(looks, look{time.Duration(i) * time.Minute, 1000 + i})
+		looks = append(looks, look{time.Duration(i) * time.Minute, 1000 + i, 7})
 	}
-	if got := slope(looks); math.Abs(got-1/1004.5) > 1e-12 {
+	if got := slope(looks, 1, look.resident); math.Abs(got-1/1004.5) > 1e-12 {
 		t.Errorf("slope %v", got)
 	}
+	if got := slope(looks, 1, look.committed); got != 0 {
+		t.Errorf("slope %v of what does not change", got)
+	}
 	var low []int64
-	for _, l := range least([]look{{0, 5}, {1, 4}, {2, 6}, {3, 9}, {4, 8}, {9, 1}}, 3) {
+	for _, l := range least([]look{{0, 5, 0}, {1, 4, 0}, {2, 6, 0}, {3, 9, 0}, {4, 8, 0}, {9, 1, 0}}, 3, look.resident) {
 		low = append(low, l.rss)
 	}
 	if !slices.Equal(low, []int64{4, 8, 1}) {
 		t.Errorf("least of each: %v", low)
 	}
-	if slope(nil) != 0 || slope(looks[:1]) != 0 {
+	if slope(nil, 1, look.resident) != 0 || slope(looks[:1], 1, look.resident) != 0 {
 		t.Error("a slope of nothing")
 	}
 }

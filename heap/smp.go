@@ -92,8 +92,13 @@ type SMPOptions struct {
 	// HugePages asks the system to use huge pages for segments and for blocks
 	// of at least one such page. It makes it cheaper to touch much memory for the
 	// first time, and costs memory where little of it is touched. Without it, only
-	// blocks that grow by Remap to several MiB are; see [PageOptions].
+	// blocks that grow by Remap to several MiB are, unless SmallPages is set; see
+	// [PageOptions].
 	HugePages bool
+
+	// SmallPages keeps blocks that grow from being made of huge pages: the SMP asks
+	// the system for none then, unless HugePages is set. See [PageOptions].
+	SmallPages bool
 
 	// Retain is how many bytes of free pages, and of free blocks that had pages
 	// of their own, are at most kept for long, rather than given back as time goes

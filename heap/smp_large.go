@@ -247,7 +247,7 @@ func (h *smpHuge) from(s *SMP) *Pages {
 	}
 	race.Disable()
 	defer race.Enable()
-	h.pages.CompareAndSwap(nil, newPages(PageOptions{HugePages: s.opts.HugePages, Name: s.opts.Name}))
+	h.pages.CompareAndSwap(nil, newPages(PageOptions{HugePages: s.opts.HugePages, SmallPages: s.opts.SmallPages, Name: s.opts.Name}))
 	return h.pages.Load()
 }
 

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/bits"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -295,6 +296,49 @@ func TestSMPGivenBackIsNotCommitted(t *testing.T) {
 	}
 	if committed() > before {
 		t.Errorf("%d bytes are committed more after Close", committed()-before)
+	}
+}
+
+// Huge pages are asked for as the options say.
+func TestSMPHugePages(t *testing.T) {
+	if !vm.CanMove {
+		t.Skip("blocks that grow are not made of huge pages here")
+	}
+	var advised atomic.Int32
+	defer vm.Inject(func(c vm.Call) error {
+		if c == vm.CallAdvise {
+			advised.Add(1)
+		}
+		return nil
+	})()
+	huge := vm.HugePageSize()
+	for name, test := range map[string]struct {
+		opts         heap.SMPOptions
+		small, grown bool // are they asked for, for a small block and one that grows?
+	}{
+		"as it is":    {heap.SMPOptions{}, false, true},
+		"small pages": {heap.SMPOptions{SmallPages: true}, false, false},
+		"huge pages":  {heap.SMPOptions{HugePages: true}, true, true},
+		"both":        {heap.SMPOptions{HugePages: true, SmallPages: true}, true, true},
+	} {
+		s := newSMP(t, test.opts)
+		asked := func(f func()) bool {
+			advised.Store(0)
+			f()
+			return advised.Load() > 0
+		}
+		var small, b []byte
+		if got := asked(func() { small = must(s.Alloc(16, mem.Layout{})) }); got != test.small {
+			t.Errorf("%s: a small block: asked %v, want %v", name, got, test.small)
+		}
+		if got := asked(func() {
+			b = must(s.Alloc(4*huge, mem.Layout{}))
+			b, _ = s.Remap(b, mem.Layout{}, 6*huge)
+		}); len(b) != 6*huge || got != test.grown {
+			t.Errorf("%s: a block that grows to %d: asked %v, want %v", name, len(b), got, test.grown)
+		}
+		s.Free(small, mem.Layout{})
+		s.Free(b, mem.Layout{})
 	}
 }
 

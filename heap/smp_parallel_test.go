@@ -129,6 +129,13 @@ func TestSMPCrowd(t *testing.T) {
 	}
 }
 
+// There are far more goroutines than processors.
+func TestSMPThousands(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
+	smpCrowd(t, smpRounds(8_000, 5_000), smpRounds(1_000, 200), smpShared)
+	smpCrowd(t, smpRounds(5_000, 1_000), smpRounds(1_000, 200), smpOwn)
+}
+
 // Signals that interrupt goroutines, of a profile of the processor and of the
 // scheduler, find them anywhere.
 func TestSMPSignals(t *testing.T) {

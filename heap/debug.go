@@ -342,7 +342,7 @@ func (d *Debug) resize(op string, move bool, b []byte, l mem.Layout, size int, h
 	grow := size - len(b)
 	var k debugBlock
 	front, length := d.expect(b, l)
-	f, no := d.table.hold(b, l, front, length, &k, grow, d.o.MemoryLimit)
+	f, no := d.table.hold(b, l, front, length, &k, grow, d.o.MemoryLimit, here)
 	if f.kind != 0 {
 		if f.kind == DoubleFree {
 			f.kind = UseAfterFree
@@ -499,7 +499,7 @@ func (d *Debug) take(b []byte, l mem.Layout, here stack.ID, k, old *debugBlock) 
 		return f, nil, debugUndecided
 	}
 	if !k.quick() {
-		k.node.set(debugBusy)
+		k.node.seize(here)
 		return f, nil, debugUndecided
 	}
 	hurt = d.inspect(k)

@@ -35,7 +35,9 @@ func TestDebugAddressSanitizer(t *testing.T) {
 		}
 		t.Skipf("go build -asan does not work here, or takes long: %v\n%s", err, out)
 	}
-	out, err := exec.CommandContext(ctx, program).CombinedOutput()
+	run := exec.CommandContext(ctx, program)
+	run.Env = append(os.Environ(), "ASAN_OPTIONS=")
+	out, err := run.CombinedOutput()
 	text := string(out)
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {

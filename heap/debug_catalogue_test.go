@@ -33,6 +33,7 @@ type scene struct {
 	reported       int    // size
 	hint           string // within it
 	born, died, at string // where the stacks begin: file:line
+	other          string // and that of another goroutine
 }
 
 // next returns the line after the one that calls it.
@@ -424,7 +425,7 @@ func (s *scene) judge(what string) {
 	for _, c := range []struct {
 		name, want string
 		got        heap.Stack
-	}{{"allocation", s.born, m.Alloc}, {"first free", s.died, m.Free}, {"call", s.at, m.Here}} {
+	}{{"allocation", s.born, m.Alloc}, {"first free", s.died, m.Free}, {"call", s.at, m.Here}, {"other call", s.other, m.Other}} {
 		if got := begins(c.got); got != c.want {
 			s.t.Errorf("%s: %v: the stack of the %s begins at %q, want %q:\n%v", what, s.kind, c.name, got, c.want, c.got)
 		}

@@ -26,6 +26,7 @@ type debugBlock struct {
 	sealed  bool // freed and inaccessible
 	told    bool // its pointers were reported
 	state   debugState
+	rival   stack.ID // busy: the stack of the call that it belongs to
 
 	at   int32 // where the table has it
 	node *debugNode
@@ -39,7 +40,7 @@ type debugNode struct {
 	base  *byte
 	size  int
 	typ   mem.Type
-	when  uint64 // live: birth; in quarantine: free, and the next in quarantine
+	when  uint64 // live: birth; in quarantine: free, and the next in quarantine; taken: see seize
 	front uint32
 	back  uint32 // bytes behind the block
 	alloc stack.ID
@@ -131,9 +132,12 @@ func (n *debugNode) load(k *debugBlock, at int32) {
 	k.scans, k.opaque = n.flags&debugScans != 0, n.flags&debugOpaque != 0
 	k.guarded, k.sealed = n.flags&debugGuarded != 0, n.flags&debugSealed != 0
 	k.told = n.flags&debugTold != 0
-	k.birth, k.free = n.when, 0
-	if k.state == debugDead {
+	k.birth, k.free, k.rival = n.when, 0, 0
+	switch {
+	case k.state == debugDead:
 		k.birth, k.free = 0, n.free()
+	case n.when&debugSeized != 0:
+		k.birth, k.rival = 0, stack.ID(n.when)
 	}
 	k.at, k.node = at, n
 }
@@ -163,6 +167,17 @@ func (n *debugNode) store(k *debugBlock) {
 		n.flags |= debugTold
 	}
 }
+
+// seize makes a live node busy, for a call with that stack. The caller knows its
+// birth, and stores it with the rest.
+//
+//go:norace
+func (n *debugNode) seize(here stack.ID) {
+	n.when = debugSeized | uint64(here)
+	n.set(debugBusy)
+}
+
+const debugSeized = 1 << 63 // more births than there will be
 
 // free and after are of nodes in quarantine.
 //

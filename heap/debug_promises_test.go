@@ -41,6 +41,7 @@ func TestDebugRacingCalls(t *testing.T) {
 				if first == "Remap" {
 					r = d.Remap
 				}
+				s.other = next()
 				if b, ok = r(b, word8, 120); !ok || len(b) != 120 {
 					t.Fatalf("%d bytes, %t", len(b), ok)
 				}

@@ -60,6 +60,7 @@ func (d *Debug) found(op string, b []byte, l mem.Layout, k *debugBlock, f debugF
 		m.Hint = "the Debug was closed"
 	case ConcurrentUse:
 		m.Hint = "another goroutine is freeing or resizing the block"
+		m.Other = debugStack(k.rival)
 	case SizeMismatch:
 		m.Hint = fmt.Sprintf("the block has %d bytes", k.size)
 	case AlignMismatch:

@@ -181,7 +181,7 @@ func (t *debugTable) copy(i int32) *debugBlock {
 // start of length bytes; k becomes what there is.
 //
 //go:norace
-func (t *debugTable) hold(b []byte, l mem.Layout, front uint32, length int, k *debugBlock, grow, limit int) (f debugFinding, no debugRefusal) {
+func (t *debugTable) hold(b []byte, l mem.Layout, front uint32, length int, k *debugBlock, grow, limit int, here stack.ID) (f debugFinding, no debugRefusal) {
 	t.lock()
 	defer t.unlock()
 	f = t.look(b, l, front, length, k)
@@ -194,7 +194,7 @@ func (t *debugTable) hold(b []byte, l mem.Layout, front uint32, length int, k *d
 		}
 		t.book(grow)
 	}
-	k.node.set(debugBusy)
+	k.node.seize(here)
 	t.remove(k.at)
 	k.node.next, t.lifted = t.lifted, k.at
 	return f, 0

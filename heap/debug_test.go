@@ -249,9 +249,11 @@ func TestDebugConcurrentUse(t *testing.T) {
 		child.entered = nil
 		debugFree(d, b, word8) // while the child resizes it
 	}
-	b, _ = d.Resize(b, word8, 90)
+	b, _ = debugResize(d, b, word8, 90)
 	m := d.one(heap.ConcurrentUse, b, 100)
 	leads(t, "allocation", m.Alloc, "debugAlloc")
+	leads(t, "call", m.Here, "debugFree")
+	leads(t, "other call", m.Other, "debugResize")
 	d.Free(b, word8)
 	d.none()
 }

@@ -16,7 +16,8 @@ import (
 //		defer a.crowd.leave(many)
 //	}
 type crowd struct {
-	n atomic.Int64 // calls under way: many in the lower half, alone in the upper
+	alone signature    // of the last that was alone; there may be many others
+	n     atomic.Int64 // calls under way: many in the lower half, alone in the upper
 }
 
 // What a caller of enter is.
@@ -28,6 +29,9 @@ const (
 // enter lets the caller in, and tells whether he may be there. If not, that was
 // reported, and a handler returned.
 func (c *crowd) enter(op string, who int64, hint string) (ok bool) {
+	if who == alone {
+		c.alone.sign()
+	}
 	if n := c.add(who); n < alone || n%alone == 0 {
 		return true
 	}
@@ -37,7 +41,11 @@ func (c *crowd) enter(op string, who int64, hint string) (ok bool) {
 			c.leave(who)
 		}
 	}()
-	report(&Misuse{Kind: ConcurrentUse, Op: op, Hint: hint})
+	m := &Misuse{Kind: ConcurrentUse, Op: op, Hint: hint}
+	if who == many {
+		m.Other = c.alone.signed()
+	}
+	report(m)
 	inside = true
 	return false
 }

@@ -15,6 +15,7 @@ func SMPFar(s *SMP) {
 // does at the end.
 func EnterCache(c *SMPCache) (leave func()) {
 	c.state.busy = true
+	c.state.who.sign()
 	return c.state.leave
 }
 

@@ -355,25 +355,29 @@ func TestFixedBufferMixedUse(t *testing.T) {
 	}
 	f := heap.NewFixedBuffer(make([]byte, 100))
 	foreign := make([]byte, 1)
-	nested := func(outer, inner mem.Allocator) (kinds []heap.MisuseKind) {
+	var at string
+	nested := func(outer, inner mem.Allocator) (got []*heap.Misuse) {
 		before := heap.OnMisuse(nil)
 		defer func() { heap.OnMisuse(before) }()
 		heap.OnMisuse(func(m *heap.Misuse) {
-			kinds = append(kinds, m.Kind)
-			if m.Kind == heap.ForeignFree && len(kinds) == 1 {
+			got = append(got, m)
+			if m.Kind == heap.ForeignFree && len(got) == 1 {
 				inner.Alloc(1, plainAt(1))
 			}
 		})
+		at = next()
 		outer.Free(foreign, plainAt(1))
-		return kinds
+		return got
 	}
-	for name, got := range map[string][]heap.MisuseKind{
+	for name, got := range map[string][]*heap.Misuse{
 		"shared in direct": nested(f, f.ThreadSafe()),
 		"direct in shared": nested(f.ThreadSafe(), f),
 		"direct in direct": nested(f, f),
 	} {
-		if len(got) < 2 || got[1] != heap.ConcurrentUse {
+		if len(got) < 2 || got[1].Kind != heap.ConcurrentUse {
 			t.Errorf("%s: %v, want %v", name, got, heap.ConcurrentUse)
+		} else if other := begins(got[1].Other.Program()); name != "direct in shared" && other != at { // of many it is not known
+			t.Errorf("%s: the other call is told to be at %q, want %q", name, other, at)
 		}
 	}
 	if got := nested(f.ThreadSafe(), f.ThreadSafe()); len(got) != 1 {

@@ -27,9 +27,8 @@ type Misuse struct {
 	// Alloc and Free are the stacks of the block's allocation and of its first
 	// free, from allocators that keep them.
 	Alloc, Free Stack
-	// Other is that of the other goroutine, for [ConcurrentUse], from allocators
-	// for one goroutine and those that keep stacks, and of who made the other
-	// allocator, for [Overlap].
+	// Other is that of the other goroutine, for [ConcurrentUse], from a [Debug] and
+	// in builds with invariants, and of who made the other allocator, for [Overlap].
 	Other Stack
 }
 

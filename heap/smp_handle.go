@@ -35,6 +35,7 @@ var _ mem.Allocator = (*SMPCache)(nil)
 type smpHandle struct {
 	smp    *SMP
 	busy   bool // not atomic: seen by others sooner or later, as in Go's maps
+	who    signature
 	aside  bool // Free does without the cache: it is closed, or the SMP is hardened
 	closed bool
 	cache  smpCache
@@ -125,14 +126,15 @@ func (s *SMP) unlockCaches() {
 //go:norace
 func (h *smpHandle) enter(op string) {
 	if h.busy {
-		reportBusy(op)
+		h.reportBusy(op)
 	}
 	h.busy = true
+	h.who.sign()
 }
 
 //go:noinline
-func reportBusy(op string) {
-	report(&Misuse{Kind: ConcurrentUse, Op: op, Hint: "give each goroutine its own SMPCache, or use the SMP"})
+func (h *smpHandle) reportBusy(op string) {
+	report(&Misuse{Kind: ConcurrentUse, Op: op, Hint: "give each goroutine its own SMPCache, or use the SMP", Other: h.who.signed()})
 }
 
 // Alloc implements [mem.Allocator].

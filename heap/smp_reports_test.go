@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/mem"
 )
@@ -162,6 +163,7 @@ func TestSMPReportsConcurrentUse(t *testing.T) {
 	s := newSMP(t, heap.SMPOptions{})
 	c := s.Cache()
 	b := must(c.Alloc(10, mem.Layout{}))
+	other := next()
 	leave := heap.EnterCache(c) // as another goroutine would
 	for name, use := range map[string]func(){
 		"Alloc": func() { c.Alloc(10, mem.Layout{}) },
@@ -172,6 +174,8 @@ func TestSMPReportsConcurrentUse(t *testing.T) {
 		for range 2 {
 			if m := panicked(t, use); m == nil || m.Kind != heap.ConcurrentUse {
 				t.Errorf("%s: reported %v", name, m)
+			} else if invariant.Enabled && begins(m.Other.Program()) != other {
+				t.Errorf("%s: at the same time as\n%v, want %s", name, m.Other, other)
 			}
 			smpOrdered()
 		}

@@ -18,10 +18,9 @@ import (
 //		defer a.solo.leave()
 //	}
 type solo struct {
-	self  self
-	busy  atomic.Bool
-	depth int
-	stack [16]uintptr // of who is inside
+	self self
+	busy atomic.Bool
+	who  signature // of who is inside
 }
 
 // enter reports misuse and lets the caller go on, as a handler may return.
@@ -36,31 +35,37 @@ func (s *solo) enter(op string) {
 		report(&Misuse{Kind: Copied, Op: op, Hint: "use a pointer to the original"})
 	}
 	if entered {
-		s.sign()
+		s.who.sign()
 	} else {
-		report(&Misuse{Kind: ConcurrentUse, Op: op, Hint: "wrap it in heap.ThreadSafe, or give each goroutine its own", Other: s.signed()})
+		report(&Misuse{Kind: ConcurrentUse, Op: op, Hint: "wrap it in heap.ThreadSafe, or give each goroutine its own", Other: s.who.signed()})
 	}
-}
-
-// sign notes who is inside.
-//
-//go:norace
-func (s *solo) sign() { s.depth = stack.Callers(1, s.stack[:]) }
-
-// signed returns the stack of who is inside, which may be leaving, and another
-// entering.
-//
-//go:norace
-func (s *solo) signed() Stack {
-	pcs := make([]uintptr, min(s.depth, len(s.stack)))
-	for i := range pcs {
-		pcs[i] = s.stack[i]
-	}
-	return stack.Logical(pcs)
 }
 
 func (s *solo) leave() {
 	race.Disable()
 	s.busy.Store(false)
 	race.Enable()
+}
+
+// signature is the stack of a call that others may meet.
+type signature struct {
+	depth int
+	stack [16]uintptr
+}
+
+// sign notes who calls.
+//
+//go:norace
+func (s *signature) sign() { s.depth = stack.Callers(1, s.stack[:]) }
+
+// signed returns the stack of who signed, who may be leaving, and another
+// entering.
+//
+//go:norace
+func (s *signature) signed() Stack {
+	pcs := make([]uintptr, min(s.depth, len(s.stack)))
+	for i := range pcs {
+		pcs[i] = s.stack[i]
+	}
+	return stack.Logical(pcs)
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/asan"
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/mem"
 	"github.com/allod-dev/allod/testing/allocatortest"
@@ -428,6 +429,9 @@ func TestArenaState(t *testing.T) {
 }
 
 func TestArenaAllocs(t *testing.T) {
+	if asan.Enabled {
+		t.Skip("sanitized builds allocate more")
+	}
 	if invariant.Enabled {
 		t.Skip("the checks allocate")
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/asan"
 	"github.com/allod-dev/allod/internal/cmalloc"
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/rt"
@@ -18,13 +19,13 @@ import (
 
 func TestC(t *testing.T) {
 	allocatortest.RunWith(t, allocatortest.Promises{
-		Concurrent: true, ReusesFreed: true, ForeignUnknown: true, NoGarbage: !invariant.Enabled,
+		Concurrent: true, ReusesFreed: !asan.Enabled, ForeignUnknown: true, NoGarbage: !invariant.Enabled,
 	}, func(*testing.T) mem.Allocator { return heap.C{} })
 }
 
 func TestRawC(t *testing.T) {
 	allocatortest.RunWith(t, allocatortest.Promises{
-		Concurrent: true, ReusesFreed: true, ForeignUnknown: true, NoGarbage: !invariant.Enabled,
+		Concurrent: true, ReusesFreed: !asan.Enabled, ForeignUnknown: true, NoGarbage: !invariant.Enabled,
 		MaxAlign: mem.Align(cmalloc.MaxAlign),
 	}, func(*testing.T) mem.Allocator { return heap.RawC{} })
 }

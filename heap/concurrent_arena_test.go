@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/asan"
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/mem"
@@ -388,6 +389,9 @@ func TestConcurrentArenaHuge(t *testing.T) {
 }
 
 func TestConcurrentArenaAllocates(t *testing.T) {
+	if asan.Enabled {
+		t.Skip("sanitized builds allocate more")
+	}
 	if invariant.Enabled {
 		t.Skip("checking invariants allocates")
 	}

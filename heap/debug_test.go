@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/asan"
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/mem"
@@ -429,6 +430,9 @@ func TestDebugManaged(t *testing.T) {
 }
 
 func TestDebugAllocates(t *testing.T) {
+	if asan.Enabled {
+		t.Skip("sanitized builds allocate more")
+	}
 	if race.Enabled || invariant.Enabled {
 		t.Skip("Page allocates in these builds")
 	}

@@ -15,6 +15,7 @@ import (
 	"unsafe"
 
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/asan"
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/internal/vm"
@@ -439,6 +440,9 @@ func TestPagesLock(t *testing.T) {
 }
 
 func TestPageDoesNotAllocate(t *testing.T) {
+	if asan.Enabled {
+		t.Skip("sanitized builds allocate more")
+	}
 	if vm.GoHeap || invariant.Enabled {
 		t.Skip("pages come from the Go heap, or checks allocate")
 	}

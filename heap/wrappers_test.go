@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/asan"
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/mem"
@@ -259,6 +260,9 @@ func TestWrappersSizes(t *testing.T) {
 }
 
 func TestWrappersAllocateNothing(t *testing.T) {
+	if asan.Enabled {
+		t.Skip("sanitized builds allocate more")
+	}
 	for _, m := range wrapperMakers {
 		t.Run(m.name, func(t *testing.T) {
 			if m.name == "Profile" && invariant.Enabled {

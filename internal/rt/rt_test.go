@@ -4,6 +4,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/allod-dev/allod/internal/asan"
 	"github.com/allod-dev/allod/internal/rt"
 	"github.com/allod-dev/allod/internal/rtype"
 )
@@ -64,7 +65,7 @@ func TestClearArray(t *testing.T) {
 	s := make([]pair, 1000)
 	if n := testing.AllocsPerRun(100, func() {
 		rt.ClearArray(rtype.For[pair](), unsafe.Pointer(&s[0]), len(s))
-	}); n != 0 {
+	}); n != 0 && !asan.Enabled { // whose builds allocate more
 		t.Errorf("ClearArray allocates %v times", n)
 	}
 }

@@ -49,7 +49,8 @@ type Allocator struct {
 	debug   *heap.Debug
 	resizes atomic.Uint64 // calls of Resize that succeeded
 	remaps  atomic.Uint64
-	over    atomic.Bool // the test is: what leaked was reported
+	leak    *heap.LeakError // what Close found
+	over    atomic.Bool     // the test is: what leaked was reported
 }
 
 var _ mem.Allocator = (*Allocator)(nil)
@@ -126,6 +127,7 @@ func New(tb TB, opts ...Option) *Allocator {
 	if tb == nil {
 		panic("allocatortest: New: nil TB")
 	}
+	tb.Helper() // what is found at the end is then said to be of the line that called New
 	s := settings{debug: heap.DebugOptions{StackDepth: stackDepth}}
 	for _, o := range opts {
 		o(&s)
@@ -144,7 +146,8 @@ func New(tb TB, opts ...Option) *Allocator {
 		s.debug.StackDepth = stackDepth
 	}
 	a := &Allocator{tb: tb}
-	s.debug.OnMisuse, s.debug.OnLeak = a.misuse, a.leaked
+	s.debug.OnMisuse = a.misuse
+	s.debug.OnLeak = func(e *heap.LeakError) { a.leak = e }
 	a.debug = heap.NewDebug(s.child, s.debug)
 	tb.Cleanup(a.end)
 	return a
@@ -152,11 +155,21 @@ func New(tb TB, opts ...Option) *Allocator {
 
 const stackDepth = 32
 
-// end looks at what is left.
+// end looks at what is left. It fails the test itself, rather than in a handler,
+// so that the failure is not said to be of a line of package heap.
 func (a *Allocator) end() {
 	a.tb.Helper()
+	found := a.debug.Check()
 	a.debug.Close()
 	a.over.Store(true)
+	if a.leak != nil {
+		a.leak.Op = ""
+		a.tb.Errorf("allocatortest: %v", a.leak)
+	}
+	for _, m := range found {
+		m.Op, m.Here = "allocatortest: the end of the test", nil
+		a.misuse(m)
+	}
 }
 
 // Alloc implements [mem.Allocator].
@@ -240,13 +253,6 @@ func (a *Allocator) Stats() Stats {
 func (a *Allocator) Live() (blocks, bytes int) {
 	s := a.Stats()
 	return s.Blocks, s.Bytes
-}
-
-// leaked fails the test for the blocks that are live at its end.
-func (a *Allocator) leaked(e *heap.LeakError) {
-	a.tb.Helper()
-	e.Op = ""
-	a.tb.Errorf("allocatortest: %v", e)
 }
 
 // misuse fails the test, unless somebody waits for the report.

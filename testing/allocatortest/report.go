@@ -17,10 +17,14 @@ func line(err error) string {
 // describe prints the stacks of m.
 func describe(m *heap.Misuse) string {
 	var b strings.Builder
+	other := "at the same time as"
+	if m.Kind == heap.Overlap {
+		other = "the other one was made by"
+	}
 	for _, part := range []struct {
 		title string
 		stack heap.Stack
-	}{{"called by", m.Here}, {"the block was allocated by", m.Alloc}, {"and freed by", m.Free}} {
+	}{{"called by", m.Here}, {"the block was allocated by", m.Alloc}, {"and freed by", m.Free}, {other, m.Other}} {
 		if len(part.stack) > 0 {
 			fmt.Fprintf(&b, "%s\n%s", part.title, indent(part.stack))
 		}

@@ -2,11 +2,14 @@ package allocatortest_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/allod-dev/allod/mem"
 	"github.com/allod-dev/allod/testing/allocatortest"
@@ -109,26 +112,49 @@ func TestRerun(t *testing.T) {
 		t.Run("in part", func(t *testing.T) { allocatortest.CheckAllFailures(t, forgetful) })
 		return
 	}
-	run := func(args ...string) string {
-		exe, err := os.Executable()
-		if err != nil {
-			t.Skip(err)
-		}
-		cmd := exec.Command(exe, append(args, "-test.v")...)
-		cmd.Env = append(os.Environ(), name+"=1")
-		out, err := cmd.CombinedOutput()
-		if err == nil {
-			t.Errorf("%v: the test passed:\n%s", args, out)
-		}
-		return string(out)
-	}
-	first := run("-test.run=^TestRerun$")
+	first := runFailing(t, name, "-test.run=^TestRerun$")
 	line := regexp.MustCompile(`go test -run '(.*)' (-allod.fail=3)\n`).FindStringSubmatch(first)
 	if line == nil {
 		t.Fatalf("no line to run again:\n%s", first)
 	}
-	again := run("-test.run="+line[1], line[2])
+	again := runFailing(t, name, "-test.run="+line[1], line[2])
 	if n := strings.Count(again, "number 3 failed"); n != 1 || strings.Contains(again, "all later ones") {
 		t.Errorf("not only what failed was run again:\n%s", again)
+	}
+}
+
+// runFailing runs a test that fails, which a variable of the environment tells to,
+// in a child, and returns what it prints.
+func runFailing(t *testing.T, variable string, args ...string) string {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Skip(err)
+	}
+	cmd := exec.Command(exe, append(args, "-test.v")...)
+	cmd.Env = append(os.Environ(), variable+"=1")
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		t.Errorf("%v: the test passed:\n%s", args, out)
+	}
+	return string(out)
+}
+
+// What is found at the end is said to be of the line that made the allocator.
+func TestFailureLine(t *testing.T) {
+	const name = "ALLOCATORTEST_LINE"
+	_, _, line, _ := runtime.Caller(0)
+	if os.Getenv(name) != "" {
+		a := allocatortest.New(t) // 2 lines further
+		b := mem.Must(mem.Alloc[byte](a, 10))
+		mem.Free(a, mem.Must(mem.Alloc[byte](a, 20)))
+		*(*byte)(unsafe.Add(unsafe.Pointer(&b[0]), 10))++
+		return
+	}
+	out := runFailing(t, name, "-test.run=^TestFailureLine$")
+	for _, want := range []string{"allocatortest: leaked 1 block of 10 bytes", "allocatortest: the end of the test: write past the end: 10 bytes"} {
+		if want = fmt.Sprintf("rerun_test.go:%d: %s", line+2, want); !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
 	}
 }

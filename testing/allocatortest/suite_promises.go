@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/allod-dev/allod/internal/asan"
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/internal/vm"
 	"github.com/allod-dev/allod/mem"
@@ -340,6 +341,9 @@ func testGarbage(p *probe) {
 	}
 	if race.Enabled {
 		p.Skip("memory comes from the Go heap under the race detector")
+	}
+	if asan.Enabled {
+		p.Skip("sanitized builds allocate more")
 	}
 	for _, size := range []int{8, 100, 5000} {
 		if !p.need(300, size*2, word) {

@@ -34,23 +34,33 @@ type anyMap[K comparable, V any] interface {
 	All() iter.Seq2[K, V]
 	Drain() iter.Seq2[K, V]
 	Close() error
-	// clone closes the map and returns a clone of it.
+}
+
+// A clonable is an anyMap that closes itself and returns a clone.
+type clonable[K comparable, V any] interface {
 	clone() (anyMap[K, V], error)
 }
 
-type hashMap[K comparable, V any] struct{ *generic.HashMap[K, V] }
+func cloneMap[K comparable, V any](m anyMap[K, V]) (anyMap[K, V], error) {
+	return m.(clonable[K, V]).clone()
+}
 
-func (m hashMap[K, V]) clone() (anyMap[K, V], error) {
+// A HashMap is an anyMap as it is. What embeds one has all its methods compiled
+// twice more, for every type.
+func cloneHashMap[K comparable, V any](am anyMap[K, V]) (anyMap[K, V], error) {
+	m := am.(*generic.HashMap[K, V])
 	c, err := m.Clone()
 	if err != nil {
 		return m, err
 	}
 	m.Rehash()
 	m.Close()
-	return hashMap[K, V]{c}, nil
+	return c, nil
 }
 
 type stringMap[V any] struct{ *generic.StringHashMap[V] }
+
+func (stringMap[V]) ownsKeys() bool { return true }
 
 func (m stringMap[V]) Put(k string, v V) error {
 	own, err := m.StringHashMap.Put(k, v)
@@ -257,6 +267,11 @@ func paired[K any](seq iter.Seq[K]) iter.Seq2[K, struct{}] {
 	return func(yield func(K, struct{}) bool) { seq(func(k K) bool { return yield(k, struct{}{}) }) }
 }
 
+func (s setMap[K]) ownsKeys() bool {
+	_, owns := any(s.anySet).(*generic.StringHashSet)
+	return owns
+}
+
 func (s setMap[K]) clone() (anyMap[K, struct{}], error) {
 	c, err := s.cloned()
 	if err != nil {
@@ -268,10 +283,10 @@ func (s setMap[K]) clone() (anyMap[K, struct{}], error) {
 }
 
 // mapModel returns a program that runs on the map that make returns and on a Go
-// map.
-func mapModel[K, V comparable](make func(t *testing.T, a mem.Allocator) anyMap[K, V], key func(byte) K, value func(byte) V) modelProgram {
+// map. Of the former, clone returns a clone, and closes it.
+func mapModel[K, V comparable](make func(t *testing.T, a mem.Allocator) anyMap[K, V], clone func(anyMap[K, V]) (anyMap[K, V], error), key func(byte) K, value func(byte) V) modelProgram {
 	return func(t *testing.T, a *checked, p *tape) {
-		r := &mapRun[K, V]{t: t, p: p, m: make(t, a), model: map[K]V{}, key: key, value: value}
+		r := &mapRun[K, V]{t: t, p: p, m: make(t, a), clone: clone, model: map[K]V{}, key: key, value: value}
 		defer func() { r.m.Close() }()
 		for p.more() {
 			op := p.next() % 20
@@ -298,6 +313,7 @@ type mapRun[K, V comparable] struct {
 	t     *testing.T
 	p     *tape
 	m     anyMap[K, V]
+	clone func(anyMap[K, V]) (anyMap[K, V], error)
 	model map[K]V
 	key   func(byte) K
 	value func(byte) V
@@ -313,11 +329,7 @@ func (r *mapRun[K, V]) pass() (passed, k K) {
 			r.buf[i] = '!'
 		}
 		r.buf = append(r.buf[:0], s...)
-		_, owns := any(r.m).(stringMap[V])
-		if set, ok := any(r.m).(setMap[string]); ok {
-			_, owns = set.anySet.(*generic.StringHashSet)
-		}
-		if owns {
+		if m, ok := r.m.(interface{ ownsKeys() bool }); ok && m.ownsKeys() {
 			return any(stringOf(r.buf)).(K), k
 		}
 	}
@@ -384,7 +396,7 @@ func (r *mapRun[K, V]) step(op byte) (err error) {
 			t.Fatalf("capacity %d, want %d", m.Cap(), n)
 		}
 	case 15:
-		r.m, err = m.clone()
+		r.m, err = r.clone(m)
 	case 16:
 		switch p.next() % 8 {
 		case 0:
@@ -464,7 +476,7 @@ func id(b byte) byte { return b }
 func words(b byte) string { return strings.Repeat(string('a'+rune(b%7)), int(b)%23) }
 
 func newHashMap[K comparable, V any](_ *testing.T, a mem.Allocator) anyMap[K, V] {
-	return hashMap[K, V]{generic.NewHashMap[K, V](a)}
+	return generic.NewHashMap[K, V](a)
 }
 
 func newStringMap[V any](_ *testing.T, a mem.Allocator) anyMap[string, V] {
@@ -481,34 +493,34 @@ func newStringSet(_ *testing.T, a mem.Allocator) anyMap[string, struct{}] {
 
 // mapModels are maps of every kind, for memory that holds no pointers.
 var mapModels = []modelProgram{
-	mapModel(newHashMap, func(b byte) uint64 { return uint64(b) << 32 }, func(b byte) uint32 { return uint32(b) }),
-	mapModel(newHashMap, id, func(byte) struct{} { return struct{}{} }),
-	mapModel(newHashMap, func(b byte) triple { return triple{uint16(b), 1, uint16(b % 3)} }, id),
-	mapModel(newHashMap, func(b byte) padded { return padded{b, uint32(b) * 7} }, func(b byte) wide { return wide{c: uint64(b)} }),
-	mapModel(newHashMap, func(b byte) float64 {
+	mapModel(newHashMap, cloneHashMap, func(b byte) uint64 { return uint64(b) << 32 }, func(b byte) uint32 { return uint32(b) }),
+	mapModel(newHashMap, cloneHashMap, id, func(byte) struct{} { return struct{}{} }),
+	mapModel(newHashMap, cloneHashMap, func(b byte) triple { return triple{uint16(b), 1, uint16(b % 3)} }, id),
+	mapModel(newHashMap, cloneHashMap, func(b byte) padded { return padded{b, uint32(b) * 7} }, func(b byte) wide { return wide{c: uint64(b)} }),
+	mapModel(newHashMap, cloneHashMap, func(b byte) float64 {
 		if b == 0 {
 			return math.Copysign(0, -1)
 		}
 		return float64(b - b%2)
 	}, id),
-	mapModel(newHashMap, func(b byte) struct{} { return struct{}{} }, id),
-	mapModel(newHashSet, func(b byte) triple { return triple{uint16(b), 1, uint16(b % 3)} }, func(byte) struct{} { return struct{}{} }),
-	mapModel(newStringSet, words, func(byte) struct{} { return struct{}{} }),
-	mapModel(newStringMap, words, id),
-	mapModel(newStringMap, words, func(byte) struct{} { return struct{}{} }),
-	mapModel(newArrayMap, func(b byte) int { return int(b) }, id),
-	mapModel(newArrayMap, id, func(byte) struct{} { return struct{}{} }),
-	mapModel(newArrayMap, func(b byte) padded { return padded{b, uint32(b) * 7} }, func(b byte) wide { return wide{c: uint64(b)} }),
+	mapModel(newHashMap, cloneHashMap, func(b byte) struct{} { return struct{}{} }, id),
+	mapModel(newHashSet, cloneMap, func(b byte) triple { return triple{uint16(b), 1, uint16(b % 3)} }, func(byte) struct{} { return struct{}{} }),
+	mapModel(newStringSet, cloneMap, words, func(byte) struct{} { return struct{}{} }),
+	mapModel(newStringMap, cloneMap, words, id),
+	mapModel(newStringMap, cloneMap, words, func(byte) struct{} { return struct{}{} }),
+	mapModel(newArrayMap, cloneMap, func(b byte) int { return int(b) }, id),
+	mapModel(newArrayMap, cloneMap, id, func(byte) struct{} { return struct{}{} }),
+	mapModel(newArrayMap, cloneMap, func(b byte) padded { return padded{b, uint32(b) * 7} }, func(b byte) wide { return wide{c: uint64(b)} }),
 }
 
 // pointerMapModels are for memory that holds pointers, or for which the promise
 // is given.
 var pointerMapModels = []modelProgram{
-	mapModel(newHashMap, func(b byte) string { return links[b].name }, func(b byte) *link { return &links[b] }),
-	mapModel(newHashMap, func(b byte) *link { return &links[b] }, id),
-	mapModel(newHashSet, func(b byte) *link { return &links[b] }, func(byte) struct{} { return struct{}{} }),
-	mapModel(newStringMap, words, func(b byte) link { return links[b] }),
-	mapModel(newArrayMap, func(b byte) string { return links[b].name }, func(b byte) *link { return &links[b] }),
+	mapModel(newHashMap, cloneHashMap, func(b byte) string { return links[b].name }, func(b byte) *link { return &links[b] }),
+	mapModel(newHashMap, cloneHashMap, func(b byte) *link { return &links[b] }, id),
+	mapModel(newHashSet, cloneMap, func(b byte) *link { return &links[b] }, func(byte) struct{} { return struct{}{} }),
+	mapModel(newStringMap, cloneMap, words, func(b byte) link { return links[b] }),
+	mapModel(newArrayMap, cloneMap, func(b byte) string { return links[b].name }, func(b byte) *link { return &links[b] }),
 }
 
 func playMaps(t *testing.T, a *checked, ops []byte) {
@@ -520,7 +532,7 @@ func playMaps(t *testing.T, a *checked, ops []byte) {
 		f(t, a, &tape{ops})
 	}
 	if a.answer == mem.Scanned {
-		mapModel(newHashMap, func(b byte) any {
+		mapModel(newHashMap, cloneHashMap, func(b byte) any {
 			if b%2 == 0 {
 				return b
 			}

@@ -144,8 +144,9 @@ func (l *IntrusiveSinglyLinkedList[T, N]) Len() int {
 // and no other.
 func (l *IntrusiveSinglyLinkedList[T, N]) All() iter.Seq[N] {
 	return func(yield func(N) bool) {
+		field := l.field // the same for all values, of whatever list
 		for at := l.first; at != nil; {
-			next := l.links(at).next
+			next := fieldAt[SinglyLinks[T]](at, field).next
 			if !yield(at) {
 				return
 			}
@@ -287,7 +288,26 @@ func (l *IntrusiveDoublyLinkedList[T, N]) Remove(n N) {
 	if l.first == nil {
 		panic(notInDoubly)
 	}
-	d := l.links(n)
+	at := l.field
+	d := fieldAt[DoublyLinks[T]]((*T)(n), at)
+	prev, next := d.prev, d.next
+	if prev == nil || next == nil {
+		l.removeEnd(n, d)
+		return
+	}
+	before, after := fieldAt[DoublyLinks[T]](prev, at), fieldAt[DoublyLinks[T]](next, at)
+	if invariant.Enabled {
+		invariant.Check(before.next == (*T)(n) && after.prev == (*T)(n), notInDoubly)
+	}
+	before.next, after.prev = next, prev
+	d.prev, d.next = nil, nil
+	l.n--
+	l.check()
+}
+
+// removeEnd is Remove for the first value and the last one, of which d are the
+// links.
+func (l *IntrusiveDoublyLinkedList[T, N]) removeEnd(n N, d *DoublyLinks[T]) {
 	prev, next := d.prev, d.next
 	if prev == nil && l.first != (*T)(n) || next == nil && l.last != (*T)(n) {
 		panic(notInDoubly)
@@ -304,19 +324,31 @@ func (l *IntrusiveDoublyLinkedList[T, N]) Remove(n N) {
 
 // PopFront removes the first value and returns it, or nil if there is none.
 func (l *IntrusiveDoublyLinkedList[T, N]) PopFront() N {
-	n := N(l.first)
-	if n != nil {
-		l.Remove(n)
+	n := l.first
+	if n == nil {
+		return nil
 	}
+	d := l.links(n)
+	next := d.next
+	l.first, d.next = next, nil
+	*l.prevOf(next) = nil
+	l.n--
+	l.check()
 	return n
 }
 
 // PopBack removes the last value and returns it, or nil if there is none.
 func (l *IntrusiveDoublyLinkedList[T, N]) PopBack() N {
-	n := N(l.last)
-	if n != nil {
-		l.Remove(n)
+	n := l.last
+	if n == nil {
+		return nil
 	}
+	d := l.links(n)
+	prev := d.prev
+	l.last, d.prev = prev, nil
+	*l.nextOf(prev) = nil
+	l.n--
+	l.check()
 	return n
 }
 
@@ -354,8 +386,9 @@ func (l *IntrusiveDoublyLinkedList[T, N]) Concat(other *IntrusiveDoublyLinkedLis
 // and no other.
 func (l *IntrusiveDoublyLinkedList[T, N]) All() iter.Seq[N] {
 	return func(yield func(N) bool) {
+		field := l.field // the same for all values, of whatever list
 		for at := l.first; at != nil; {
-			next := l.links(at).next
+			next := fieldAt[DoublyLinks[T]](at, field).next
 			if !yield(at) {
 				return
 			}

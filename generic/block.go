@@ -164,20 +164,3 @@ func allocNodes[N any](a mem.Allocator, n int) ([]N, error) {
 	}
 	return sliceOf[N](b, n), nil
 }
-
-// listNode returns a zero node N for an element T of a list whose memory came
-// from where from says, which is set if it was not.
-func listNode[N, T any](a mem.Allocator, from *origin, method string) (*N, error) {
-	from.check(a, method)
-	if hasPointers[T]() {
-		if err := mayHold[T](a); err != nil {
-			return nil, err
-		}
-	}
-	s, err := allocNodes[N](a, 1)
-	if err != nil {
-		return nil, err
-	}
-	*from = originOf(a)
-	return &s[0], nil
-}

@@ -10,8 +10,8 @@ import (
 // [DoublyLinkedListUnmanaged] is the same without a stored allocator, and says more about
 // both.
 //
-// Memory comes from the allocator given to [NewDoublyLinkedList]: one block for each
-// element, given back when the element is removed.
+// Memory comes from the allocator given to [NewDoublyLinkedList], in blocks of
+// several nodes. Those of elements that were removed are kept for others.
 //
 // A list is for one goroutine at a time and must not be copied. The zero
 // DoublyLinkedList has no allocator; call [NewDoublyLinkedList].
@@ -66,10 +66,12 @@ func (l *DoublyLinkedList[T]) InsertBefore(at *DoublyNode[T], v T) (*DoublyNode[
 }
 
 // Remove removes the node n, which is dead then, and returns its element.
-func (l *DoublyLinkedList[T]) Remove(n *DoublyNode[T]) T { return l.u.Remove(l.a, n) }
+func (l *DoublyLinkedList[T]) Remove(n *DoublyNode[T]) T { return l.u.remove(l.a, n) }
 
 // PopBack removes the last element and returns it, or false if there is none.
-func (l *DoublyLinkedList[T]) PopBack() (v T, ok bool) { return l.u.PopBack(l.a) }
+func (l *DoublyLinkedList[T]) PopBack() (v T, ok bool) {
+	return l.u.gone(l.a, l.u.l.PopBack())
+}
 
 // MoveToFront makes the node n, which is in the list, the first one.
 func (l *DoublyLinkedList[T]) MoveToFront(n *DoublyNode[T]) { l.u.MoveToFront(n) }
@@ -78,7 +80,8 @@ func (l *DoublyLinkedList[T]) MoveToFront(n *DoublyNode[T]) { l.u.MoveToFront(n)
 func (l *DoublyLinkedList[T]) MoveToBack(n *DoublyNode[T]) { l.u.MoveToBack(n) }
 
 // Concat moves all nodes of other, which has the same allocator, behind those of
-// l, in constant time. It panics if the two are the same list.
+// l, and all memory of other with them, in constant time. It panics if the two are
+// the same list.
 func (l *DoublyLinkedList[T]) Concat(other *DoublyLinkedList[T]) { l.u.Concat(&other.u) }
 
 // Backward yields the nodes from the last to the first, on the terms of All.
@@ -105,7 +108,9 @@ func (l *DoublyLinkedList[T]) InsertAfter(at *DoublyNode[T], v T) (*DoublyNode[T
 }
 
 // PopFront removes the first element and returns it, or false if there is none.
-func (l *DoublyLinkedList[T]) PopFront() (v T, ok bool) { return l.u.PopFront(l.a) }
+func (l *DoublyLinkedList[T]) PopFront() (v T, ok bool) {
+	return l.u.gone(l.a, l.u.l.PopFront())
+}
 
 // All yields the nodes in order. The loop may remove the node that it is at, and
 // no other.
@@ -118,5 +123,9 @@ func (l *DoublyLinkedList[T]) Values() iter.Seq[T] { return l.u.Values() }
 // until none is left or the loop ends. Elements may be added meanwhile.
 func (l *DoublyLinkedList[T]) Drain() iter.Seq[T] { return l.u.Drain(l.a) }
 
-// Clear removes all elements, which gives back the memory.
+// ShrinkAndFree gives back the blocks of nodes of which none has an element. It
+// looks at all nodes.
+func (l *DoublyLinkedList[T]) ShrinkAndFree() { l.u.ShrinkAndFree(l.a) }
+
+// Clear removes all elements and gives back the memory.
 func (l *DoublyLinkedList[T]) Clear() { l.u.Clear(l.a) }

@@ -3,6 +3,7 @@ package generic
 import (
 	"iter"
 
+	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -12,13 +13,14 @@ import (
 // [DoublyLinkedList] is the same with the allocator stored.
 //
 // Memory comes from the allocator passed in, which must be the same every time:
-// one block for each element, the node, given back when the element is removed.
-// Nodes refer to one another, and need nobody's promise for that. Elements are
-// not closed or freed by anything here. A pool, or an arena that is given up
-// with the list, is the allocator to have for many small nodes; heap.Page is
-// not. For values that exist anyway there is [IntrusiveDoublyLinkedList],
-// and where elements are only added and removed at the ends, [Deque] is several
-// times faster.
+// blocks of one node, then of six, of 30 and of 126, or of fewer if elements are
+// large. Nodes of elements that were removed are kept for others. The memory is
+// given back, but for one block, when the list becomes empty; ShrinkAndFree gives
+// back blocks without elements, Clear and Close give back all. Nodes refer to one
+// another, and need nobody's promise for that. Elements are not closed or freed
+// by anything here. For values that exist anyway there is
+// [IntrusiveDoublyLinkedList], and where elements are only added and removed at
+// the ends, [Deque] takes less memory and time.
 //
 // Nodes stay where they are until they are removed. A node that was removed, or
 // is of another list, must not be handed to a list.
@@ -26,8 +28,8 @@ import (
 // A list is for one goroutine at a time. The zero value is an empty list, ready
 // for use. Assigning a list moves it: two copies must not both be used.
 type DoublyLinkedListUnmanaged[T any] struct {
-	l    IntrusiveDoublyLinkedList[DoublyNode[T], *DoublyNode[T]]
-	from origin // 0 as long as there is no node
+	l     IntrusiveDoublyLinkedList[DoublyNode[T], *DoublyNode[T]]
+	nodes nodes[DoublyNode[T]]
 }
 
 // A DoublyNode is an element of a [DoublyLinkedList], in the place where it lies.
@@ -47,7 +49,7 @@ func (n *DoublyNode[T]) Prev() *DoublyNode[T] { return n.prev }
 // Clone returns a list of the same elements.
 func (l *DoublyLinkedListUnmanaged[T]) Clone(a mem.Allocator) (DoublyLinkedListUnmanaged[T], error) {
 	var c DoublyLinkedListUnmanaged[T]
-	c.from.check(a, "generic: DoublyLinkedList.Clone")
+	c.nodes.origin().check(a, "generic: DoublyLinkedList.Clone")
 	for n := range l.l.All() {
 		if _, err := c.PushBack(a, n.Value); err != nil {
 			c.Close(a)
@@ -60,7 +62,7 @@ func (l *DoublyLinkedListUnmanaged[T]) Clone(a mem.Allocator) (DoublyLinkedListU
 // ToManaged returns the list with a, the allocator that it has had so far,
 // stored, and leaves l empty, without memory.
 func (l *DoublyLinkedListUnmanaged[T]) ToManaged(a mem.Allocator) *DoublyLinkedList[T] {
-	l.from.adopt(a, "generic: DoublyLinkedList.ToManaged")
+	l.nodes.origin().adopt(a, "generic: DoublyLinkedList.ToManaged")
 	c := &DoublyLinkedList[T]{a: a, u: *l}
 	*l = DoublyLinkedListUnmanaged[T]{}
 	return c
@@ -87,16 +89,14 @@ func (l *DoublyLinkedListUnmanaged[T]) InsertBefore(a mem.Allocator, at *DoublyN
 
 // Remove removes the node n, which is dead then, and returns its element.
 func (l *DoublyLinkedListUnmanaged[T]) Remove(a mem.Allocator, n *DoublyNode[T]) T {
-	l.from.check(a, "generic: DoublyLinkedList.Remove")
-	l.l.Remove(n)
-	v, _ := l.gone(a, n)
-	return v
+	l.nodes.origin().check(a, "generic: DoublyLinkedList.Remove")
+	return l.remove(a, n)
 }
 
 // PopBack removes the last element and returns it, or false if there is none.
 func (l *DoublyLinkedListUnmanaged[T]) PopBack(a mem.Allocator) (v T, ok bool) {
 	if l.l.Last() != nil {
-		l.from.check(a, "generic: DoublyLinkedList.PopBack")
+		l.nodes.origin().check(a, "generic: DoublyLinkedList.PopBack")
 	}
 	return l.gone(a, l.l.PopBack())
 }
@@ -108,16 +108,18 @@ func (l *DoublyLinkedListUnmanaged[T]) MoveToFront(n *DoublyNode[T]) { l.l.MoveT
 func (l *DoublyLinkedListUnmanaged[T]) MoveToBack(n *DoublyNode[T]) { l.l.MoveToBack(n) }
 
 // Concat moves all nodes of other, which has the same allocator, behind those of
-// l, in constant time. It panics if the two are the same list.
+// l, and all memory of other with them, in constant time. It panics if the two are
+// the same list.
 func (l *DoublyLinkedListUnmanaged[T]) Concat(other *DoublyLinkedListUnmanaged[T]) {
-	if l.from != 0 && other.from != 0 && l.from != other.from {
+	if l == other {
+		panic("generic: DoublyLinkedList.Concat: a list with itself")
+	}
+	if x, y := l.nodes.origin(), other.nodes.origin(); x != 0 && y != 0 && x != y {
 		panic("generic: DoublyLinkedList.Concat: the lists have different allocators")
 	}
 	l.l.Concat(&other.l)
-	if l.from == 0 {
-		l.from = other.from
-	}
-	other.from = 0
+	l.nodes.join(&other.nodes)
+	l.check()
 }
 
 // Backward yields the nodes from the last to the first, on the terms of All.
@@ -154,7 +156,7 @@ func (l *DoublyLinkedListUnmanaged[T]) InsertAfter(a mem.Allocator, at *DoublyNo
 // PopFront removes the first element and returns it, or false if there is none.
 func (l *DoublyLinkedListUnmanaged[T]) PopFront(a mem.Allocator) (v T, ok bool) {
 	if l.l.First() != nil {
-		l.from.check(a, "generic: DoublyLinkedList.PopFront")
+		l.nodes.origin().check(a, "generic: DoublyLinkedList.PopFront")
 	}
 	return l.gone(a, l.l.PopFront())
 }
@@ -180,8 +182,11 @@ func (l *DoublyLinkedListUnmanaged[T]) Values() iter.Seq[T] {
 // until none is left or the loop ends. Elements may be added meanwhile.
 func (l *DoublyLinkedListUnmanaged[T]) Drain(a mem.Allocator) iter.Seq[T] {
 	return func(yield func(T) bool) {
+		if l.l.first != nil {
+			l.nodes.origin().check(a, "generic: DoublyLinkedList.Drain")
+		}
 		for {
-			v, ok := l.PopFront(a)
+			v, ok := l.gone(a, l.l.PopFront())
 			if !ok || !yield(v) {
 				return
 			}
@@ -189,39 +194,82 @@ func (l *DoublyLinkedListUnmanaged[T]) Drain(a mem.Allocator) iter.Seq[T] {
 	}
 }
 
-// Clear removes all elements, which gives back the memory.
+// Clear removes all elements and gives back the memory.
 func (l *DoublyLinkedListUnmanaged[T]) Clear(a mem.Allocator) { l.Close(a) }
 
+// ShrinkAndFree gives back the blocks of nodes of which none has an element. It
+// looks at all nodes.
+func (l *DoublyLinkedListUnmanaged[T]) ShrinkAndFree(a mem.Allocator) {
+	l.nodes.origin().check(a, "generic: DoublyLinkedList.ShrinkAndFree")
+	l.nodes.shrink(a)
+	l.check()
+}
+
 // Close gives all memory back and leaves an empty list, which may be used again.
-// It never fails, and does nothing to an empty list.
+// It never fails, and does nothing to a list without memory.
 func (l *DoublyLinkedListUnmanaged[T]) Close(a mem.Allocator) {
-	for {
-		if _, ok := l.PopFront(a); !ok {
-			return
-		}
+	if l.nodes.newest != nil {
+		l.nodes.origin().check(a, "generic: DoublyLinkedList.Close")
+		l.l = IntrusiveDoublyLinkedList[DoublyNode[T], *DoublyNode[T]]{}
+		l.nodes.close(a)
 	}
 }
 
-// node returns a node that is in no list yet.
+// node returns a node for v that is in no list yet.
 func (l *DoublyLinkedListUnmanaged[T]) node(a mem.Allocator, v T, method string) (*DoublyNode[T], error) {
-	n, err := listNode[DoublyNode[T], T](a, &l.from, method)
-	if err != nil {
-		return nil, err
+	n := l.nodes.take()
+	if n == nil {
+		if err := growNodes[T](&l.nodes, a, method); err != nil {
+			return nil, err
+		}
+		n = l.nodes.take()
 	}
+	n.prev = nil
 	n.Value = v
 	return n, nil
 }
 
+// remove removes the node n. Who removes at random waits for memory, and the less
+// there is to do in one call, the more calls wait at the same time: this is Remove
+// of the intrusive list, and gone, for a node that has neighbours.
+func (l *DoublyLinkedListUnmanaged[T]) remove(a mem.Allocator, n *DoublyNode[T]) T {
+	prev, next, b := n.prev, n.next, l.nodes.newest
+	if prev == nil || next == nil || b == nil || b.free == nil || invariant.Enabled {
+		l.l.Remove(n)
+		v, _ := l.gone(a, n)
+		return v
+	}
+	v := n.Value
+	n.Value = *new(T)
+	prev.next, next.prev = next, prev
+	n.prev, n.next = b.free, nil
+	b.free = n
+	l.l.n--
+	return v
+}
+
 // gone frees the node n, which is in no list any more, and returns its element.
+// It keeps next nil, so that Remove refuses the node.
 func (l *DoublyLinkedListUnmanaged[T]) gone(a mem.Allocator, n *DoublyNode[T]) (v T, ok bool) {
 	if n == nil {
 		return v, false
 	}
 	v = n.Value
 	n.Value = *new(T)
-	mem.Destroy(a, n)
-	if l.l.First() == nil {
-		l.from = 0
+	l.nodes.put(n)
+	if l.l.first == nil {
+		l.nodes.keepOne(a)
 	}
+	l.check()
 	return v, true
+}
+
+func (l *DoublyLinkedListUnmanaged[T]) check() {
+	const most = 40 // it runs after every mutation
+	if !invariant.Enabled {
+		return
+	}
+	if all, free, ok := l.nodes.count(most); ok {
+		invariant.Check(l.l.n == all-free, "generic: DoublyLinkedList: %d elements in %d nodes, %d of them free", l.l.n, all, free)
+	}
 }

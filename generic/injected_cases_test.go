@@ -94,7 +94,7 @@ var sequenceInjections = []injection{
 		"EnsureTotalCapacity":  func(l *generic.SegmentedList[link], n int) error { return l.EnsureTotalCapacity(1000) },
 		"EnsureUnusedCapacity": func(l *generic.SegmentedList[link], n int) error { return l.EnsureUnusedCapacity(500) },
 	}),
-	inject(none, true, []int{2}, func(a mem.Allocator, n int) (*generic.DoublyLinkedList[link], error) {
+	inject(none, true, []int{1, 7}, func(a mem.Allocator, n int) (*generic.DoublyLinkedList[link], error) { // all nodes in use
 		l := generic.NewDoublyLinkedList[link](a)
 		for _, v := range links[:n] {
 			if _, err := l.PushFront(v); err != nil {
@@ -115,7 +115,7 @@ var sequenceInjections = []injection{
 		"PushBack":  func(l *generic.DoublyLinkedList[link], n int) error { _, err := l.PushBack(links[1]); return err },
 		"PushFront": func(l *generic.DoublyLinkedList[link], n int) error { _, err := l.PushFront(links[1]); return err },
 	}),
-	inject(none, true, []int{2}, func(a mem.Allocator, n int) (*generic.SinglyLinkedList[link], error) {
+	inject(none, true, []int{1, 7}, func(a mem.Allocator, n int) (*generic.SinglyLinkedList[link], error) {
 		l := generic.NewSinglyLinkedList[link](a)
 		for _, v := range links[:n] {
 			if _, err := l.PushFront(v); err != nil {

@@ -88,7 +88,7 @@ var noMemory = map[string]bool{
 	"Buffer.Read": true, "Buffer.ReadByte": true, "Buffer.ReadRune": true,
 	"Buffer.UnreadByte": true, "Buffer.UnreadRune": true, "Buffer.WriteTo": true,
 	"RingBuffer.Push": true, "RingBuffer.PushSlice": true, "RingBuffer.Unread": true,
-	"SegmentedList.ShrinkAndFree": true,
+	"SegmentedList.ShrinkAndFree": true, "SinglyLinkedList.ShrinkAndFree": true, "DoublyLinkedList.ShrinkAndFree": true,
 }
 
 // otherName is what a method of an unmanaged form is called in the managed form,

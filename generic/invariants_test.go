@@ -27,6 +27,7 @@ func TestInvariants(t *testing.T) {
 	var dequeue PriorityDequeueUnmanaged[int, Ascending[int]]
 	var tree BTreeMapUnmanaged[int, int, Ascending[int]]
 	var doubly DoublyLinkedListUnmanaged[int]
+	var singly SinglyLinkedListUnmanaged[int]
 	var table HashMapUnmanaged[int, int]
 	var strs StringHashMapUnmanaged[int]
 	var set HashSetUnmanaged[int]
@@ -56,6 +57,8 @@ func TestInvariants(t *testing.T) {
 		must(tree.Put(a, i, i))
 		_, err := doubly.PushBack(a, i)
 		must(err)
+		_, err = singly.PushFront(a, i)
+		must(err)
 		must(table.Put(a, i, i))
 		_, err = strs.Put(a, s, i)
 		must(err)
@@ -72,6 +75,7 @@ func TestInvariants(t *testing.T) {
 	group := table.t.ctrlOf(&table.t.first)[table.t.mask+1:]
 	sgroup := strs.t.ctrlOf(&strs.t.first)[strs.t.mask+1:]
 	tgroup := set.t.ctrlOf(&set.t.first)[set.t.mask+1:]
+	spare := singly.nodes.newest.free
 	for name, c := range map[string]struct {
 		spoil, mend func()
 		mutate      func()
@@ -85,6 +89,7 @@ func TestInvariants(t *testing.T) {
 		"PriorityDequeue":  {func() { dequeue.items.items[9] = -7 }, func() {}, func() { dequeue.check() }},
 		"BTreeMap":         {func() { tree.n++ }, func() { tree.n-- }, func() { tree.Remove(a, 3) }},
 		"DoublyLinkedList": {func() { doubly.l.n++ }, func() { doubly.l.n-- }, func() { doubly.PopBack(a) }},
+		"SinglyLinkedList": {func() { singly.nodes.newest.free = spare.next }, func() { singly.nodes.newest.free = spare }, func() { singly.check() }},
 		"HashMap":          {func() { group[0] ^= 1 }, func() { group[0] ^= 1 }, func() { table.check() }},
 		"StringHashMap":    {func() { sgroup[0] ^= 1 }, func() { sgroup[0] ^= 1 }, func() { strs.check() }},
 		"HashSet":          {func() { tgroup[0] ^= 1 }, func() { tgroup[0] ^= 1 }, func() { set.check() }},

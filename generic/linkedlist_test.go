@@ -18,7 +18,7 @@ func doublyProgram[T comparable](t *testing.T, a *checked, p *tape, value func(b
 	var model []T
 	var nodes []*generic.DoublyNode[T]
 	for p.more() {
-		op := p.next() % 11
+		op := p.next() % 13
 		var err error
 		var n *generic.DoublyNode[T]
 		v, i := value(p.next()), 0
@@ -95,6 +95,14 @@ func doublyProgram[T comparable](t *testing.T, a *checked, p *tape, value func(b
 			for i := len(model) / 2; i > 0; i-- {
 				remove(2*i - 1)
 			}
+		case 11:
+			l.ShrinkAndFree(a)
+		case 12: // all go, in some order
+			for len(model) > 0 && p.more() {
+				i := p.index(len(model))
+				l.Remove(a, nodes[i])
+				remove(i)
+			}
 		}
 		mustSucceed(t, a, op, err)
 		if !slices.Equal(slices.Collect(l.Values()), model) || !slices.Equal(slices.Collect(l.All()), nodes) || l.Len() != len(model) {
@@ -121,7 +129,7 @@ func singlyProgram[T comparable](t *testing.T, a *checked, p *tape, value func(b
 	defer func() { l.Close(a) }()
 	var model []T
 	for p.more() {
-		op := p.next() % 8
+		op := p.next() % 10
 		var err error
 		v, i := value(p.next()), 0
 		at := l.First()
@@ -166,6 +174,15 @@ func singlyProgram[T comparable](t *testing.T, a *checked, p *tape, value func(b
 			if c, err = l.Clone(a); err == nil {
 				l.Close(a)
 				l = c
+			}
+		case 8:
+			l.ShrinkAndFree(a)
+		case 9:
+			for range p.index(9) {
+				if _, ok := l.PopFront(a); !ok {
+					break
+				}
+				model = model[1:]
 			}
 		}
 		mustSucceed(t, a, op, err)
@@ -321,6 +338,102 @@ func TestLinkedListMemory(t *testing.T) {
 	u.Close(a)
 	u.Concat(&v)
 	u.Close(heap.GC{})
+}
+
+// Memory of nodes is kept for others, and goes back when the list is empty, but
+// for one block, or when it is asked for.
+func TestLinkedListKeepsNodes(t *testing.T) {
+	a := newChecked(t, mem.PlainOnly)
+	var l, m generic.DoublyLinkedListUnmanaged[int]
+	push := func(l *generic.DoublyLinkedListUnmanaged[int], n int) (nodes []*generic.DoublyNode[int]) {
+		for i := range n {
+			node, err := l.PushBack(a, i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			nodes = append(nodes, node)
+		}
+		return nodes
+	}
+	blocks := func(want int) {
+		t.Helper()
+		if len(a.live) != want {
+			t.Errorf("%d blocks, want %d", len(a.live), want)
+		}
+	}
+	nodes := push(&l, 1000) // 1 + 6 + 30 + 8 * 126
+	blocks(11)
+	for i, n := range nodes {
+		if i%2 == 0 {
+			l.Remove(a, n)
+		}
+	}
+	push(&l, 500)
+	blocks(11)
+	for _, n := range nodes[1:][:501] {
+		if n.Value%2 == 1 {
+			l.Remove(a, n)
+		}
+	}
+	l.ShrinkAndFree(a)
+	blocks(11) // the new ones are everywhere
+	for i := 0; l.Len() > 500; i++ {
+		l.Remove(a, l.First())
+	}
+	stays := l.First()
+	for l.Len() > 1 {
+		l.PopBack(a)
+	}
+	l.ShrinkAndFree(a)
+	blocks(1)
+	if l.First() != stays || l.Len() != 1 || stays.Next() != nil {
+		t.Error("ShrinkAndFree moves a node")
+	}
+	nodes = push(&l, 200)
+	nodes = append(nodes, push(&m, 200)...)
+	kept := len(a.live)
+	for _, n := range nodes[50:150] {
+		l.Remove(a, n)
+	}
+	for _, n := range nodes[250:350] {
+		m.Remove(a, n)
+	}
+	l.Concat(&m)
+	m.Close(a)
+	push(&l, 200)
+	blocks(kept)
+	for l.Len() > 0 {
+		l.PopFront(a)
+	}
+	blocks(1)
+	push(&l, 1)
+	blocks(1)
+	l.ShrinkAndFree(a)
+	l.PopFront(a)
+	l.ShrinkAndFree(a)
+	blocks(0)
+	l.Concat(&m)
+	push(&m, 3)
+	l.Concat(&m)
+	dead := l.First().Next()
+	l.Remove(a, dead)
+	mustPanic(t, "a node that was removed", func() { l.Remove(a, dead) }, "not in this list")
+	mustPanic(t, "Concat with itself", func() { l.Concat(&l) }, "with itself")
+	l.Clear(a)
+	blocks(0)
+
+	large := generic.NewSinglyLinkedList[[600]byte](a)
+	for range 3 {
+		if _, err := large.PushFront([600]byte{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	blocks(3)
+	large.PopFront()
+	large.ShrinkAndFree()
+	blocks(2)
+	large.Close()
+	blocks(0)
 }
 
 // intrusiveProgram runs a tape on two lists of each kind, which values go from

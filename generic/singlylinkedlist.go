@@ -10,8 +10,8 @@ import (
 // [SinglyLinkedListUnmanaged] is the same without a stored allocator, and says more about
 // both.
 //
-// Memory comes from the allocator given to [NewSinglyLinkedList]: one block for each
-// element, given back when the element is removed.
+// Memory comes from the allocator given to [NewSinglyLinkedList], in blocks of
+// several nodes. Those of elements that were removed are kept for others.
 //
 // A list is for one goroutine at a time and must not be copied. The zero
 // SinglyLinkedList has no allocator; call [NewSinglyLinkedList].
@@ -59,7 +59,7 @@ func (l *SinglyLinkedList[T]) ToUnmanaged() SinglyLinkedListUnmanaged[T] {
 // RemoveAfter removes the element behind the node at and returns it, or false if
 // at is the last.
 func (l *SinglyLinkedList[T]) RemoveAfter(at *SinglyNode[T]) (v T, ok bool) {
-	return l.u.RemoveAfter(l.a, at)
+	return l.u.gone(l.a, l.u.l.RemoveAfter(at))
 }
 
 // Reverse turns the list around.
@@ -83,7 +83,9 @@ func (l *SinglyLinkedList[T]) InsertAfter(at *SinglyNode[T], v T) (*SinglyNode[T
 }
 
 // PopFront removes the first element and returns it, or false if there is none.
-func (l *SinglyLinkedList[T]) PopFront() (v T, ok bool) { return l.u.PopFront(l.a) }
+func (l *SinglyLinkedList[T]) PopFront() (v T, ok bool) {
+	return l.u.gone(l.a, l.u.l.PopFront())
+}
 
 // All yields the nodes in order. The loop may remove the node that it is at, and
 // no other.
@@ -96,5 +98,9 @@ func (l *SinglyLinkedList[T]) Values() iter.Seq[T] { return l.u.Values() }
 // until none is left or the loop ends. Elements may be added meanwhile.
 func (l *SinglyLinkedList[T]) Drain() iter.Seq[T] { return l.u.Drain(l.a) }
 
-// Clear removes all elements, which gives back the memory.
+// ShrinkAndFree gives back the blocks of nodes of which none has an element. It
+// looks at all nodes.
+func (l *SinglyLinkedList[T]) ShrinkAndFree() { l.u.ShrinkAndFree(l.a) }
+
+// Clear removes all elements and gives back the memory.
 func (l *SinglyLinkedList[T]) Clear() { l.u.Clear(l.a) }

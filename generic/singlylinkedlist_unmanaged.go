@@ -3,6 +3,7 @@ package generic
 import (
 	"iter"
 
+	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -11,13 +12,14 @@ import (
 // [SinglyLinkedList] is the same with the allocator stored.
 //
 // Memory comes from the allocator passed in, which must be the same every time:
-// one block for each element, the node, given back when the element is removed.
-// Nodes refer to one another, and need nobody's promise for that. Elements are
-// not closed or freed by anything here. A pool, or an arena that is given up
-// with the list, is the allocator to have for many small nodes; heap.Page is
-// not. For values that exist anyway there is [IntrusiveSinglyLinkedList],
-// and where elements are only added and removed at the ends, [Deque] is several
-// times faster.
+// blocks of one node, then of six, of 30 and of 126, or of fewer if elements are
+// large. Nodes of elements that were removed are kept for others. The memory is
+// given back, but for one block, when the list becomes empty; ShrinkAndFree gives
+// back blocks without elements, Clear and Close give back all. Nodes refer to one
+// another, and need nobody's promise for that. Elements are not closed or freed
+// by anything here. For values that exist anyway there is
+// [IntrusiveSinglyLinkedList], and where elements are only added and removed at
+// the ends, [Deque] takes less memory and time.
 //
 // Nodes stay where they are until they are removed. A node that was removed, or
 // is of another list, must not be handed to a list.
@@ -25,8 +27,8 @@ import (
 // A list is for one goroutine at a time. The zero value is an empty list, ready
 // for use. Assigning a list moves it: two copies must not both be used.
 type SinglyLinkedListUnmanaged[T any] struct {
-	l    IntrusiveSinglyLinkedList[SinglyNode[T], *SinglyNode[T]]
-	from origin // 0 as long as there is no node
+	l     IntrusiveSinglyLinkedList[SinglyNode[T], *SinglyNode[T]]
+	nodes nodes[SinglyNode[T]]
 }
 
 // A SinglyNode is an element of a [SinglyLinkedList], in the place where it lies.
@@ -43,7 +45,7 @@ func (n *SinglyNode[T]) Next() *SinglyNode[T] { return n.next }
 // Clone returns a list of the same elements.
 func (l *SinglyLinkedListUnmanaged[T]) Clone(a mem.Allocator) (SinglyLinkedListUnmanaged[T], error) {
 	var c SinglyLinkedListUnmanaged[T]
-	c.from.check(a, "generic: SinglyLinkedList.Clone")
+	c.nodes.origin().check(a, "generic: SinglyLinkedList.Clone")
 	for n := range l.l.All() {
 		if _, err := c.PushFront(a, n.Value); err != nil {
 			c.Close(a)
@@ -57,7 +59,7 @@ func (l *SinglyLinkedListUnmanaged[T]) Clone(a mem.Allocator) (SinglyLinkedListU
 // ToManaged returns the list with a, the allocator that it has had so far,
 // stored, and leaves l empty, without memory.
 func (l *SinglyLinkedListUnmanaged[T]) ToManaged(a mem.Allocator) *SinglyLinkedList[T] {
-	l.from.adopt(a, "generic: SinglyLinkedList.ToManaged")
+	l.nodes.origin().adopt(a, "generic: SinglyLinkedList.ToManaged")
 	c := &SinglyLinkedList[T]{a: a, u: *l}
 	*l = SinglyLinkedListUnmanaged[T]{}
 	return c
@@ -66,7 +68,7 @@ func (l *SinglyLinkedListUnmanaged[T]) ToManaged(a mem.Allocator) *SinglyLinkedL
 // RemoveAfter removes the element behind the node at and returns it, or false if
 // at is the last.
 func (l *SinglyLinkedListUnmanaged[T]) RemoveAfter(a mem.Allocator, at *SinglyNode[T]) (v T, ok bool) {
-	l.from.check(a, "generic: SinglyLinkedList.RemoveAfter")
+	l.nodes.origin().check(a, "generic: SinglyLinkedList.RemoveAfter")
 	return l.gone(a, l.l.RemoveAfter(at))
 }
 
@@ -101,7 +103,7 @@ func (l *SinglyLinkedListUnmanaged[T]) InsertAfter(a mem.Allocator, at *SinglyNo
 // PopFront removes the first element and returns it, or false if there is none.
 func (l *SinglyLinkedListUnmanaged[T]) PopFront(a mem.Allocator) (v T, ok bool) {
 	if l.l.First() != nil {
-		l.from.check(a, "generic: SinglyLinkedList.PopFront")
+		l.nodes.origin().check(a, "generic: SinglyLinkedList.PopFront")
 	}
 	return l.gone(a, l.l.PopFront())
 }
@@ -127,8 +129,11 @@ func (l *SinglyLinkedListUnmanaged[T]) Values() iter.Seq[T] {
 // until none is left or the loop ends. Elements may be added meanwhile.
 func (l *SinglyLinkedListUnmanaged[T]) Drain(a mem.Allocator) iter.Seq[T] {
 	return func(yield func(T) bool) {
+		if l.l.first != nil {
+			l.nodes.origin().check(a, "generic: SinglyLinkedList.Drain")
+		}
 		for {
-			v, ok := l.PopFront(a)
+			v, ok := l.gone(a, l.l.PopFront())
 			if !ok || !yield(v) {
 				return
 			}
@@ -136,25 +141,37 @@ func (l *SinglyLinkedListUnmanaged[T]) Drain(a mem.Allocator) iter.Seq[T] {
 	}
 }
 
-// Clear removes all elements, which gives back the memory.
+// Clear removes all elements and gives back the memory.
 func (l *SinglyLinkedListUnmanaged[T]) Clear(a mem.Allocator) { l.Close(a) }
 
+// ShrinkAndFree gives back the blocks of nodes of which none has an element. It
+// looks at all nodes.
+func (l *SinglyLinkedListUnmanaged[T]) ShrinkAndFree(a mem.Allocator) {
+	l.nodes.origin().check(a, "generic: SinglyLinkedList.ShrinkAndFree")
+	l.nodes.shrink(a)
+	l.check()
+}
+
 // Close gives all memory back and leaves an empty list, which may be used again.
-// It never fails, and does nothing to an empty list.
+// It never fails, and does nothing to a list without memory.
 func (l *SinglyLinkedListUnmanaged[T]) Close(a mem.Allocator) {
-	for {
-		if _, ok := l.PopFront(a); !ok {
-			return
-		}
+	if l.nodes.newest != nil {
+		l.nodes.origin().check(a, "generic: SinglyLinkedList.Close")
+		l.l.first = nil
+		l.nodes.close(a)
 	}
 }
 
-// node returns a node that is in no list yet.
+// node returns a node for v that is in no list yet.
 func (l *SinglyLinkedListUnmanaged[T]) node(a mem.Allocator, v T, method string) (*SinglyNode[T], error) {
-	n, err := listNode[SinglyNode[T], T](a, &l.from, method)
-	if err != nil {
-		return nil, err
+	n := l.nodes.take()
+	if n == nil {
+		if err := growNodes[T](&l.nodes, a, method); err != nil {
+			return nil, err
+		}
+		n = l.nodes.take()
 	}
+	n.next = nil
 	n.Value = v
 	return n, nil
 }
@@ -166,9 +183,24 @@ func (l *SinglyLinkedListUnmanaged[T]) gone(a mem.Allocator, n *SinglyNode[T]) (
 	}
 	v = n.Value
 	n.Value = *new(T)
-	mem.Destroy(a, n)
-	if l.l.First() == nil {
-		l.from = 0
+	l.nodes.put(n)
+	if l.l.first == nil {
+		l.nodes.keepOne(a)
 	}
+	l.check()
 	return v, true
+}
+
+func (l *SinglyLinkedListUnmanaged[T]) check() {
+	const most = 40 // it runs after every mutation
+	if !invariant.Enabled {
+		return
+	}
+	if all, free, ok := l.nodes.count(most); ok {
+		n := 0
+		for at := l.l.first; at != nil && n <= all; at = at.next {
+			n++
+		}
+		invariant.Check(n == all-free, "generic: SinglyLinkedList: %d elements in %d nodes, %d of them free", n, all, free)
+	}
 }

@@ -171,6 +171,20 @@ func refOf[N any](p *N) nodePtr { return unsafe.Pointer(p) }
 // nodeAt returns the node that p was made from by refOf.
 func nodeAt[N any](p nodePtr) *N { return (*N)(p) }
 
+// linkOf returns the first word of n, a node of a list, which has its links in
+// front: a pointer to such a node.
+func linkOf[N any](n *N) **N {
+	// Valid: the node types embed their links, and before all else.
+	return (**N)(unsafe.Pointer(n))
+}
+
+// nodesBehind returns the block that b is the head of.
+func nodesBehind[B, N any](b *nodeBlock[N]) *B {
+	// Valid: every head is the first field of a block, and its length says of
+	// which type.
+	return (*B)(unsafe.Pointer(b))
+}
+
 // viewAs returns s as a slice of Ds, which are the same as Ss but for the name
 // of the type.
 func viewAs[D, S any](s []S) []D {

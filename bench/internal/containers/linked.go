@@ -52,6 +52,19 @@ func ourLinked(m *meter, a mem.Allocator) {
 				m.sum += uint64(v)
 			}
 		})
+		for i := range n {
+			node, err := l.PushBack(i)
+			must(err)
+			nodes[i] = node
+		}
+		m.time("replace", n, func() {
+			for _, i := range order {
+				l.Remove(nodes[i])
+				node, err := l.PushBack(i)
+				must(err)
+				nodes[i] = node
+			}
+		})
 		l.Close()
 		s := generic.NewSinglyLinkedList[int](a)
 		m.time("stack", n, func() {
@@ -120,6 +133,26 @@ func intrusiveLinked(m *meter) {
 				doubles.Destroy(e)
 			}
 		})
+		add := func(i int) *doubleLinked {
+			e, err := doubles.Create()
+			must(err)
+			e.v = i
+			l.PushBack(e)
+			return e
+		}
+		for i := range n {
+			nodes[i] = add(i)
+		}
+		m.time("replace", n, func() {
+			for _, i := range order {
+				l.Remove(nodes[i])
+				doubles.Destroy(nodes[i])
+				nodes[i] = add(i)
+			}
+		})
+		for e := l.PopFront(); e != nil; e = l.PopFront() {
+			doubles.Destroy(e)
+		}
 		var s generic.IntrusiveSinglyLinkedList[singleLinked, *singleLinked]
 		m.time("stack", n, func() {
 			for i := range n {
@@ -167,6 +200,16 @@ func goLinked(m *meter) {
 				m.sum += uint64(l.remove(l.first))
 			}
 		})
+		for i := range n {
+			nodes[i] = l.pushBack(i)
+		}
+		m.time("replace", n, func() {
+			for _, i := range order {
+				l.remove(nodes[i])
+				nodes[i] = l.pushBack(i)
+			}
+		})
+		clear(nodes)
 		var s singleList[int]
 		m.time("stack", n, func() {
 			for i := range n {
@@ -210,6 +253,17 @@ func containerLinked(m *meter) {
 				m.sum += uint64(l.Remove(l.Front()).(int))
 			}
 		})
+		for i := range n {
+			nodes[i] = l.PushBack(i)
+		}
+		m.time("replace", n, func() {
+			for _, i := range order {
+				l.Remove(nodes[i])
+				nodes[i] = l.PushBack(i)
+			}
+		})
+		clear(nodes)
+		l.Init()
 		m.time("stack", n, func() {
 			for i := range n {
 				l.PushFront(i)

@@ -2,6 +2,7 @@
 package outfile
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,6 +26,9 @@ func Create(name string) (*File, error) {
 	}
 	f, err := os.Create(beside)
 	if err != nil {
+		if e, ok := errors.AsType[*os.PathError](err); ok {
+			e.Path = name
+		}
 		return nil, err
 	}
 	return &File{f, name}, nil

@@ -124,11 +124,11 @@ var _ mem.Allocator = (*SMP)(nil)
 //
 // Go offers no memory of a thread's own. What comes closest is to be pinned to a
 // processor, which costs about 3 ns; an uncontended atomic operation costs as
-// much, and makes the processor wait for what it has under way. So a call can
-// afford one of the two. It pins, and then finds all that it wants in a cache that
-// is not shared: slots to serve, and room for slots that are freed, in the cache
-// of whoever frees. One call in 32 or so goes on to the bins, where one lock moves
-// that many slots.
+// much, and makes the processor wait for what it has under way. A few loads and
+// stores need neither: see rt.ThisM. So a call finds the processor that it runs on,
+// and there all that it wants in a cache that is not shared: slots to serve, and
+// room for slots that are freed, in the cache of whoever frees. One call in 32 or
+// so pins, and goes on to the bins, where one lock moves that many slots.
 //
 // Bytes rather than lists: a list would have to be linked through the blocks,
 // where a program that writes to a freed block forges it; and freeing a block
@@ -183,6 +183,7 @@ var errSMPAddress = mem.NewError("heap: SMP: the system serves addresses that ar
 //
 //go:norace
 //go:nosplit
+//go:noinline
 func (s *SMP) Alloc(size int, l mem.Layout) ([]byte, error) {
 	last := smpLast(size, l.Align)
 	if invariant.Enabled || last >= smpMaxSmall || l.Kind == mem.Managed {
@@ -296,6 +297,7 @@ func (s *SMP) alloc(size int, l mem.Layout, skip int) ([]byte, error) {
 //
 //go:norace
 //go:nosplit
+//go:noinline
 func (s *SMP) Free(b []byte, l mem.Layout) {
 	if invariant.Enabled {
 		s.freeChecked(b, l)

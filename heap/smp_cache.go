@@ -5,9 +5,9 @@ import (
 )
 
 // A cache is what makes Alloc and Free fast. There is one for each processor,
-// which belongs to whoever runs there and is pinned, one behind each SMPCache,
-// and only its holder touches it: nothing in it is atomic. While a cache is held
-// nothing blocks, panics or calls what might; code there loads and stores.
+// which belongs to whoever runs there and cannot be preempted, one behind each
+// SMPCache, and only its holder touches it: nothing in it is atomic. While a cache
+// is held nothing blocks, panics or calls what might; code there loads and stores.
 //
 // What is freed is allocated next: it is still in the processor's cache. Free
 // slots are in a magazine, the latest on top. A magazine that is empty is half

@@ -129,9 +129,9 @@ func (s *SMP) provide() *smpCaches {
 // stop takes the caches away, and returns when nobody holds one any more. The
 // lock is held.
 //
-// A goroutine that is pinned looks for the caches after that, and is not
-// preempted until it is unpinned; so that once the world has been stopped in
-// between, everyone who had found them is gone, and everyone else finds none.
+// A goroutine looks for the caches once it cannot be preempted, and is done with
+// them when it can; so that once the world has been stopped in between, everyone
+// who had found them is gone, and everyone else finds none.
 // That costs as much as many thousand allocations, but nothing in each of them.
 //
 //go:norace

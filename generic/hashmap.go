@@ -186,7 +186,7 @@ func (m *HashMap[K, V]) Clear() { m.u.Clear() }
 func (m *HashMap[K, V]) ClearAndFree() { m.u.ClearAndFree(m.a) }
 
 // ShrinkAndFree gives back the memory that the entries do not need, as far as
-// halving goes, and takes back what was reserved. The entries are moved to other
+// whole parts go, and takes back what was reserved. The entries are moved to other
 // memory; where there is none, the map keeps what it has, so that it cannot fail.
 func (m *HashMap[K, V]) ShrinkAndFree() { m.u.ShrinkAndFree(m.a) }
 

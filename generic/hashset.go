@@ -107,7 +107,7 @@ func (s *HashSet[K]) Clear() { s.u.Clear() }
 func (s *HashSet[K]) ClearAndFree() { s.u.ClearAndFree(s.a) }
 
 // ShrinkAndFree gives back the memory that the keys do not need, as far as
-// halving goes, and takes back what was reserved. The keys are moved to other
+// whole parts go, and takes back what was reserved. The keys are moved to other
 // memory; where there is none, the set keeps what it has, so that it cannot fail.
 func (s *HashSet[K]) ShrinkAndFree() { s.u.ShrinkAndFree(s.a) }
 

@@ -166,7 +166,7 @@ func (s *HashSetUnmanaged[K]) ClearAndFree(a mem.Allocator) {
 }
 
 // ShrinkAndFree gives back the memory that the keys do not need, as far as
-// halving goes, and takes back what was reserved. The keys are moved to other
+// whole parts go, and takes back what was reserved. The keys are moved to other
 // memory; where there is none, the set keeps what it has, so that it cannot fail.
 func (s *HashSetUnmanaged[K]) ShrinkAndFree(a mem.Allocator) {
 	s.t.shrink(a, false, "generic: HashSet.ShrinkAndFree")

@@ -15,7 +15,7 @@ import (
 // It keeps a copy of every key, a block of its own of exactly the key's length,
 // in memory of the allocator passed in, which must be the same every time. So
 // the string that a key was put with may change or die. Everything else is as
-// in [HashMapUnmanaged]: entries in blocks that are split when they are full,
+// in [HashMapUnmanaged]: entries in parts that are split when they are full,
 // nothing left behind by removals, no particular order. A key has less than 4
 // gigabytes; [StringHashMapUnmanaged.SetContext] replaces comparing and hashing.
 //
@@ -76,8 +76,8 @@ func (m *StringHashMapUnmanaged[V]) lookup(k string) (*slot[ownedKey, V], uint64
 	}
 	h := unfold(uint32(hashOf(t.seed, stringBytes(k))))
 	p := &t.first
-	if n := uint(len(t.dir)); n > 0 {
-		p = partAt(t.dir, uint(h>>dirShift)&(n-1))
+	if len(t.dir) > 0 {
+		p = partAt(t.dir, t.index(h))
 	}
 	i := t.home(h)
 	if *ctrlAt(p.ctrl, i) == tagOf(h) {
@@ -111,8 +111,8 @@ func (m *StringHashMapUnmanaged[V]) lookupContext(k string) (*slot[ownedKey, V],
 func (m *StringHashMapUnmanaged[V]) search(h uint64, k string) *slot[ownedKey, V] {
 	t := &m.t
 	p := &t.first
-	if n := uint(len(t.dir)); n > 0 {
-		p = partAt(t.dir, uint(h>>dirShift)&(n-1))
+	if len(t.dir) > 0 {
+		p = partAt(t.dir, t.index(h))
 	}
 	mask := uint(t.mask)
 	pattern := patternOf(h)
@@ -438,7 +438,7 @@ func (m *StringHashMapUnmanaged[V]) Clear(a mem.Allocator) {
 func (m *StringHashMapUnmanaged[V]) ClearAndFree(a mem.Allocator) { m.Close(a) }
 
 // ShrinkAndFree gives back the memory that the entries do not need, as far as
-// halving goes, and takes back what was reserved. The entries are moved to other
+// whole parts go, and takes back what was reserved. The entries are moved to other
 // memory; where there is none, the map keeps what it has, so that it cannot fail.
 func (m *StringHashMapUnmanaged[V]) ShrinkAndFree(a mem.Allocator) {
 	m.t.shrink(a, owned, "generic: StringHashMap.ShrinkAndFree")

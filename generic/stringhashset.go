@@ -100,7 +100,7 @@ func (s *StringHashSet) Clear() { s.u.Clear(s.a) }
 func (s *StringHashSet) ClearAndFree() { s.u.ClearAndFree(s.a) }
 
 // ShrinkAndFree gives back the memory that the strings do not need, as far as
-// halving goes, and takes back what was reserved. It cannot fail: where there is
+// whole parts go, and takes back what was reserved. It cannot fail: where there is
 // no memory to move to, the set keeps what it has.
 func (s *StringHashSet) ShrinkAndFree() { s.u.ShrinkAndFree(s.a) }
 

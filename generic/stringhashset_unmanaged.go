@@ -73,7 +73,7 @@ func (s *StringHashSetUnmanaged) Clear(a mem.Allocator) { s.m.Clear(a) }
 func (s *StringHashSetUnmanaged) ClearAndFree(a mem.Allocator) { s.m.ClearAndFree(a) }
 
 // ShrinkAndFree gives back the memory that the strings do not need, as far as
-// halving goes, and takes back what was reserved. It cannot fail: where there is
+// whole parts go, and takes back what was reserved. It cannot fail: where there is
 // no memory to move to, the set keeps what it has.
 func (s *StringHashSetUnmanaged) ShrinkAndFree(a mem.Allocator) { s.m.ShrinkAndFree(a) }
 

@@ -25,25 +25,26 @@ import (
 // counter that reaches 255 stays there; with a hash that is any good it does
 // not get near.
 //
-// Control bytes have a block of their own, of a fifteenth of the memory or so,
-// which stays in the caches that slots do not fit into: a miss waits for no
-// memory, nor does a processor that guessed wrong how a search goes on. The slot
-// that a key wants, which two of three keys get, is known from the hash alone:
-// its memory is asked for while the control byte is on its way, and for some
-// searches to come as well. To take every slot from a comparison of all eight
-// bytes guesses wrong less often, and made hits a third slower. Keys and values
-// lie next to each other, so that a hit waits for one line of them.
+// The control bytes of a part lie together, apart from its slots: a fifteenth of
+// the memory or so, which stays in the caches that slots do not fit into. A miss
+// waits for no memory, nor does a processor that guessed wrong how a search goes
+// on. The slot that a key wants, which two of three keys get, is known from the
+// hash alone: its memory is asked for while the control byte is on its way, and
+// for some searches to come as well. To take every slot from a comparison of all
+// eight bytes guesses wrong less often, and made hits a third slower. Keys and
+// values lie next to each other, so that a hit waits for one line of them.
 //
 // Groups are kept in parts, each of which is a hash table of its own. A small
 // table is one part that doubles. A large one has parts of one fixed size and a
-// directory that is indexed by some bits of the hash: extendible hashing (Fagin
-// et al., 1979). A part that is full is split in two by one more bit, so that
-// the longest insertion takes the time of one part, however large the table is,
-// and no memory is needed for a second copy of anything.
+// directory that is indexed by the upper bits of the hash: extendible hashing
+// (Fagin et al., 1979). A part that is full gives some of its entries to a new
+// one, so that the longest insertion takes the time of a few parts, however large
+// the table is, and no memory is needed for a second copy of anything. Which
+// part gives what is at the type unit.
 type table[K comparable, V any] struct {
 	hasher[K]
 	first part[K, V]       // the only part, if there is no directory
-	dir   []part[K, V]     // none, or a power of two; see directory
+	dir   []part[K, V]     // none, or 6<<i; see directory
 	more  *directory[K, V] // since there was to be more than one part
 	n     int              // entries
 	room  int              // entries that fit, without overfilling parts
@@ -52,15 +53,17 @@ type table[K comparable, V any] struct {
 	stray uint32           // entries that are not in the part of their hash
 	locks uint16           // entries must not move, unless it is 0
 	from  origin           // where memory comes from; 0 if there is none
+	shift uint8            // see index
+	worn  bool             // counters may count entries that are gone
 }
 
-// A part of a table. The directory holds copies of those that have fewer bits
-// than it; only the copy at the lowest index counts room.
+// A part of a table. The directory holds a copy for every index that is its own,
+// which are some in a row; only the copy at the lowest index counts room.
 type part[K comparable, V any] struct {
 	ctrl  *byte       // a byte for each slot, then one for each group
 	slots *slot[K, V] // as many for every part
 	room  int32       // entries until it is full to its limit, which may be passed
-	depth uint8       // bits of the hash that its entries have in common
+	first uint32      // the lowest index of a copy
 }
 
 // A slot has the value in front: a value of no size behind the key would cost
@@ -71,19 +74,19 @@ type slot[K, V any] struct {
 }
 
 // The bits of a hash are, from the lowest: three for the slot in its group, those
-// of the group in its part, and from dirShift on those of the part. The highest
-// seven are those of the control byte.
+// of the group in its part, and from tagShift on the seven of the control byte.
+// The highest, as many as it takes, are for the part.
 const (
 	groupLen   = 8
 	groupShift = 3
-	maxLoad    = 7 // entries per group, on average, before the table grows
+	maxLoad    = 7  // entries per group, on average, before the only part grows
+	maxLoads   = 13 // entries per two groups, before one of many parts is split
 
 	ones    = 0x0101010101010101 // 1 in the byte of each slot
 	full    = 0x8080808080808080 // the bit that is set for full slots
 	maxPass = 0xff
 
-	tagShift = 64 - 7
-	dirShift = groupShift + 11
+	tagShift = groupShift + 11
 )
 
 // tagOf returns the control byte of a key with hash h.
@@ -126,8 +129,8 @@ func (t *table[K, V]) find(k K) *slot[K, V] {
 	key := k // that has an address, so that k can be in a register
 	h := mix(wordOf(&key) ^ t.seed)
 	p := &t.first
-	if n := uint(len(t.dir)); n > 0 {
-		p = partAt(t.dir, uint(h>>dirShift)&(n-1))
+	if len(t.dir) > 0 {
+		p = partAt(t.dir, t.index(h))
 	}
 	i := uint(h) & uint(t.mask)
 	if *ctrlAt(p.ctrl, i) == tagOf(h) {
@@ -184,8 +187,8 @@ func (t *table[K, V]) lookupLong(k K) (*slot[K, V], uint64) {
 //go:noinline
 func (t *table[K, V]) search(h uint64, k K) *slot[K, V] {
 	p := &t.first
-	if n := uint(len(t.dir)); n > 0 {
-		p = partAt(t.dir, uint(h>>dirShift)&(n-1))
+	if len(t.dir) > 0 {
+		p = partAt(t.dir, t.index(h))
 	}
 	mask := uint(t.mask)
 	pattern := patternOf(h)
@@ -254,13 +257,7 @@ func (t *table[K, V]) partOf(h uint64) *part[K, V] {
 	if len(t.dir) == 0 {
 		return &t.first
 	}
-	return t.original(uint(h>>dirShift) & uint(len(t.dir)-1))
-}
-
-// original returns the copy that counts of the part at index i of the
-// directory.
-func (t *table[K, V]) original(i uint) *part[K, V] {
-	return &t.dir[i&(1<<t.dir[i].depth-1)]
+	return &t.dir[partAt(t.dir, t.index(h)).first]
 }
 
 // nextPart returns the part behind p, or the first behind the last.
@@ -268,38 +265,42 @@ func (t *table[K, V]) nextPart(p *part[K, V]) *part[K, V] {
 	if len(t.dir) == 0 {
 		return p
 	}
-	i := t.indexOf(p)
-	for {
-		i = (i + 1) & uint(len(t.dir)-1)
-		if q := &t.dir[i]; t.original(i) == q {
-			return q
-		}
+	end := int(p.first) + t.span(p)
+	if end == len(t.dir) {
+		end = 0
 	}
+	return &t.dir[end]
 }
 
-// indexOf returns the index in the directory of p, a part that counts.
-func (t *table[K, V]) indexOf(p *part[K, V]) uint {
-	for i := range t.dir {
-		if &t.dir[i] == p {
-			return uint(i)
-		}
+// limit returns how many entries fit into a part, on average, before the table
+// grows. A single group needs no empty slot to end a search.
+func (t *table[K, V]) limit() int {
+	if len(t.dir) > 0 {
+		return partLimit(t.groups())
 	}
-	return 0
+	return soleLimit(t.groups())
 }
 
-// limit returns how many entries fit into a part of n groups, on average. A
-// single group needs no empty slot to end a search.
-func limit(n int) int {
+// soleLimit is limit for a part of n groups that is the only one.
+func soleLimit(n int) int {
 	if n == 1 {
 		return groupLen
 	}
 	return n * maxLoad
 }
 
+// partLimit is limit for a part of n groups that is one of many. These are never
+// as empty as a table that has doubled, and need not be as full.
+func partLimit(n int) int {
+	if n == 1 {
+		return groupLen
+	}
+	return n * maxLoads / 2
+}
+
 // brim returns the room of a part without an empty slot.
 func (t *table[K, V]) brim() int32 {
-	n := t.groups()
-	return int32(limit(n) - n*groupLen)
+	return int32(t.limit() - t.groups()*groupLen)
 }
 
 // add takes a slot for a key with hash h, and returns it for the caller to
@@ -364,6 +365,8 @@ func (t *table[K, V]) unpass(p *part[K, V], h uint64, i uint) {
 	for step := uint(1); j != i; step++ {
 		if passed := ctrlAt(p.ctrl, mask+1+j); *passed != maxPass {
 			*passed--
+		} else {
+			t.worn = true
 		}
 		j = (j + step) & (mask >> groupShift)
 	}
@@ -429,8 +432,8 @@ func (t *table[K, V]) entry(a mem.Allocator, k K, method string) (*slot[K, V], b
 	key := k
 	h := mix(wordOf(&key) ^ t.seed)
 	p := &t.first
-	if n := uint(len(t.dir)); n > 0 {
-		p = partAt(t.dir, uint(h>>dirShift)&(n-1))
+	if len(t.dir) > 0 {
+		p = partAt(t.dir, t.index(h))
 	}
 	i := uint(h) & uint(t.mask)
 	if *ctrlAt(p.ctrl, i) == tagOf(h) {
@@ -444,8 +447,11 @@ func (t *table[K, V]) entry(a mem.Allocator, k K, method string) (*slot[K, V], b
 			return s, true, nil
 		}
 	} else if empty := ^word & full; empty != 0 && *ctrlAt(p.ctrl, uint(t.mask)+1+i>>groupShift) == 0 && t.stray == 0 {
-		if q := t.partOf(h); q.room > 0 && t.room > 0 {
-			q.room--
+		if len(t.dir) > 0 {
+			p = partAt(t.dir, uint(p.first))
+		}
+		if p.room > 0 && t.room > 0 {
+			p.room--
 			t.n++
 			t.room--
 			if *ctrlAt(p.ctrl, i) != 0 {
@@ -532,7 +538,7 @@ func (t *table[K, V]) entryReserved(k K) (s *slot[K, V], found bool) {
 // clear removes all entries and keeps the memory.
 func (t *table[K, V]) clear(method string) {
 	t.unlocked(method)
-	if t.n == 0 {
+	if t.n == 0 && !t.worn {
 		return
 	}
 	for p := range t.parts {
@@ -540,9 +546,9 @@ func (t *table[K, V]) clear(method string) {
 		if hasPointers[slot[K, V]]() {
 			clear(t.slotsOf(p))
 		}
-		p.room = int32(limit(t.groups()))
+		p.room = int32(t.limit())
 	}
 	t.room += t.n
-	t.n, t.stray = 0, 0
+	t.n, t.stray, t.worn = 0, 0, false
 	t.moved++
 }

@@ -15,7 +15,7 @@ func (t *table[K, V]) check() {
 		return
 	}
 	invariant.Check(t.mask&(t.mask+1) == 0, "generic: parts of %d slots", t.mask+1)
-	invariant.Check(len(t.dir)&(len(t.dir)-1) == 0, "generic: directory of %d", len(t.dir))
+	invariant.Check(len(t.dir) == 0 || uint64(len(t.dir)) == 3<<(62-t.shift), "generic: directory of %d", len(t.dir))
 	invariant.Check(t.n >= 0 && t.room >= 0 && t.stray <= uint32(t.n), "generic: %d entries, room for %d, %d strays", t.n, t.room, t.stray)
 	if max(1, len(t.dir))*t.groups() > checkMost {
 		return
@@ -28,15 +28,18 @@ func (t *table[K, V]) check() {
 		n += full
 		strays += away
 		known = known && ok
-		invariant.Check(int(p.room) == limit(t.groups())-full, "generic: part with %d entries and room for %d", full, p.room)
+		invariant.Check(int(p.room) == t.limit()-full, "generic: part with %d entries and room for %d", full, p.room)
 	}
 	invariant.Check(n == t.n && room == t.room, "generic: %d entries and room for %d, counted as %d and %d", n, room, t.n, t.room)
 	invariant.Check(!known || strays == int(t.stray) || t.loose() && strays < int(t.stray), "generic: %d strays, counted as %d", strays, t.stray)
 	invariant.Check(parts == 1 || parts == t.more.parts, "generic: %d parts", parts)
 	for i := range t.dir {
 		p := &t.dir[i]
-		q := t.original(uint(i))
-		invariant.Check(p.ctrl == q.ctrl && p.slots == q.slots && p.depth == q.depth && 1<<p.depth <= len(t.dir), "generic: part %d is not what it is a copy of", i)
+		q := &t.dir[p.first]
+		invariant.Check(p.ctrl == q.ctrl && p.slots == q.slots && p.first == q.first, "generic: part %d is not what it is a copy of", i)
+		if u := t.unitOf(p); int(p.first) == i {
+			invariant.Check(u.lo <= i && i+t.span(p) <= u.lo+u.span && (i-u.lo)%t.span(p) == 0, "generic: part %d is not in its place", i)
+		}
 	}
 }
 

@@ -17,19 +17,20 @@ type directory[K comparable, V any] struct {
 	reserved int // as long as there are fewer entries, no part is split
 }
 
-// A slab is memory for one part, or for several in a row.
+// A slab is memory for one part, or for several in a row. The slots have a larger
+// capacity than length if the control bytes are in the same block.
 type slab[K comparable, V any] struct {
-	ctrl  []uint64
+	ctrl  []byte
 	slots []slot[K, V]
 }
 
-// ctrlWords returns how many words hold the control bytes and the counters of a
-// part of n groups.
-func ctrlWords(n int) int { return n + (n+groupLen-1)/groupLen }
+// ctrlBytes returns how many bytes a part of n groups has: one for each slot, and
+// one for each group.
+func ctrlBytes(n int) int { return n * (groupLen + 1) }
 
 // A part takes at most partBytes, unless its slots are large: few entries would
-// be spread too unevenly. Splitting one is then a matter of less than a tenth of
-// a millisecond.
+// be spread too unevenly. Splitting three is then a matter of less than half a
+// millisecond.
 //
 // Memory for parts is asked for in slabs, which grow with the table, to an
 // eighth of it, and until one is as large as a huge page of most systems. An
@@ -41,7 +42,7 @@ func ctrlWords(n int) int { return n + (n+groupLen-1)/groupLen }
 var (
 	partBytes = 320 << 10
 	minPart   = 256
-	maxPart   = 1 << (dirShift - groupShift)
+	maxPart   = 1 << (tagShift - groupShift)
 )
 
 const slabBytes = 2 << 20
@@ -82,7 +83,8 @@ func (t *table[K, V]) begin(a mem.Allocator, ownedKeys bool, method string) erro
 // is room in the table that was reserved, if there is no memory, or if the table
 // is so empty that the hash must be to blame. An entry that finds no slot left
 // in its part goes into another, as a stray. So an entry can be added as long as
-// the table as a whole has room, whatever the hashes are.
+// the table as a whole has room, whatever the hashes are. With hashes that are
+// good, hardly any part of many has no slot left when the table has no room.
 func (t *table[K, V]) roomFor(a mem.Allocator, h uint64, ownedKeys bool, method string) error {
 	for {
 		p := t.partOf(h)
@@ -116,20 +118,30 @@ func (t *table[K, V]) ensure(a mem.Allocator, n int, ownedKeys bool, method stri
 	if n < 0 {
 		panic(method + ": negative capacity")
 	}
-	if n > t.n+t.room {
-		groups, ok := groupsFor(n)
-		if !ok || groups > math.MaxInt/groupBytes[K, V]() {
-			t.from.check(a, method)
-			return mem.ErrTooLarge
-		}
-		if per := partGroups[K, V](); len(t.dir) == 0 && groups <= per {
+	if n <= t.n || t.more == nil && n <= t.n+t.room || t.more != nil && n <= t.more.reserved {
+		return nil
+	}
+	groups, ok := groupsFor(n)
+	if !ok || groups > math.MaxInt/groupBytes[K, V]() {
+		t.from.check(a, method)
+		return mem.ErrTooLarge
+	}
+	if len(t.dir) == 0 && groups <= partGroups[K, V]() {
+		if n > t.n+t.room {
 			return t.resize(a, groups, ownedKeys, method)
-		} else if err := t.widen(a, bits.Len(uint((groups-1)/per)), ownedKeys, method); err != nil {
-			return err
 		}
+		t.more.reserved = n
+		return nil
+	}
+	// To make a plan takes time for every part. Who asks for little again and again
+	// is given more, if there is more.
+	if more := n + n/64; n-t.n < n/64 && t.widen(a, more, ownedKeys, method) == nil {
+		n = more
+	} else if err := t.widen(a, n, ownedKeys, method); err != nil {
+		return err
 	}
 	if t.more != nil {
-		t.more.reserved = max(t.more.reserved, n)
+		t.more.reserved = n
 	}
 	return nil
 }
@@ -156,34 +168,30 @@ func (t *table[K, V]) resize(a mem.Allocator, n int, ownedKeys bool, method stri
 		old = t.slabOf(&t.first)
 	}
 	held := len(old.slots) >> groupShift
-	ctrl, err := allocCtrl[K, V](a, ctrlWords(n), ownedKeys)
-	if err != nil {
-		return err
-	}
-	if 0 < held && held < n && sizeOf[slot[K, V]]() > 0 {
-		if slots, ok := remapBlock(a, old.slots, n<<groupShift, false); ok {
-			copy(ctrl, old.ctrl[:held])
-			mem.Free(a, old.ctrl)
-			t.setFirst(slab[K, V]{ctrl, slots})
+	if 0 < held && held < n {
+		x, ok, err := remapPart(a, old, n, ownedKeys)
+		if err != nil {
+			return err
+		}
+		if ok {
+			t.setFirst(x)
 			t.spread(&t.first, held)
 			return nil
 		}
 	}
-	slots, err := allocSlots[K, V](a, n<<groupShift)
+	x, err := allocPart[K, V](a, n, ownedKeys)
 	if err != nil {
-		mem.Free(a, ctrl)
 		return err
 	}
 	if held == 0 {
 		t.hasher.begin(ownedKeys)
 		t.from = originOf(a)
 	}
-	x := slab[K, V]{ctrl, slots}
 	p := x.part()
 	for i := range uint(held) {
 		for m := wordAt(t.first.ctrl, i) & full; m != 0; m &= m - 1 {
 			s := slotAt(t.first.slots, i<<groupShift+slotOf(m))
-			*place(&p, uint(len(slots)-1), t.hash(&s.key)) = *s
+			*place(&p, uint(len(x.slots)-1), t.hash(&s.key)) = *s
 		}
 	}
 	t.setFirst(x)
@@ -194,7 +202,7 @@ func (t *table[K, V]) resize(a mem.Allocator, n int, ownedKeys bool, method stri
 // setFirst makes x the only part.
 func (t *table[K, V]) setFirst(x slab[K, V]) {
 	t.mask = uint32(len(x.slots) - 1)
-	t.room = limit(t.groups()) - t.n
+	t.room = t.limit() - t.n
 	t.first = x.part()
 	t.first.room = int32(t.room)
 	t.moved++
@@ -263,6 +271,7 @@ func (t *table[K, V]) rehash(method string) {
 	for p := range t.parts {
 		t.spread(p, t.groups())
 	}
+	t.worn = false
 	t.moved++
 }
 
@@ -341,26 +350,28 @@ func (t *table[K, V]) dropSlabs(a mem.Allocator, n int) {
 	d.slabs = d.slabs[:n]
 }
 
-// double doubles the directory.
-func (t *table[K, V]) double(a mem.Allocator) error {
-	dir, err := allocOwned[part[K, V]](a, max(2, 2*len(t.dir)))
-	if err == nil {
-		t.setDir(a, dir)
+// setDir makes the directory one of n copies, which are more than it has.
+func (t *table[K, V]) setDir(a mem.Allocator, n int) error {
+	dir, err := allocOwned[part[K, V]](a, n)
+	if err != nil {
+		return err
 	}
-	return err
-}
-
-// setDir replaces the directory by a larger one.
-func (t *table[K, V]) setDir(a mem.Allocator, dir []part[K, V]) {
-	if len(t.dir) == 0 {
-		dir[0] = t.first
-		t.first = part[K, V]{}
+	old := t.dir
+	if len(old) == 0 {
+		less := soleLimit(t.groups()) - partLimit(t.groups())
+		t.first.room -= int32(less)
+		t.room -= less
+		old = oneOf(&t.first)
 	}
-	for n := max(1, copy(dir, t.dir)); n < len(dir); n *= 2 {
-		copy(dir[n:], dir[:n])
+	each := n / len(old)
+	for i := range dir {
+		dir[i] = old[i/each]
+		dir[i].first *= uint32(each)
 	}
 	mem.Free(a, t.dir)
-	t.dir = dir
+	t.first, t.dir = part[K, V]{}, dir
+	t.shift = uint8(62 - bits.TrailingZeros(uint(n/3)))
+	return nil
 }
 
 // rebuild moves all entries to new memory, which has room for n.
@@ -377,7 +388,7 @@ func (t *table[K, V]) rebuild(a mem.Allocator, n int, ownedKeys bool, method str
 		return err
 	}
 	if groups > per {
-		if err := c.widenParts(a, bits.Len(uint((groups-1)/per)), ownedKeys); err != nil {
+		if err := c.widenParts(a, n, ownedKeys); err != nil {
 			c.close(a, method)
 			return err
 		}
@@ -408,6 +419,10 @@ func (t *table[K, V]) shrink(a mem.Allocator, ownedKeys bool, method string) {
 		return
 	}
 	n, _ := groupsFor(t.n)
+	if per := partGroups[K, V](); n > per {
+		parts, _ := plan(t.n, partLimit(per), unit{span: leastDir, parts: 1}, leastDir)
+		n = parts * per
+	}
 	held := t.groups()
 	if t.more != nil {
 		t.more.reserved = 0
@@ -432,7 +447,7 @@ func (t *table[K, V]) copyOf(a mem.Allocator, ownedKeys bool, method string) (c 
 	c.from, c.locks = originOf(a), 0
 	c.first, c.dir, c.more = part[K, V]{}, nil, nil
 	if len(t.dir) == 0 {
-		x, err := allocSlab[K, V](a, 1, t.groups(), ownedKeys)
+		x, err := allocPart[K, V](a, t.groups(), ownedKeys)
 		if err != nil {
 			return table[K, V]{}, err
 		}
@@ -465,8 +480,8 @@ func (c *table[K, V]) copyParts(a mem.Allocator, t *table[K, V], ownedKeys bool)
 	rest := c.more.slabs[0]
 	for i := range t.dir {
 		p := &t.dir[i]
-		if i>>p.depth != 0 {
-			c.dir[i] = c.dir[i&(1<<p.depth-1)]
+		if int(p.first) != i {
+			c.dir[i] = c.dir[p.first]
 			continue
 		}
 		c.dir[i] = t.copyPart(p, rest.cut(t.groups()))
@@ -476,10 +491,10 @@ func (c *table[K, V]) copyParts(a mem.Allocator, t *table[K, V], ownedKeys bool)
 
 // copyPart copies p to x, and returns it as a part.
 func (t *table[K, V]) copyPart(p *part[K, V], x slab[K, V]) part[K, V] {
-	copy(wordBytes(x.ctrl), t.ctrlOf(p))
+	copy(x.ctrl, t.ctrlOf(p))
 	copy(x.slots, t.slotsOf(p))
 	q := x.part()
-	q.room, q.depth = p.room, p.depth
+	q.room, q.first = p.room, p.first
 	return q
 }
 

@@ -9,7 +9,7 @@ func (t *table[K, V]) parts(yield func(*part[K, V]) bool) {
 		return
 	}
 	for i := 0; i < len(t.dir); i++ {
-		if p := &t.dir[i]; i>>p.depth == 0 && !yield(p) {
+		if p := &t.dir[i]; int(p.first) == i && !yield(p) {
 			return
 		}
 	}
@@ -28,7 +28,11 @@ func (t *table[K, V]) slotsOf(p *part[K, V]) []slot[K, V] {
 
 // slabOf returns the memory of p, which is a slab by itself.
 func (t *table[K, V]) slabOf(p *part[K, V]) slab[K, V] {
-	return slab[K, V]{wordsOf(p.ctrl, ctrlWords(t.groups())), t.slotsOf(p)}
+	x := slab[K, V]{t.ctrlOf(p), t.slotsOf(p)}
+	if joint[K, V]() {
+		x.slots = elementsAt(p.slots, jointSlots[K, V](t.groups()))[:len(x.slots)]
+	}
+	return x
 }
 
 // A cursor walks over the slots in use:
@@ -89,7 +93,7 @@ func (c *cursor[K, V]) part() bool {
 	}
 	for c.index < len(t.dir) {
 		p := &t.dir[c.index]
-		counts := c.index>>p.depth == 0
+		counts := int(p.first) == c.index
 		c.index++
 		if counts {
 			c.begin(p)
@@ -144,6 +148,7 @@ func (c *cursor[K, V]) remove(s *slot[K, V], method string) {
 	// where it passed stays there, and it may stay counted as a stray, which makes
 	// searches longer and not wrong.
 	t.unlocked(method)
+	t.worn = true
 	t.vacate(c.p, slotIndex(c.p.slots, s))
 }
 

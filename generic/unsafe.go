@@ -197,8 +197,8 @@ func valueAs[D, S any](p *S) D { return *(*D)(unsafe.Pointer(p)) }
 
 // partAt returns entry i of dir.
 func partAt[K comparable, V any](dir []part[K, V], i uint) *part[K, V] {
-	// Valid: i is below the length of dir, a power of two, by a mask that is made
-	// of it. It saves the bounds check in the first steps of every search.
+	// Valid: i is below the length of dir, since it is of table.index. It saves the
+	// bounds check in the first steps of every search.
 	return (*part[K, V])(unsafe.Add(unsafe.Pointer(unsafe.SliceData(dir)), i*uint(unsafe.Sizeof(dir[0]))))
 }
 
@@ -214,18 +214,6 @@ func ctrlAt(base *byte, i uint) *byte {
 func wordAt(base *byte, i uint) uint64 {
 	// Valid: as for ctrlAt. Arrays of bytes have no alignment.
 	return binary.LittleEndian.Uint64((*[groupLen]byte)(unsafe.Add(unsafe.Pointer(base), i*groupLen))[:])
-}
-
-// wordBytes returns the bytes of words.
-func wordBytes(words []uint64) []byte {
-	// Valid: a word is eight bytes.
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), len(words)*8)
-}
-
-// wordsOf returns the n words that begin with the byte at p.
-func wordsOf(p *byte, n int) []uint64 {
-	// Valid: p is the first of wordBytes of as many, which are aligned.
-	return unsafe.Slice((*uint64)(unsafe.Pointer(p)), n)
 }
 
 // slotAt returns the i-th of the slots at base.

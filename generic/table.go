@@ -81,6 +81,7 @@ const (
 	groupShift = 3
 	maxLoad    = 7  // entries per group, on average, before the only part grows
 	maxLoads   = 13 // entries per two groups, before one of many parts is split
+	largeSlot  = 16 // bytes; maxLoad holds for parts with larger slots, too
 
 	ones    = 0x0101010101010101 // 1 in the byte of each slot
 	full    = 0x8080808080808080 // the bit that is set for full slots
@@ -276,7 +277,7 @@ func (t *table[K, V]) nextPart(p *part[K, V]) *part[K, V] {
 // grows. A single group needs no empty slot to end a search.
 func (t *table[K, V]) limit() int {
 	if len(t.dir) > 0 {
-		return partLimit(t.groups())
+		return t.partLimit(t.groups())
 	}
 	return soleLimit(t.groups())
 }
@@ -290,10 +291,11 @@ func soleLimit(n int) int {
 }
 
 // partLimit is limit for a part of n groups that is one of many. These are never
-// as empty as a table that has doubled, and need not be as full.
-func partLimit(n int) int {
-	if n == 1 {
-		return groupLen
+// as empty as a table that has doubled, and need not be as full to take little
+// memory, unless slots are large.
+func (t *table[K, V]) partLimit(n int) int {
+	if n == 1 || sizeOf[slot[K, V]]() > largeSlot {
+		return soleLimit(n)
 	}
 	return n * maxLoads / 2
 }

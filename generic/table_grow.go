@@ -358,7 +358,7 @@ func (t *table[K, V]) setDir(a mem.Allocator, n int) error {
 	}
 	old := t.dir
 	if len(old) == 0 {
-		less := soleLimit(t.groups()) - partLimit(t.groups())
+		less := soleLimit(t.groups()) - t.partLimit(t.groups())
 		t.first.room -= int32(less)
 		t.room -= less
 		old = oneOf(&t.first)
@@ -420,7 +420,7 @@ func (t *table[K, V]) shrink(a mem.Allocator, ownedKeys bool, method string) {
 	}
 	n, _ := groupsFor(t.n)
 	if per := partGroups[K, V](); n > per {
-		parts, _ := plan(t.n, partLimit(per), unit{span: leastDir, parts: 1}, leastDir)
+		parts, _ := plan(t.n, t.partLimit(per), unit{span: leastDir, parts: 1}, leastDir)
 		n = parts * per
 	}
 	held := t.groups()

@@ -298,7 +298,7 @@ func (t *table[K, V]) widenParts(a mem.Allocator, n int, ownedKeys bool) error {
 		return err
 	}
 	d := t.more
-	each := partLimit(t.groups())
+	each := t.partLimit(t.groups())
 	parts, length := 0, len(t.dir)
 	if length == 0 {
 		parts, length = plan(n, each, unit{span: leastDir, parts: 1}, leastDir)

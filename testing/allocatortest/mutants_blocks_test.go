@@ -421,6 +421,18 @@ func (m *ignoresForeign) Free(b []byte, l mem.Layout) {
 	}
 }
 
+// looksInside looks for a mark in a block before it knows whose block that is.
+type looksInside struct{ *honest }
+
+func (m *looksInside) Free(b []byte, l mem.Layout) {
+	if b[0] != 0xA5 || m.live[address(b)] != len(b) {
+		m.honest.Free(b, l)
+		return
+	}
+	b[0] = 0
+	m.honest.Free(b, l)
+}
+
 type resizesForeign struct{ *honest }
 
 func (m *resizesForeign) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {

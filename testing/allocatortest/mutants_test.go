@@ -120,6 +120,9 @@ var mutants = []mutant{
 	{name: "WritesToForeign", clause: "clause4", part: "foreign block is reported", says: "changed",
 		make: over(func(h *honest) mem.Allocator { return &writesForeign{h} })},
 
+	{name: "LooksInside", clause: "clause4", part: "foreign block is not looked into", says: "looked into memory",
+		make: over(func(h *honest) mem.Allocator { return &looksInside{h} })},
+
 	// Clauses 5 to 8: pointers.
 	{name: "ByteHeader", clause: "clause5", part: "elements start where the type says", says: "collected",
 		make: func(allocatortest.TB) mem.Allocator { return byteHeader{heap.GC{}} }},
@@ -137,6 +140,8 @@ var mutants = []mutant{
 		make: func(allocatortest.TB) mem.Allocator { return &regrowsPlain{heap.GC{}, map[uintptr][]byte{}} }},
 	{name: "ClearsManagedBytes", clause: "clause6", part: "vacated pointers are not hidden from the collector", says: "cleared as bytes",
 		make: func(allocatortest.TB) mem.Allocator { return clearsBytes{heap.GC{}} }},
+	{name: "ClearsLocalBytes", clause: "clause6", part: "vacated pointers are not hidden from the collector", says: "cleared as bytes",
+		make: func(allocatortest.TB) mem.Allocator { return clearsLocal{heap.GC{}} }},
 	{name: "ClearsManagedBytesOnShrink", clause: "clause6", part: "vacated pointers are not hidden from the collector", says: "cleared as bytes",
 		make: func(allocatortest.TB) mem.Allocator { return shrinksBytes{heap.GC{}} }},
 	{name: "ClearsManagedBytesOnReuse", clause: "clause6", part: "vacated pointers are not hidden from the collector", says: "cleared as bytes",

@@ -118,6 +118,15 @@ func (m clearsBytes) Free(b []byte, l mem.Layout) {
 	m.GC.Free(b, l)
 }
 
+type clearsLocal struct{ heap.GC }
+
+func (m clearsLocal) Free(b []byte, l mem.Layout) {
+	if l.Kind == mem.Local {
+		clear(b)
+	}
+	m.GC.Free(b, l)
+}
+
 type shrinksBytes struct{ heap.GC }
 
 func (m shrinksBytes) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {

@@ -120,6 +120,7 @@ var clauses = []struct {
 	}},
 	{"clause4", []part{
 		{"foreign block is reported", testForeign},
+		{"foreign block is not looked into", testForeignUnread},
 	}},
 	{"clause5", []part{
 		{"elements start where the type says", testElements},

@@ -1,7 +1,11 @@
 package allocatortest
 
 import (
+	"runtime"
+	"runtime/debug"
+
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/vm"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -186,6 +190,74 @@ func testForeign(p *probe) {
 		p.intact(before, size, "after foreign blocks")
 		p.freeAll()
 	}
+}
+
+// testForeignUnread gives the allocator blocks in pages that nobody may read: one
+// that finds out whose a block is by what is written before it, or in it, gets a
+// fault.
+func testForeignUnread(p *probe) {
+	if p.ForeignUnknown {
+		p.Skip("an allocator that cannot tell foreign blocks")
+	}
+	const room = 256 << 10
+	pages, err := vm.Reserve(room, 1)
+	if err != nil {
+		p.Skip("there are no such pages: " + err.Error())
+	}
+	defer vm.Unreserve(pages, 0, 0)
+	if !p.need(1, 64, word) {
+		return
+	}
+	live := p.alloc(64, word)
+	live.paint(1)
+	for _, size := range []int{1, 24, 64, 512, 4096, 64 << 10} {
+		// Not where pages begin, and where they do.
+		for _, at := range []int{64 << 10, 64<<10 + 16, 64<<10 + 64} {
+			b := pages[at : at+size : at+size]
+			for _, crime := range []struct {
+				name string
+				do   func() bool
+			}{
+				{"Free", func() bool { p.a.Free(b, word); return true }},
+				{"Resize", func() bool { c, ok := p.a.Resize(b, word, size*2); return !ok && same(c, b) }},
+				{"Remap", func() bool { c, ok := p.a.Remap(b, word, size*2); return !ok && same(c, b) }},
+			} {
+				refused := true
+				var found []*heap.Misuse
+				if at, fault := faulting(func() { found = watch(func() { refused = crime.do() }) }); fault {
+					p.Fatalf("%s of a foreign block, %s: looked into memory at %#x", crime.name, show(b), at)
+				}
+				if !refused {
+					p.Errorf("%s of a foreign block, %s: not refused", crime.name, show(b))
+				}
+				if len(found) == 0 && crime.name == "Free" {
+					p.Errorf("%s of a foreign block, %s: not reported", crime.name, show(b))
+				}
+			}
+		}
+	}
+	p.intact(live, 64, "after foreign blocks")
+	p.freeAll()
+}
+
+// faulting calls f and tells whether it read or wrote where nobody may, and at
+// which address.
+func faulting(f func()) (at uintptr, fault bool) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			e, ok := r.(interface {
+				runtime.Error
+				Addr() uintptr
+			})
+			if !ok {
+				panic(r)
+			}
+			at, fault = e.Addr(), true
+		}
+	}()
+	f()
+	return 0, false
 }
 
 // global is memory that no allocator has served.

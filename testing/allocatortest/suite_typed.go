@@ -109,17 +109,21 @@ func testManagedMoves(p *probe) {
 	}
 }
 
+// pointerKinds are those of blocks that the collector sees in scanned memory.
+var pointerKinds = [...]mem.Kind{mem.Managed, mem.Local}
+
 func testManagedResize(p *probe) {
 	p.needScanned()
 	for _, w := range ways {
 		var all []*planted
 		for i, s := range shapes {
 			for _, n := range []int{2, 8, 64} {
-				for _, to := range []int{n / 2, n + 1, 4 * n} {
-					if !p.need(len(shapes)*3*3*2, to*s.size(), s.layout(mem.Managed)) {
+				for j, to := range []int{n / 2, n + 1, 4 * n, n / 2, n + 1, 4 * n} {
+					kind := pointerKinds[j/3]
+					if !p.need(len(shapes)*3*6*2, to*s.size(), s.layout(kind)) {
 						continue
 					}
-					x := p.plant(s, mem.Managed, n, uint64(i))
+					x := p.plant(s, kind, n, uint64(i))
 					if !p.change(w, x.block, to*s.size()) {
 						all = append(all, x)
 						continue
@@ -158,7 +162,8 @@ type ballast struct {
 // testManagedFree finds allocators that clear managed memory bytewise. While the
 // collector marks, whoever overwrites a pointer tells it; a clear of bytes does
 // not. A pointer that was loaded from the block to a stack which the collector
-// had looked at already is then overlooked, and what it points at collected.
+// had looked at already is then overlooked, and what it points at collected. Local
+// blocks are scanned as well, so that it is the same with them.
 //
 // So it fills blocks, starts a collection, loads the pointers while it runs, and
 // has the allocator vacate the blocks. None of the targets may be lost, since the
@@ -188,7 +193,7 @@ func testManagedFree(p *probe) {
 		}
 		blocks := make([]*planted, n)
 		for i := range blocks {
-			blocks[i] = p.plant(s, mem.Managed, each, uint64(i))
+			blocks[i] = p.plant(s, pointerKinds[i%len(pointerKinds)], each, uint64(i))
 		}
 		var over atomic.Bool
 		done := make(chan struct{})

@@ -3,6 +3,7 @@ package demo
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/allod-dev/allod/cmd/allod/internal/exit"
@@ -31,7 +32,7 @@ type LimitResult struct {
 // index of just the documents before.
 func buildWithin(c *corpus, limit int64, progress func(done, total int)) (_ *LimitResult, err error) {
 	r := &LimitResult{Limit: limit, Documents: len(c.docs), Indexed: len(c.docs), Intact: true}
-	limited := heap.NewLimit(heap.Page{}, int(limit))
+	limited := heap.NewLimit(heap.Page{}, int(min(limit, math.MaxInt)))
 	pages := heap.NewCounting(limited)
 	ix := newArenaIndex(pages)
 	defer func() {

@@ -26,12 +26,14 @@ func TestLimit(t *testing.T) {
 			t.Errorf("limit %d: %d documents, but nothing was asked", limit, r.Indexed)
 		}
 	}
-	r, err := buildWithin(c, 64<<20, quiet)
-	if err != nil || r.Error != "" || r.Indexed != 300 || r.Lost != 0 || r.failure() != nil {
-		t.Errorf("limit 64 MiB: %+v, %v", r, err)
-	}
-	if strings.Contains(r.String(), "intact") { // nothing was put to a test
-		t.Errorf("limit 64 MiB: %s", r)
+	for _, limit := range []int64{64 << 20, 3 << 30} { // the second is beyond what a 32-bit int holds
+		r, err := buildWithin(c, limit, quiet)
+		if err != nil || r.Error != "" || r.Indexed != 300 || r.Lost != 0 || r.failure() != nil {
+			t.Errorf("limit %d: %+v, %v", limit, r, err)
+		}
+		if strings.Contains(r.String(), "intact") { // nothing was put to a test
+			t.Errorf("limit %d: %s", limit, r)
+		}
 	}
 }
 

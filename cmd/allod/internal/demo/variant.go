@@ -140,7 +140,7 @@ func runVariant(s spec, tell func(event)) (_ *Result, err error) {
 	}
 	debug.SetGCPercent(v.gcPercent)
 	if s.Budget > 0 {
-		b, failure := heap.NewBudget(int(s.Budget-programSize), heap.BudgetOptions{MinGoHeap: leastGoHeap})
+		b, failure := heap.NewBudget(int(min(s.Budget-programSize, math.MaxInt)), heap.BudgetOptions{MinGoHeap: leastGoHeap})
 		if failure != nil {
 			return nil, failure
 		}

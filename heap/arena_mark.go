@@ -79,6 +79,7 @@ func (s *ArenaState) Mark() Mark {
 
 // Rewind is [Arena.Rewind].
 func (s *ArenaState) Rewind(child mem.Allocator, m Mark) {
+	s.mustHave("heap: ArenaState.Rewind", child)
 	s.undo(child, m, "heap: ArenaState.Rewind")
 }
 
@@ -89,6 +90,7 @@ func (s *ArenaState) Keep(m Mark) {
 
 // Scoped is [Arena.Scoped].
 func (s *ArenaState) Scoped(child mem.Allocator, f func() error) error {
+	s.mustHave("heap: ArenaState.Scoped", child)
 	return s.scoped(child, f, "heap: ArenaState.Scoped")
 }
 

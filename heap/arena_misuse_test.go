@@ -200,15 +200,29 @@ func TestArenaPanics(t *testing.T) {
 	a := heap.NewArena(newArenaChild(t))
 	defer a.Close()
 	b := arenaAlloc(t, a, 8, plainBytes)
+	var held heap.ArenaState
+	defer held.Release(heap.GC{})
+	kept, err := held.Alloc(heap.GC{}, 8, plainBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, f := range map[string]func(){
-		"Alloc(0)":     func() { a.Alloc(0, plainBytes) },
-		"Alloc(-1)":    func() { a.Alloc(-1, plainBytes) },
-		"Resize(0)":    func() { a.Resize(b, plainBytes, 0) },
-		"Remap(-1)":    func() { a.Remap(b, plainBytes, -1) },
-		"ResetTo(-1)":  func() { a.ResetTo(-1) },
-		"NewArena nil": func() { heap.NewArena(nil) },
-		"Init nil":     func() { new(heap.Arena).Init(nil) },
-		"Init in use":  func() { a.Init(heap.GC{}) },
+		"ArenaState.Alloc nil":   func() { new(heap.ArenaState).Alloc(nil, 8, plainBytes) },
+		"ArenaState.Resize nil":  func() { held.Resize(nil, kept, plainBytes, 4) },
+		"ArenaState.Remap nil":   func() { held.Remap(nil, kept, plainBytes, 4) },
+		"ArenaState.Free nil":    func() { held.Free(nil, kept, plainBytes) },
+		"ArenaState.ResetTo nil": func() { held.ResetTo(nil, 0) },
+		"ArenaState.Release nil": func() { held.Release(nil) },
+		"ArenaState.Rewind nil":  func() { held.Rewind(nil, heap.Mark{}) },
+		"ArenaState.Scoped nil":  func() { held.Scoped(nil, func() error { return nil }) },
+		"Alloc(0)":               func() { a.Alloc(0, plainBytes) },
+		"Alloc(-1)":              func() { a.Alloc(-1, plainBytes) },
+		"Resize(0)":              func() { a.Resize(b, plainBytes, 0) },
+		"Remap(-1)":              func() { a.Remap(b, plainBytes, -1) },
+		"ResetTo(-1)":            func() { a.ResetTo(-1) },
+		"NewArena nil":           func() { heap.NewArena(nil) },
+		"Init nil":               func() { new(heap.Arena).Init(nil) },
+		"Init in use":            func() { a.Init(heap.GC{}) },
 		"Init cycle": func() {
 			x, y := new(heap.Arena), new(heap.Arena)
 			x.Init(heap.NewCounting(y))

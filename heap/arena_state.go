@@ -123,12 +123,23 @@ func (s *ArenaState) Alloc(child mem.Allocator, size int, l mem.Layout) ([]byte,
 			return s.cur[start:end:end], nil
 		}
 	}
+	if child == nil {
+		panic("heap: ArenaState.Alloc: nil Allocator")
+	}
 	return s.alloc(child, child.Pointers(), size, l)
+}
+
+// mustHave panics if there is no child to give back to what the arena holds.
+func (s *ArenaState) mustHave(op string, child mem.Allocator) {
+	if child == nil && len(s.chunks) != 0 {
+		panic(op + ": nil Allocator")
+	}
 }
 
 // Resize is [Arena.Resize].
 func (s *ArenaState) Resize(child mem.Allocator, b []byte, l mem.Layout, size int) ([]byte, bool) {
 	mem.CheckSize("heap: ArenaState.Resize", size)
+	s.mustHave("heap: ArenaState.Resize", child)
 	if invariant.Enabled {
 		s.enter("heap: ArenaState.Resize")
 		defer s.leave()
@@ -139,6 +150,7 @@ func (s *ArenaState) Resize(child mem.Allocator, b []byte, l mem.Layout, size in
 // Remap is [Arena.Remap].
 func (s *ArenaState) Remap(child mem.Allocator, b []byte, l mem.Layout, size int) ([]byte, bool) {
 	mem.CheckSize("heap: ArenaState.Remap", size)
+	s.mustHave("heap: ArenaState.Remap", child)
 	if invariant.Enabled {
 		s.enter("heap: ArenaState.Remap")
 		defer s.leave()
@@ -148,6 +160,7 @@ func (s *ArenaState) Remap(child mem.Allocator, b []byte, l mem.Layout, size int
 
 // Free is [Arena.Free].
 func (s *ArenaState) Free(child mem.Allocator, b []byte, l mem.Layout) {
+	s.mustHave("heap: ArenaState.Free", child)
 	if invariant.Enabled {
 		s.enter("heap: ArenaState.Free")
 		defer s.leave()
@@ -163,6 +176,7 @@ func (s *ArenaState) ResetTo(child mem.Allocator, limit int) bool {
 	if limit < 0 {
 		panic("heap: ArenaState.ResetTo: negative limit")
 	}
+	s.mustHave("heap: ArenaState.ResetTo", child)
 	if invariant.Enabled {
 		s.enter("heap: ArenaState.ResetTo")
 		defer s.leave()
@@ -172,6 +186,7 @@ func (s *ArenaState) ResetTo(child mem.Allocator, limit int) bool {
 
 // Release is [Arena.Release].
 func (s *ArenaState) Release(child mem.Allocator) {
+	s.mustHave("heap: ArenaState.Release", child)
 	if invariant.Enabled {
 		s.enter("heap: ArenaState.Release")
 		defer s.leave()

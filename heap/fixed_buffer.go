@@ -8,8 +8,9 @@ import (
 
 // A FixedBuffer hands out pieces of a buffer that the caller supplies, one
 // after the other, and never asks the operating system or the Go runtime for
-// memory. It suits work whose size is known and small, code that must not
-// allocate, and tests that want to run out of memory at a certain byte.
+// memory, but to note more than four marks that are open at once. It suits work
+// whose size is known and small, code that must not allocate, and tests that want
+// to run out of memory at a certain byte.
 //
 // All memory is the buffer's, which may lie in the Go heap, in a global or
 // outside both. The collector does not see pointers kept in it, so it serves

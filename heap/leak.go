@@ -17,8 +17,9 @@ type LeakError struct {
 	// Bytes is their size as it was asked for, in sum.
 	Bytes int
 	// Groups holds the blocks by the stack that allocated them, most bytes
-	// first. It is empty if the allocator does not record stacks. Blocks and
-	// Bytes count all blocks even if Groups does not hold all.
+	// first. If the allocator does not record stacks it is empty, or holds one group
+	// without a stack. Blocks and Bytes count all blocks even if Groups does not
+	// hold all.
 	Groups []LeakGroup
 }
 

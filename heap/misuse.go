@@ -134,10 +134,11 @@ var (
 // OnMisuse sets the function that every allocator without a handler of its own
 // reports misuse to, and returns the one before, nil standing for the default,
 // which panics with the [*Misuse]. If the handler returns, the call that was
-// misused returns as well, and nothing has happened; only after [Copied] and
-// [ConcurrentUse], which builds with invariants report, the call goes on. The
-// handler may be called from any goroutine, and must not call the allocator it
-// hears of.
+// misused returns as well, and nothing has happened, but for these: after [Copied]
+// and [ConcurrentUse], which builds with invariants report, the call goes on; a
+// Close that tells of open marks has closed; and what a child did before it was
+// found out ([ChildLied]) is done. The handler may be called from any goroutine,
+// and must not call the allocator it hears of.
 func OnMisuse(handler func(*Misuse)) (before func(*Misuse)) {
 	var p *func(*Misuse)
 	if handler != nil {

@@ -72,6 +72,7 @@
 //	Error, error.OutOfMemory         ErrOutOfMemory, and errors that wrap it
 //	Alignment, Log2Align             Alignment
 //	  fromByteUnits, toByteUnits       Align, Alignment.Bytes
+//	  fromByteUnitsOptional            IsValidAlign, then Align
 //	  of, order, compare               AlignOf, Alignment.Compare
 //	  max, min                         Alignment.Max, Alignment.Min
 //	  forward, backward, check         Alignment.Forward, Backward, Check
@@ -88,7 +89,8 @@
 //	isAligned, isAlignedGeneric      IsAligned
 //	isAlignedAnyAlign                IsAlignedAny
 //	isAlignedLog2                    AlignLog2(n).Check
-//	isValidAlign, isValidAlignGeneric IsValidAlign
+//	isValidAlign,                    IsValidAlign
+//	isValidAlignGeneric
 //	alignPointer, alignPointerOffset AlignInSlice
 //	alignInBytes, alignInSlice       AlignInBytes, AlignInSlice
 //	asBytes, toBytes                 AsBytes; *(*[n]byte)(AsBytes(&v))

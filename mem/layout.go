@@ -200,8 +200,8 @@ func (t Type) String() string {
 // Clear sets the elements of b to zero, as the collector wants it: a block that
 // holds pointers in scanned memory must never be cleared, copied or filled
 // through its bytes, which would hide from the collector what is overwritten.
-// The block must be memory that was served with this type. It panics unless b
-// is a whole number of elements.
+// The block must be memory that was served with this type. It panics if the type
+// holds pointers and b is not a whole number of elements.
 func (t Type) Clear(b []byte) {
 	if len(b) == 0 {
 		return

@@ -357,8 +357,8 @@ func realloc[T any](a Allocator, s []T, n int, align Alignment, name string) ([]
 	return r, nil
 }
 
-// Append appends v to s, which is empty or came from a function of this package
-// with the same a, and returns the longer slice. When the block must grow, it
+// Append appends v to s, which has no capacity or came from a function of this
+// package with the same a, and returns the longer slice. When the block must grow, it
 // grows by half at least, so that n appends cost O(n); s is then dead. On an
 // error the result is s, which is live and unchanged.
 //

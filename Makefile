@@ -104,7 +104,9 @@ test-releases: ## the tests with the supported Go releases other than this one
 .PHONY: test-386
 test-386: ## the tests on 32 bits, where this machine runs them
 	@if CGO_ENABLED=0 GOARCH=386 $(GO) run ./internal/tools/true 2>/dev/null; then \
-		echo CGO_ENABLED=0 GOARCH=386 $(GO) $(VETTED) $(PKGS); CGO_ENABLED=0 GOARCH=386 $(GO) $(VETTED) $(PKGS); \
+		echo CGO_ENABLED=0 GOARCH=386 $(GO) $(VETTED) $(PKGS); CGO_ENABLED=0 GOARCH=386 $(GO) $(VETTED) $(PKGS) || exit 1; \
+		echo "cmd/allod: CGO_ENABLED=0 GOARCH=386 $(GO) $(VETTED) -short ./..."; \
+		cd cmd/allod && CGO_ENABLED=0 GOARCH=386 $(GO) $(VETTED) -short ./...; \
 	else echo "SKIPPED: GOARCH=386: this machine cannot run 32-bit programs; vetting only"; \
 		CGO_ENABLED=0 GOARCH=386 $(GO) vet $(PKGS); fi
 

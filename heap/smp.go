@@ -140,19 +140,20 @@ var _ mem.Allocator = (*SMP)(nil)
 // others have bits in the same word, so that each change would be an atomic
 // operation. Slots that are free for all have bits, which change under a lock.
 //
-// With many processors. A cache and the bins of a processor take 14 KiB, and 1 KiB
-// more for each class of which it has seen much: with 20 such classes 2.1 MiB for
-// 64 processors, and 8.5 MiB for 256. Besides, each may have a full magazine, up to
-// 32 KiB or two slots, of free slots for each class, and a slab that is partly
-// free. Nobody else takes the locks of a processor's bins, but who frees blocks
-// from there, 32 at once, and who has no slab left: he looks at a byte of each
-// other processor's bin, so 64 or 256 of them, before a slab is made, and takes
-// what is free there only if nobody is at it. Who frees for one and the same
-// processor from all of 64 others shares its lock with them, which is held for
-// some 100 ns for 32 slots. The one lock for all is that of the segments, taken once for every slab
-// that is made or goes, and for every block of more than 32 KiB: some 50 ns, so
-// that a program that does nothing else is done with 20 million a second however
-// many processors there are.
+// With many processors. A cache and the bins of a processor take 14 KiB, and 1
+// KiB more for each class of which it has seen much: with 20 such classes 2.1
+// MiB for 64 processors, and 8.5 MiB for 256. Besides, each may have a full
+// magazine, up to 32 KiB or two slots, of free slots for each class, and a slab
+// that is partly free; what it does not use goes back while it works, but not
+// while it rests. Nobody else takes the locks of a processor's bins, but who
+// frees blocks from there, 32 at once, and who has no slab left: he looks at a
+// byte of each other processor's bin, so 64 or 256 of them, before a slab is
+// made, and takes what is free there only if nobody is at it. Who frees for one
+// and the same processor from all of 64 others shares its lock with them, which
+// is held for some 100 ns for 32 slots. The one lock for all is that of the
+// segments, taken once for every slab that is made or goes, and for every block
+// of more than 32 KiB: some 50 ns, so that a program that does nothing else is
+// done with 20 million a second however many processors there are.
 //
 // mu is never held while anything is reported, or while pinned.
 

@@ -61,6 +61,57 @@ func TestSMPSoak(t *testing.T) {
 	}
 }
 
+// As long as a program does the same, what it takes stays the same, however long
+// that is: blocks, what is ready for others, and what is known about them. By
+// operations rather than by time, so that what hours would show is there in minutes.
+func TestSMPLevel(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	s := newSMP(t, heap.SMPOptions{})
+	dice := rand.New(rand.NewPCG(1, 2))
+	defer vm.Inject(func(c vm.Call) error {
+		if (c <= vm.CallRecommit || c == vm.CallReserve || c == vm.CallCommit) && dice.IntN(4) == 0 {
+			return syscall.ENOMEM
+		}
+		return nil
+	})()
+	var blocks [2000][]byte
+	const parts, least = 4, 1000
+	var most [parts]heap.SMPStats
+	n := smpRounds(200_000_000, 1_000_000)
+	for i := range n {
+		k := dice.IntN(len(blocks))
+		if blocks[k] != nil {
+			s.Free(blocks[k], mem.Layout{})
+		}
+		size := 1 + dice.IntN(16<<dice.IntN(10))
+		if dice.IntN(500) == 0 {
+			size = 1 + dice.IntN(1<<(9+dice.IntN(12)))
+		}
+		blocks[k], _ = s.Alloc(size, mem.Layout{})
+		if i%(n/least) == 0 {
+			m, st := &most[i/(n/parts)], s.Stats()
+			m.Committed, m.Cached = max(m.Committed, st.Committed), max(m.Cached, st.Cached)
+			m.Reserved, m.Metadata = max(m.Reserved, st.Reserved), max(m.Metadata, st.Metadata)
+		}
+	}
+	for _, b := range blocks {
+		if b != nil {
+			s.Free(b, mem.Layout{})
+		}
+	}
+	early, late := most[1], most[parts-1]
+	for name, v := range map[string][3]int{ // what chance may bring is another segment
+		"committed": {early.Committed, late.Committed, 2 << 20},
+		"cached":    {early.Cached, late.Cached, 512 << 10},
+		"reserved":  {early.Reserved, late.Reserved, 6 << 20},
+		"metadata":  {early.Metadata, late.Metadata, 512 << 10},
+	} {
+		if v[1] > v[0]+v[0]/8+v[2] {
+			t.Errorf("%s: %d bytes at last, %d in the second quarter of %d operations", name, v[1], v[0], n)
+		}
+	}
+}
+
 // smpSoakWork is one goroutine's part of a round.
 func smpSoakWork(t *testing.T, s *heap.SMP, seed uint64) {
 	dice := rand.New(rand.NewPCG(seed, rand.Uint64()))

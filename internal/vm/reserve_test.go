@@ -65,6 +65,45 @@ func TestReserve(t *testing.T) {
 	}
 }
 
+// What is discarded can be read, and is zero; it is not committed until it is
+// charged.
+func TestDiscard(t *testing.T) {
+	if !vm.HasOS {
+		t.Skip("no operating system")
+	}
+	page := vm.PageSize()
+	b, err := vm.Reserve(8*page, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := vm.Commit(b[:4*page]); err != nil {
+		t.Fatal(err)
+	}
+	fill(b[:4*page], 1)
+	switch err := vm.Discard(b[page : 3*page]); {
+	case errors.Is(err, vm.ErrUnsupported):
+		if not(b[:4*page], 1) >= 0 {
+			t.Error("contents are lost")
+		}
+		vm.Unreserve(b, 4*page, 0)
+	case err != nil:
+		t.Fatal(err)
+	default:
+		if not(b[:page], 1) >= 0 || not(b[page:3*page], 0) >= 0 || not(b[3*page:4*page], 1) >= 0 {
+			t.Error("not what was discarded is zero")
+		}
+		if got := vm.ReadStats().Committed; got != 2*page {
+			t.Errorf("%d bytes are committed, want %d", got, 2*page)
+		}
+		if err := vm.Charge(page); err != nil {
+			t.Fatal(err)
+		}
+		fill(b[page:2*page], 2)
+		vm.Unreserve(b, 4*page, page)
+	}
+	settle(t)
+}
+
 // Whatever call fails, nothing is lost, and what was kept is zero when it is
 // served again.
 func TestReserveFails(t *testing.T) {

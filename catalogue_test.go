@@ -37,7 +37,7 @@ var catalogue = [...]struct {
 	16: {what: "Resize to the same, and to more than fits", tests: []string{"heap.TestDebugTyped/Resize to the same", "mem.TestResize", "testing/allocatortest.TestMutants/RefusedResizeModifies"}},
 	17: {what: "a slice header longer than its block", tests: []string{"heap.TestDebugWrongBlock/oversize"}},
 	18: {what: "an allocator that is copied after its first use", tests: []string{"heap.TestCopied", "heap.TestArenaCopied", "heap.TestPoolCopied", "heap.TestSMPCopied", "heap.TestFixedBufferCopied"}},
-	19: {what: "the zero value of an allocator", tests: []string{"heap.TestWrappersZeroValue", "heap.TestDebugZeroValue", "heap.TestArenaUninitialised", "heap.TestPoolZeroValue", "heap.TestConcurrentArenaZeroValue", "heap.TestReservedZeroValue", "heap.TestBufferFirstZeroValue", "generic.TestZeroManaged"}},
+	19: {what: "the zero value of an allocator", tests: []string{"heap.TestWrappersZeroValue", "heap.TestDebugZeroValue", "heap.TestArenaUninitialised", "heap.TestPoolZeroValue", "heap.TestConcurrentArenaZeroValue", "heap.TestReservedZeroValue", "heap.TestSMPCacheZeroValue", "heap.TestBufferFirstZeroValue", "generic.TestZeroManaged"}},
 	20: {what: "a nil pointer as an Allocator", tests: []string{"mem.TestNonsensePanics/typed nil", "heap.TestWrappersNilChild", "heap.TestNilFieldIsNoNilAllocator"}},
 
 	// The interface, and wrappers.

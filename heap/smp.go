@@ -338,6 +338,7 @@ func (s *SMP) Free(b []byte, l mem.Layout) {
 // freeChecked is Free with all that can be checked.
 //
 //go:norace
+//go:noinline
 func (s *SMP) freeChecked(b []byte, l mem.Layout) {
 	s.crowd.enter("heap: SMP.Free", many, smpHintAlone)
 	defer s.crowd.leave(many)

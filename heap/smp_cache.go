@@ -148,6 +148,7 @@ type smpSlot struct {
 // processor's cache has none.
 //
 //go:norace
+//go:noinline
 func (s *SMP) take(class uintptr, size int) (b []byte) {
 	if c := s.enter(); c != nil {
 		b = c.take(class, size)
@@ -367,6 +368,7 @@ func (s *SMP) allocSlow(class uintptr, size int) (b []byte, chosen bool, err err
 // may be any, for all that the caller does with it afterwards.
 //
 //go:norace
+//go:noinline
 func (s *SMP) putSlow(class uintptr, slot smpSlot) {
 	if s.hard != nil {
 		s.putHardened(class, slot)

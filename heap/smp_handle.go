@@ -143,7 +143,7 @@ func (h *smpHandle) reportBusy(op string) {
 func (c *SMPCache) Alloc(size int, l mem.Layout) ([]byte, error) {
 	h := c.state
 	last := smpLast(size, l.Align)
-	if invariant.Enabled || last >= smpMaxSmall || l.Kind == mem.Managed {
+	if invariant.Enabled || last >= smpMaxSmall || l.Kind == mem.Managed || h == nil {
 		return c.alloc(size, l)
 	}
 	class, zero := uintptr(smpStep[last/smpStepSize]), l.Kind != mem.Plain || l.Zero
@@ -169,6 +169,9 @@ func (c *SMPCache) Alloc(size int, l mem.Layout) ([]byte, error) {
 func (c *SMPCache) alloc(size int, l mem.Layout) ([]byte, error) {
 	const op = "heap: SMPCache.Alloc"
 	mem.CheckSize(op, size)
+	if c.state == nil {
+		return nil, zeroValue(op, "SMP.Cache")
+	}
 	c.copies.check(op)
 	n := smpRound(size, l.Align)
 	if n-1 >= smpMaxSmall || l.Kind == mem.Managed {
@@ -268,6 +271,10 @@ func (h *smpHandle) allocSlow(class uintptr, size int) ([]byte, error) {
 //go:norace
 func (c *SMPCache) Free(b []byte, l mem.Layout) {
 	h := c.state
+	if h == nil {
+		_ = zeroValue("heap: SMPCache.Free", "SMP.Cache")
+		return
+	}
 	h.enter("heap: SMPCache.Free")
 	race.Disable()
 	// h.smp.find, written out.
@@ -357,6 +364,10 @@ func (h *smpHandle) tidy() {
 //go:noinline
 func (c *SMPCache) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
 	mem.CheckSize("heap: SMPCache.Resize", size)
+	if c.state == nil {
+		_ = zeroValue("heap: SMPCache.Resize", "SMP.Cache")
+		return b, false
+	}
 	return c.state.smp.resize("heap: SMPCache.Resize", b, l, size, false)
 }
 
@@ -365,6 +376,10 @@ func (c *SMPCache) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
 //go:noinline
 func (c *SMPCache) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
 	mem.CheckSize("heap: SMPCache.Remap", size)
+	if c.state == nil {
+		_ = zeroValue("heap: SMPCache.Remap", "SMP.Cache")
+		return b, false
+	}
 	return c.state.smp.resize("heap: SMPCache.Remap", b, l, size, true)
 }
 
@@ -372,12 +387,20 @@ func (c *SMPCache) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
 func (c *SMPCache) Pointers() mem.Pointers { return mem.PlainOnly }
 
 // Unwrap implements [mem.Unwrapper]: the SMP.
-func (c *SMPCache) Unwrap() mem.Allocator { return c.state.smp }
+func (c *SMPCache) Unwrap() mem.Allocator {
+	if c.state == nil {
+		return nil
+	}
+	return c.state.smp
+}
 
 // Trim implements [mem.Trimmer]: it gives back what the cache keeps, and then
 // what the SMP does.
 func (c *SMPCache) Trim() int {
 	h := c.state
+	if h == nil {
+		return 0
+	}
 	h.enter("heap: SMPCache.Trim")
 	race.Disable()
 	h.smp.flush(&h.cache)
@@ -391,7 +414,7 @@ func (c *SMPCache) Trim() int {
 // with [mem.ErrClosed], and Free goes on. To close twice is to close once.
 func (c *SMPCache) Close() error {
 	h := c.state
-	if !h.closed {
+	if h != nil && !h.closed {
 		h.enter("heap: SMPCache.Close")
 		h.closed, h.aside = true, true
 		h.end()

@@ -255,6 +255,31 @@ func TestSMPNonsense(t *testing.T) {
 }
 
 // A cache that two goroutines use at once is reported, in every build.
+func TestSMPCacheZeroValue(t *testing.T) {
+	c, b := new(heap.SMPCache), make([]byte, 8)
+	var err error
+	wantMisuse(t, heap.Uninitialised, func() { _, err = c.Alloc(8, mem.Layout{}) })
+	if err == nil {
+		t.Error("Alloc returned no error")
+	}
+	wantMisuse(t, heap.Uninitialised, func() { _, err = c.Alloc(1<<20, mem.Layout{}) })
+	if err == nil {
+		t.Error("Alloc of a large block returned no error")
+	}
+	wantMisuse(t, heap.Uninitialised, func() { c.Free(b, mem.Layout{}) })
+	wantMisuse(t, heap.Uninitialised, func() { c.Resize(b, mem.Layout{}, 4) })
+	wantMisuse(t, heap.Uninitialised, func() { c.Remap(b, mem.Layout{}, 16) })
+	if n := c.Trim(); n != 0 {
+		t.Errorf("Trim() = %d", n)
+	}
+	if _, ok := mem.As[*heap.SMP](c); ok || c.Pointers() != mem.PlainOnly {
+		t.Error("something is behind nothing")
+	}
+	if err := c.Close(); err != nil {
+		t.Errorf("Close() = %v", err)
+	}
+}
+
 func TestSMPCacheConcurrentUse(t *testing.T) {
 	s := newSMP(t, heap.SMPOptions{})
 	c := s.Cache()

@@ -129,6 +129,8 @@ func (s *SMP) blameSize(op string, p smpPlace, b []byte, l mem.Layout) {
 }
 
 // freeSlow is Free for large blocks, those in the sample, and what is none at all.
+//
+//go:noinline
 func (s *SMP) freeSlow(b []byte, l mem.Layout) {
 	if invariant.Enabled {
 		race.Enable()

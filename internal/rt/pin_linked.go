@@ -54,6 +54,7 @@ var ProcessorAt = findProcessor()
 // It is the one thing there, in memory of the Go heap, that begins with the number
 // that it must have and the status of a processor that runs, and that points back.
 //
+//go:norace
 //go:nocheckptr
 func findProcessor() (at uintptr) {
 	const (

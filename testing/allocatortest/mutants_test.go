@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/asan"
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/mem"
 	"github.com/allod-dev/allod/testing/allocatortest"
@@ -232,6 +233,9 @@ func TestMutants(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			if race.Enabled && (m.p.NoGarbage || m.p.Concurrent) {
 				t.Skip("not looked for under the race detector, or found by it")
+			}
+			if asan.Enabled && m.p.NoGarbage {
+				t.Skip("not looked for under the address sanitizer")
 			}
 			failures, err := allocatortest.RunPart(m.clause, m.part, m.p, m.make)
 			if err != nil {

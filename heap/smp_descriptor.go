@@ -21,61 +21,112 @@ import (
 // many of the number that a process may have.
 const smpRegionMost = 8
 
-// An smpRegion is a reservation with descriptors in it, the first taken of which are
-// committed.
+// An smpRegion is a reservation with descriptors in it, the first ready of which are
+// committed, and the first taken in use. Those between are zero, and discarded.
 type smpRegion struct {
-	mem   []byte
-	taken int
+	mem          []byte
+	ready, taken int
 }
 
-// smpHolders are the SMPs that have descriptors, which refer to them. One that is
-// dropped, but not closed, must stay: its blocks may be live.
+// smpSpares are the regions of SMPs that were closed. They are not given back: who
+// asks another SMP whether it owns a block of a closed one may be about to look at a
+// descriptor, and finds that it is nobody's.
+var smpSpares struct {
+	mu   sync.Mutex
+	list []smpRegion
+}
+
+// smpHolders are the SMPs that have descriptors, which know them by number. One that
+// is dropped, but not closed, must stay: its blocks may be live.
 var smpHolders sync.Map
 
 // newDescriptor returns a descriptor that is zero. The lock is held.
 //
 //go:norace
 func (s *SMP) newDescriptor() (*smpSegment, error) {
+	if len(s.segments) == 0 {
+		smpHolders.Store(s, true)
+	}
 	if vm.GoHeap {
 		return new(smpSegment), nil
 	}
 	size, _ := vm.Whole(smpDescriptorSize)
 	last := len(s.regions) - 1
 	if last < 0 || s.regions[last].taken == smpRegionMost {
-		b, err := vm.Reserve(smpRegionMost*size+2*vm.PageSize(), vm.PageSize())
+		r, err := newRegion(smpRegionMost*size + 2*vm.PageSize())
 		if err != nil {
 			return nil, pageError(err)
 		}
-		s.regions = append(s.regions, smpRegion{mem: b})
-		smpHolders.Store(s, true)
+		s.regions = append(s.regions, r)
 		last++
 	}
 	r := &s.regions[last]
-	b := r.mem[vm.PageSize()+r.taken*size:][:size]
-	if err := vm.Commit(b); err != nil {
+	b := r.descriptor(r.taken)
+	var err error
+	if r.taken < r.ready {
+		err = vm.Charge(len(b))
+	} else if err = vm.Commit(b); err == nil {
+		r.ready++
+	}
+	if err != nil {
 		return nil, pageError(err)
 	}
 	r.taken++
 	return segmentIn(b), nil
 }
 
-// endDescriptors gives all descriptors back. Nobody looks at them any more.
-func (s *SMP) endDescriptors() {
-	if vm.GoHeap {
-		return
+// newRegion returns a region of n bytes with no descriptor taken.
+//
+//go:norace
+func newRegion(n int) (r smpRegion, err error) {
+	smpSpares.mu.Lock()
+	defer smpSpares.mu.Unlock()
+	if last := len(smpSpares.list) - 1; last >= 0 {
+		r = smpSpares.list[last]
+		smpSpares.list[last] = smpRegion{}
+		smpSpares.list = smpSpares.list[:last]
+		return r, nil
 	}
+	r.mem, err = vm.Reserve(n, vm.PageSize())
+	return r, err
+}
+
+// descriptor returns the pages of descriptor i.
+func (r *smpRegion) descriptor(i int) []byte {
 	size, _ := vm.Whole(smpDescriptorSize)
+	return r.mem[vm.PageSize()+i*size:][:size:size]
+}
+
+// endDescriptors gives all descriptors back.
+func (s *SMP) endDescriptors() {
 	for _, r := range s.regions {
-		bare := 0
 		for i := range r.taken {
-			if seg := segmentIn(r.mem[vm.PageSize()+i*size:]); seg.bare {
-				bare += len(seg.body())
+			b := r.descriptor(i)
+			if seg := segmentIn(b); seg.bare {
+				body := seg.body()
+				skip := int(address(body) - address(b))
+				forget(b[skip+len(body):])
+				forget(b[:skip])
+			} else {
+				forget(b)
 			}
 		}
-		vm.Unreserve(r.mem, r.taken*size, bare)
+		r.taken = 0
+		smpSpares.mu.Lock()
+		smpSpares.list = append(smpSpares.list, r)
+		smpSpares.mu.Unlock()
 	}
 	s.regions = nil
 	smpHolders.Delete(s)
+}
+
+// forget makes pages of descriptors zero, and gives back the memory behind them
+// where that is possible while others may look at them.
+func forget(b []byte) {
+	if len(b) > 0 && vm.Discard(b) != nil {
+		clear(b)
+		vm.Discharge(len(b))
+	}
 }
 
 // body returns the whole pages of the descriptor in which nothing is but its body.

@@ -1,6 +1,7 @@
 package heap_test
 
 import (
+	"errors"
 	"flag"
 	"io"
 	"math/bits"
@@ -298,5 +299,37 @@ func TestSMPCacheLastCall(t *testing.T) {
 	s.Free(b, smpLayout)
 	if calls == 0 {
 		t.Skip("the segment was there before")
+	}
+}
+
+// Whether a block is its own can be asked of an SMP while the one that the block
+// came from is closed, and what that knew of it goes.
+func TestSMPOwnsWhileOtherCloses(t *testing.T) {
+	asked := newSMP(t, heap.SMPOptions{})
+	asked.Free(mem.Must(asked.Alloc(10, mem.Layout{})), mem.Layout{})
+	var block atomic.Pointer[[]byte]
+	var over atomic.Bool
+	done := make(chan int)
+	go func() {
+		owned := 0
+		for !over.Load() {
+			if b := block.Load(); b != nil && asked.Owns(*b) {
+				owned++
+			}
+		}
+		done <- owned
+	}()
+	for range 500 {
+		other := heap.NewSMP(heap.SMPOptions{})
+		b := mem.Must(other.Alloc(100, mem.Layout{}))
+		block.Store(&b)
+		runtime.Gosched()
+		if err := other.Close(); err != nil && !errors.As(err, new(*heap.LeakError)) {
+			t.Fatal(err)
+		}
+	}
+	over.Store(true)
+	if n := <-done; n > 0 {
+		t.Errorf("%d times it was said to be the block of another", n)
 	}
 }

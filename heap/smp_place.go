@@ -31,7 +31,7 @@ func (s *SMP) place(b []byte) (p smpPlace) {
 	defer race.Enable()
 	addr := address(b)
 	p.seg = smpSegments.find(addr)
-	if p.seg == nil || p.seg.owner != s {
+	if p.seg == nil || p.seg.owner != pointerAddress(s) {
 		return p
 	}
 	at := addr & (smpSegSize - 1)
@@ -77,7 +77,7 @@ func (s *SMP) blame(op string, p smpPlace, b []byte, l mem.Layout) {
 	switch {
 	case p.seg == nil:
 		misuse(ForeignFree, op, b, hintForeign)
-	case p.seg.owner != s:
+	case p.seg.owner != pointerAddress(s):
 		misuse(WrongAllocator, op, b, "the block is of another SMP")
 	case p.kind == smpFree && s.runAt(&p, address(b)):
 		s.blame(op, p, b, l)
@@ -156,7 +156,7 @@ func (s *SMP) freeSlow(b []byte, l mem.Layout) {
 func (s *SMP) Owns(b []byte) bool {
 	p := s.place(b)
 	if p.seg != nil {
-		return p.seg.owner == s
+		return p.seg.owner == pointerAddress(s)
 	}
 	return s.huge.from(s).Owns(b)
 }

@@ -390,3 +390,36 @@ func TestSMPAtTheLimit(t *testing.T) {
 	s.Trim()
 	heap.CheckSMP(s)
 }
+
+// What an Alloc that fails had got from the system goes back with the rest: the
+// limit has room for the pages of the block, but not for what is known of them.
+func TestSMPFailsInTheMiddle(t *testing.T) {
+	if vm.GoHeap || bits.UintSize == 32 {
+		t.Skip("such blocks are not in segments here, or what is known of them is Go's")
+	}
+	s := newSMP(t, heap.SMPOptions{})
+	var blocks [][]byte
+	for range 4 {
+		blocks = append(blocks, mem.Must(s.Alloc(2<<20, mem.Layout{})))
+	}
+	smpFree(s, blocks)
+	s.Trim()
+	before := vm.ReadStats().Committed
+	g := &vm.Governor{Moved: func() {}, Refused: func() {}}
+	g.Limit.Store(int64(before) + 2<<20 + 100<<10)
+	if !vm.Govern(g) {
+		t.Skip("somebody else limits memory")
+	}
+	defer vm.Ungovern(g)
+	if _, err := s.Alloc(2<<20, mem.Layout{}); !errors.Is(err, mem.ErrOutOfMemory) {
+		t.Errorf("Alloc: %v, where there is no room for what it takes", err)
+	}
+	if now := vm.ReadStats().Committed; now > before {
+		t.Errorf("%d bytes stay committed after an Alloc that failed", now-before)
+	}
+	b, err := s.Alloc(1<<20, mem.Layout{})
+	if err != nil {
+		t.Fatalf("Alloc of half of that: %v", err)
+	}
+	s.Free(b, mem.Layout{})
+}

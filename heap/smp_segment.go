@@ -41,8 +41,9 @@ const (
 )
 
 // An smpSegment describes a segment. Where descriptors lie, smp_descriptor.go says:
-// somewhere the collector may not look. What the pointers here lead to is held by
-// others as well: SMPs that have segments by smpHolders, bins by the SMP.
+// somewhere the collector may not look. So what they know of the Go heap are
+// numbers, and what these stand for is held by others: SMPs that have segments by
+// smpHolders, bins by the SMP.
 type smpSegment struct {
 	smpHead
 	_       [4095 - (smpHeadSize-1)%4096]byte // the body begins with a page, where these have so many bytes
@@ -52,7 +53,7 @@ type smpSegment struct {
 // smpHead is what is known of all of a segment.
 type smpHead struct {
 	number uintptr // of the segment among all addresses
-	owner  *SMP
+	owner  uintptr // the address of the SMP
 
 	base  *byte
 	mem   []byte             // at base; as vm.Map returned it
@@ -145,7 +146,7 @@ func (s *SMP) segment(addr uintptr) *smpSegment {
 	if seg := s.near[number%smpNear].Load(); seg != nil && seg.number == number {
 		return seg
 	}
-	if seg := smpSegments.find(addr); seg != nil && seg.owner == s {
+	if seg := smpSegments.find(addr); seg != nil && seg.owner == pointerAddress(s) {
 		return seg
 	}
 	return nil
@@ -171,7 +172,7 @@ func (s *SMP) addSegment() (*smpSegment, error) {
 		vm.Unmap(b)
 		return nil, err
 	}
-	seg.number, seg.owner, seg.index = address(b)>>smpSegShift, s, len(s.segments)
+	seg.number, seg.owner, seg.index = address(b)>>smpSegShift, pointerAddress(s), len(s.segments)
 	seg.base, seg.mem = &b[0], b
 	s.growSegments()
 	s.segments[seg.index], s.room[seg.index] = seg, smpSegPages
@@ -223,10 +224,12 @@ func (s *SMP) takeRun(n, align int, dirty *smpPages) (seg *smpSegment, first int
 		}
 		first = 0
 	}
-	if err = seg.recommit(first, n); err != nil {
+	// In this order, as pages that are committed again and not used would be
+	// overlooked by whoever gives memory back; what is warm is not.
+	if err = seg.warm(); err != nil {
 		return nil, 0, err
 	}
-	if err = seg.warm(); err != nil {
+	if err = seg.recommit(first, n); err != nil {
 		return nil, 0, err
 	}
 	if dirty != nil {

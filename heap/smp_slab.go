@@ -44,7 +44,7 @@ func smpLive(class, addr uintptr) uintptr {
 // block is not in it, but in the segment's bytes. It is as large as a cache line,
 // where words have 64 bits, and lies in one.
 type smpSlab struct {
-	bin   atomic.Pointer[smpBin] // changed under the lock of the old one
+	bin   smpBinAddress // changed under the lock of the old one
 	seg   *smpSegment
 	next  *smpSlab // under the lock of bin, like all that follows
 	prev  *smpSlab

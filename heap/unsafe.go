@@ -143,11 +143,24 @@ const (
 	smpDescriptorSize = int(unsafe.Sizeof(smpSegment{}))
 )
 
+// An smpBinAddress is the address of a bin, which stands where the collector may
+// not look. The bin is held by its SMP.
+type smpBinAddress struct{ n atomic.Uintptr }
+
+//go:norace
+func (a *smpBinAddress) Load() *smpBin {
+	n := a.n.Load()
+	// Valid: it was a pointer to what is still held, and which does not move.
+	return *(**smpBin)(unsafe.Pointer(&n))
+}
+
+//go:norace
+func (a *smpBinAddress) Store(b *smpBin) { a.n.Store(uintptr(unsafe.Pointer(b))) }
+
 // segmentIn returns the descriptor that lies in b.
 func segmentIn(b []byte) *smpSegment {
 	// Valid: descriptors get whole pages of package vm, which are zero at first and no
-	// object of the Go heap. Pointers to that which is one may stand there, as the
-	// objects are held elsewhere.
+	// object of the Go heap, and no pointer in them leads to one.
 	return (*smpSegment)(unsafe.Pointer(unsafe.SliceData(b)))
 }
 

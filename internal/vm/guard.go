@@ -43,9 +43,10 @@ func Guard(b []byte, by Guarding) error {
 }
 
 // Unguard makes b, pages that are inaccessible, accessible again, and zero, but by
-// Keeping, which leaves their contents. It must be by what Guard was. No other function undoes [Guard]: markers survive [Decommit], and [Unmap] must not
-// get pages that are guarded. It may be for fewer pages than Guard was. On an
-// error b is inaccessible still.
+// Keeping, which leaves their contents. It must be by what Guard was. No other
+// function undoes [Guard]: markers survive [Decommit], and [Unmap] must not get
+// pages that are guarded. It may be for fewer pages than Guard was. On an error b
+// is inaccessible still.
 func Unguard(b []byte, by Guarding) error {
 	checkLength("Unguard", len(b))
 	if err := fault(unguardCall(by)); err != nil {

@@ -65,7 +65,7 @@ func (x *slab[K, V]) cut(n int) slab[K, V] {
 	return p
 }
 
-// part returns x as a part, of no depth and no room.
+// part returns x as a part without room.
 func (x slab[K, V]) part() part[K, V] {
 	return part[K, V]{ctrl: &x.ctrl[0], slots: &x.slots[0]}
 }

@@ -81,7 +81,7 @@ func (t *table[K, V]) begin(a mem.Allocator, ownedKeys bool, method string) erro
 //
 // A part that is full to its limit is split. It is filled beyond that if there
 // is room in the table that was reserved, if there is no memory, or if the table
-// is so empty that the hash must be to blame. An entry that finds no slot left
+// is so empty, or the part was split so often, that the hash must be to blame. An entry that finds no slot left
 // in its part goes into another, as a stray. So an entry can be added as long as
 // the table as a whole has room, whatever the hashes are. With hashes that are
 // good, hardly any part of many has no slot left when the table has no room.
@@ -95,7 +95,7 @@ func (t *table[K, V]) roomFor(a mem.Allocator, h uint64, ownedKeys bool, method 
 		if len(t.dir) == 0 && n < partGroups[K, V]() {
 			return t.resize(a, 2*n, ownedKeys, method)
 		}
-		if t.room > 0 && (t.n < t.more.reserved || t.room/3 >= t.n) {
+		if t.room > 0 && (t.n < t.more.reserved || t.room/3 >= t.n || len(t.dir) > 32*t.more.parts) {
 			return nil
 		}
 		var err error
@@ -133,11 +133,18 @@ func (t *table[K, V]) ensure(a mem.Allocator, n int, ownedKeys bool, method stri
 		t.more.reserved = n
 		return nil
 	}
+	// Where the table as a whole has the room already, each part had better have what
+	// it can expect; but all can be added as it is.
+	fits := n <= t.n+t.room
+	if fits && (t.stray > 0 || t.locks > 0) {
+		t.more.reserved = n
+		return nil
+	}
 	// To make a plan takes time for every part. Who asks for little again and again
 	// is given more, if there is more.
 	if more := n + n/64; n-t.n < n/64 && t.widen(a, more, ownedKeys, method) == nil {
 		n = more
-	} else if err := t.widen(a, n, ownedKeys, method); err != nil {
+	} else if err := t.widen(a, n, ownedKeys, method); err != nil && !fits {
 		return err
 	}
 	if t.more != nil {

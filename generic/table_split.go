@@ -224,16 +224,18 @@ func (t *table[K, V]) settle(p *part[K, V], lo, was int) {
 			if away&m&-m != 0 {
 				to = &t.dir[t.dir[t.index(h)].first]
 				if to.room == t.brim() {
-					t.stray++
-					to = p
-				} else {
-					to.room--
-					p.room++
+					t.stray++ // it stays where it is
+					continue
 				}
+				to.room--
+				p.room++
 			}
-			// A key that is not equal to itself may have had another hash.
-			if t.home(h)>>groupShift != i && same(s.key, s.key) {
-				t.unpass(p, h, i)
+			if t.home(h)>>groupShift != i {
+				if same(s.key, s.key) {
+					t.unpass(p, h, i)
+				} else {
+					t.worn = true // it may have had another hash
+				}
 			}
 			e := *s
 			*ctrlAt(p.ctrl, at) = 0

@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/allod-dev/allod/mem"
 )
 
 // The directory has an index for every hash, and as many hashes for every index
@@ -75,4 +77,178 @@ func planSlowly(n, lim int, u unit, dir int) (parts, need int) {
 	p1, n1 := planSlowly(n, lim, unit{u.lo, half, 2}, dir)
 	p2, n2 := planSlowly(n, lim, unit{u.lo + half, half, 2}, dir)
 	return p1 + p2, max(n1, n2)
+}
+
+// heapOf is an allocator over Go's heap that counts, and can be out of memory. It
+// holds the blocks: those that refer to others are not scanned.
+type heapOf struct {
+	mem.NoResize
+	live, peak int
+	out        bool
+	blocks     map[*byte][]uint64
+}
+
+func (h *heapOf) Alloc(size int, l mem.Layout) ([]byte, error) {
+	if h.out {
+		return nil, mem.ErrOutOfMemory
+	}
+	h.live += size
+	h.peak = max(h.peak, h.live)
+	words := make([]uint64, (size+7)/8)
+	b := bytesOf(words)[:size:size]
+	if h.blocks == nil {
+		h.blocks = make(map[*byte][]uint64)
+	}
+	h.blocks[&b[0]] = words
+	return b, nil
+}
+
+func (h *heapOf) Free(b []byte, l mem.Layout) {
+	h.live -= len(b)
+	delete(h.blocks, &b[0])
+}
+
+func (h *heapOf) Pointers() mem.Pointers { return mem.PlainOnly }
+
+// badFor returns a context that spreads keys from 0 on, and gives all others the
+// same hash.
+func badFor() *Context[int] {
+	return &Context[int]{
+		Hash: func(k int) uint64 {
+			if k < 0 {
+				return 3
+			}
+			return uint64(k) * 0x9e3779b97f4a7c15
+		},
+		Equal: func(a, b int) bool { return a == b },
+	}
+}
+
+// An entry that stays in its part as a stray while the part is settled is counted
+// once, wherever the search for its slot would lead.
+func TestTableStraysCounted(t *testing.T) {
+	strays := 0
+	for _, groups := range []int{2, 4, 8} {
+		restore := SmallParts(groups)
+		for seed := range uint64(150) {
+			r := rand.New(rand.NewPCG(seed, uint64(groups)))
+			few := make([]uint64, 2+r.IntN(6))
+			for i := range few {
+				few[i] = r.Uint64()
+			}
+			spread := r.IntN(4) // of four keys so many have hashes of their own
+			a := new(heapOf)
+			var m HashMapUnmanaged[int, int]
+			m.SetContext(&Context[int]{
+				Hash: func(k int) uint64 {
+					if k%4 < spread {
+						return uint64(k) * 0x9e3779b97f4a7c15
+					}
+					return few[k/4%len(few)]
+				},
+				Equal: func(a, b int) bool { return a == b },
+			})
+			keys := groups * 8 * (4 + r.IntN(8))
+			for range 2 * keys {
+				k := r.IntN(keys)
+				if r.IntN(10) < 3 {
+					m.Remove(k)
+				} else if err := m.Put(a, k, k); err != nil {
+					t.Fatal(err)
+				}
+				if m.t.stray == 0 {
+					continue
+				}
+				strays++
+				if n := m.t.countStrays(); n != int(m.t.stray) {
+					t.Fatalf("parts of %d, seed %d: %d strays, counted as %d", groups, seed, n, m.t.stray)
+				}
+			}
+			m.Close(a)
+			if a.live != 0 {
+				t.Fatalf("%d bytes leaked", a.live)
+			}
+		}
+		restore()
+	}
+	if strays == 0 {
+		t.Error("no table had strays")
+	}
+}
+
+// countStrays returns how many entries are in a part that is not theirs.
+func (t *table[K, V]) countStrays() (n int) {
+	for p := range t.parts {
+		ctrl, slots := t.ctrlOf(p), t.slotsOf(p)
+		for i := range slots {
+			if ctrl[i] != 0 && t.partOf(t.hash(&slots[i].key)) != p {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// As many equal hashes as fill a part make a large map no larger than it would be
+// with others.
+func TestTableEqualHashes(t *testing.T) {
+	a := new(heapOf)
+	var m HashMapUnmanaged[int, int]
+	m.SetContext(badFor())
+	for i := 0; m.t.more == nil || m.t.more.parts < 12; i++ {
+		if err := m.Put(a, i, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := a.live
+	for i := range m.t.groups()*groupLen + 100 {
+		if err := m.Put(a, -1-i, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a.peak > 4*before {
+		t.Errorf("%d bytes for %d entries, %d before some with one hash", a.peak, m.Len(), before)
+	}
+	m.Close(a)
+}
+
+// Room that there is already is never refused, whatever it would take to have it
+// in the best places.
+func TestTableEnsureWithin(t *testing.T) {
+	a := new(heapOf)
+	var m HashMapUnmanaged[int, int]
+	m.SetContext(badFor())
+	for i := range 60_000 {
+		if err := m.Put(a, i, i); err != nil {
+			t.Fatal(err)
+		}
+		if m.t.more == nil || i%97 != 0 {
+			continue
+		}
+		m.t.more.reserved, a.out = 0, true
+		if err := m.EnsureTotalCapacity(a, min(m.Len()+1, m.Cap())); err != nil {
+			t.Fatalf("Len %d, Cap %d: %v", m.Len(), m.Cap(), err)
+		}
+		a.out = false
+	}
+	m.t.more.reserved = 0
+	m.LockPointers()
+	if err := m.EnsureUnusedCapacity(a, 1); err != nil {
+		t.Error(err)
+	}
+	m.UnlockPointers()
+	for i := range m.t.groups()*groupLen + 100 { // until there are strays
+		if err := m.Put(a, -1-i, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m.t.stray == 0 {
+		t.Fatal("no strays")
+	}
+	before := m.Cap()
+	m.t.more.reserved = 0
+	if err := m.EnsureTotalCapacity(a, m.Len()+1); err != nil || m.Cap() != before {
+		t.Errorf("Cap %d, then %d; %v", before, m.Cap(), err)
+	}
+	m.Close(a)
 }

@@ -60,21 +60,21 @@ func (h *histogram) quantile(q float64) time.Duration {
 	return h.max
 }
 
-// windows are the histograms of equal spans of time, one after the other.
-type windows []histogram
+// spans are the histograms of equal spans of time, one after the other.
+type spans []histogram
 
-// windowsFor returns windows for so much time: an odd number, each a second or
+// spansFor returns spans for so much time: an odd number, each a second or
 // longer if there is as much time. A second is enough for the slowest 1 in 1,000
 // to be some requests, and for the collector of plain Go to run.
-func windowsFor(d time.Duration) windows {
+func spansFor(d time.Duration) spans {
 	n := max(int(d/time.Second), 1)
-	return make(windows, n-(n+1)%2)
+	return make(spans, n-(n+1)%2)
 }
 
 // add counts the latency of request i of count.
-func (w windows) add(i, count int, latency time.Duration) { w[i*len(w)/count].add(latency) }
+func (w spans) add(i, count int, latency time.Duration) { w[i*len(w)/count].add(latency) }
 
-func (w windows) merge(o windows) {
+func (w spans) merge(o spans) {
 	for i := range w {
 		w[i].merge(&o[i])
 	}
@@ -85,7 +85,7 @@ func (w windows) merge(o windows) {
 // would be in the quantile of them all together; what a program does to its own
 // requests all the time is in the median. The last quantile is the maximum of
 // all.
-func (w windows) quantile(q float64) time.Duration {
+func (w spans) quantile(q float64) time.Duration {
 	all := make([]time.Duration, len(w))
 	for i := range w {
 		all[i] = w[i].quantile(q)

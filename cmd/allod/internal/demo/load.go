@@ -70,7 +70,7 @@ func (c *crew) saturate(count int, atMost time.Duration) (served int, took time.
 // those before are done or not, as requests from many clients do: gaps between
 // arrivals are random, the same in every run. The latency of a request counts
 // from its arrival, so that a pause delays every request that arrives in it.
-func (c *crew) serve(rate float64, count int, progress func(done, total int)) (windows, error) {
+func (c *crew) serve(rate float64, count int, progress func(done, total int)) (spans, error) {
 	pace, err := newPacer()
 	if err != nil {
 		return nil, err
@@ -78,9 +78,9 @@ func (c *crew) serve(rate float64, count int, progress func(done, total int)) (w
 	defer pace.close()
 	due := arrivals(rate, count)
 	queue := make(chan int, count) // holds all: arrivals never wait
-	latencies := make([]windows, len(c.scratch))
+	latencies := make([]spans, len(c.scratch))
 	for w := range latencies {
-		latencies[w] = windowsFor(due[count-1])
+		latencies[w] = spansFor(due[count-1])
 	}
 	var failed atomic.Bool
 	start := time.Now()

@@ -35,17 +35,17 @@ func TestHistogram(t *testing.T) {
 
 // One window in which the machine stood still is not what is told, only its
 // slowest request is.
-func TestWindows(t *testing.T) {
+func TestSpans(t *testing.T) {
 	for span, want := range map[time.Duration]int{
 		0: 1, 100 * time.Millisecond: 1, 1999 * time.Millisecond: 1, 2 * time.Second: 1, 3 * time.Second: 3,
 		5950 * time.Millisecond: 5, 6 * time.Second: 5, 7 * time.Second: 7,
 	} {
-		if got := len(windowsFor(span)); got != want {
+		if got := len(spansFor(span)); got != want {
 			t.Errorf("%v: %d windows, want %d", span, got, want)
 		}
 	}
 	const count = 5000
-	w, o := windowsFor(5*time.Second), windowsFor(5*time.Second)
+	w, o := spansFor(5*time.Second), spansFor(5*time.Second)
 	for i := range count {
 		latency := time.Duration(i%1000+1) * time.Microsecond
 		if i >= count-100 {

@@ -92,8 +92,7 @@ func (k MisuseKind) String() string {
 
 // Error describes the misuse in one line. If it is known who allocated the block,
 // who freed it, and who else there was, their stacks follow, as [Stack.Program]
-// has them. Here does not:
-// a panic shows it anyway.
+// has them. Here does not: a panic shows it anyway.
 func (m *Misuse) Error() string {
 	other := "\nat the same time as\n"
 	if m.Kind == Overlap {

@@ -298,19 +298,25 @@ func TestPageGoodSizeHuge(t *testing.T) {
 	}
 }
 
+// countAdvice counts the calls, until the end of the test, that advise the system.
+func countAdvice(t *testing.T) *atomic.Int32 {
+	advised := new(atomic.Int32)
+	t.Cleanup(vm.Inject(func(c vm.Call) error {
+		if c == vm.CallAdvise {
+			advised.Add(1)
+		}
+		return nil
+	}))
+	return advised
+}
+
 // A block that grows by steps is to be of huge pages, one that jumps is not: it
 // may be a table in which little will ever be written.
 func TestPageGrowthIsHuge(t *testing.T) {
 	if !vm.CanMove {
 		t.Skip("blocks that grow are not made of huge pages here")
 	}
-	var advised atomic.Int32
-	defer vm.Inject(func(c vm.Call) error {
-		if c == vm.CallAdvise {
-			advised.Add(1)
-		}
-		return nil
-	})()
+	advised := countAdvice(t)
 	huge := vm.HugePageSize()
 	for _, c := range []struct {
 		name     string

@@ -109,7 +109,7 @@ func (r *Reserved) alloc(op string, size, room int, l mem.Layout) ([]byte, error
 		return nil, pageError(err)
 	}
 	if err := vm.Commit(b[:n]); err != nil {
-		vm.Unreserve(b, 0, 0)
+		vm.Unreserve(b, 0)
 		return nil, pageError(err)
 	}
 	r.note(address(b), room)
@@ -184,7 +184,7 @@ func (r *Reserved) Free(b []byte, _ mem.Layout) {
 	n, _ := vm.Whole(len(b))
 	whole := wider(b, r.roomOf(b))
 	r.note(address(b), 0) // before somebody else gets the addresses
-	vm.Unreserve(whole, n, 0)
+	vm.Unreserve(whole, n)
 }
 
 // Pointers returns [mem.PlainOnly].

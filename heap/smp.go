@@ -193,7 +193,8 @@ func (s *SMP) Alloc(size int, l mem.Layout) ([]byte, error) {
 	class, zero := uintptr(smpStep[last/smpStepSize]), l.Kind != mem.Plain || l.Zero
 	if rt.ProcessorAt != 0 {
 		// s.take, as if it were pinned; see rt.ThisM. There must be no call from there
-		// until slot was read.
+		// until slot was read. Valid: there is a pointer to the processor's number, as
+		// package rt verified; and the magazine is e.keep slots, of which n is one.
 		i := uint(**(**uint32)(unsafe.Add(rt.ThisM(), rt.ProcessorAt)))
 		if t := s.caches; t != nil && i < uint(len(t.list)) {
 			e := &t.list[i].cache[class&127]
@@ -320,7 +321,7 @@ func (s *SMP) Free(b []byte, l mem.Layout) {
 	}
 	*state = smpDead
 	if rt.ProcessorAt != 0 {
-		// smpEntry.put, as if it were pinned; as in Alloc.
+		// smpEntry.put, as if it were pinned, and valid as in Alloc.
 		i := uint(**(**uint32)(unsafe.Add(rt.ThisM(), rt.ProcessorAt)))
 		if t := s.caches; t != nil && i < uint(len(t.list)) {
 			e := &t.list[i].cache[class&127]

@@ -53,7 +53,7 @@ func (s *SMP) newDescriptor() (*smpSegment, error) {
 	size, _ := vm.Whole(smpDescriptorSize)
 	last := len(s.regions) - 1
 	if last < 0 || s.regions[last].taken == smpRegionMost {
-		r, err := newRegion(smpRegionMost*size + 2*vm.PageSize())
+		r, err := newSMPRegion(smpRegionMost*size + 2*vm.PageSize())
 		if err != nil {
 			return nil, pageError(err)
 		}
@@ -75,10 +75,10 @@ func (s *SMP) newDescriptor() (*smpSegment, error) {
 	return segmentIn(b), nil
 }
 
-// newRegion returns a region of n bytes with no descriptor taken.
+// newSMPRegion returns a region of n bytes with no descriptor taken.
 //
 //go:norace
-func newRegion(n int) (r smpRegion, err error) {
+func newSMPRegion(n int) (r smpRegion, err error) {
 	smpSpares.mu.Lock()
 	defer smpSpares.mu.Unlock()
 	if last := len(smpSpares.list) - 1; last >= 0 {
@@ -105,10 +105,10 @@ func (s *SMP) endDescriptors() {
 			if seg := segmentIn(b); seg.bare {
 				body := seg.body()
 				skip := int(address(body) - address(b))
-				forget(b[skip+len(body):])
-				forget(b[:skip])
+				forgetDescriptor(b[skip+len(body):])
+				forgetDescriptor(b[:skip])
 			} else {
-				forget(b)
+				forgetDescriptor(b)
 			}
 		}
 		r.taken = 0
@@ -120,9 +120,9 @@ func (s *SMP) endDescriptors() {
 	smpHolders.Delete(s)
 }
 
-// forget makes pages of descriptors zero, and gives back the memory behind them
+// forgetDescriptor makes pages of descriptors zero, and gives back the memory behind them
 // where that is possible while others may look at them.
-func forget(b []byte) {
+func forgetDescriptor(b []byte) {
 	if len(b) > 0 && vm.Discard(b) != nil {
 		clear(b)
 		vm.Discharge(len(b))

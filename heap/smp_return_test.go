@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/bits"
 	"runtime"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -304,13 +303,7 @@ func TestSMPHugePages(t *testing.T) {
 	if !vm.CanMove {
 		t.Skip("blocks that grow are not made of huge pages here")
 	}
-	var advised atomic.Int32
-	defer vm.Inject(func(c vm.Call) error {
-		if c == vm.CallAdvise {
-			advised.Add(1)
-		}
-		return nil
-	})()
+	advised := countAdvice(t)
 	huge := vm.HugePageSize()
 	for name, test := range map[string]struct {
 		opts         heap.SMPOptions

@@ -7,7 +7,8 @@ import (
 	"github.com/allod-dev/allod/mem"
 )
 
-// Every conversion of package heap between pointers and numbers is in this file.
+// Every conversion of package heap between pointers and numbers is in this file, but
+// for those of SMP.Alloc and SMP.Free where nothing may be called.
 
 // address returns the address of b's first byte. The number keeps nothing alive.
 func address(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }

@@ -96,7 +96,7 @@ func (id ID) Glance() (size int, log2 uint8, plain bool) {
 	return int(id.d.size), align>>1 - align>>3, id.d.ptrBytes == 0
 }
 
-// Elem is GlanceAt everywhere.
+// Elem is GlanceAt where [Glances] is false, too.
 func Elem(p any) ID { return Of(reflect.TypeOf(p).Elem()) }
 
 // HasBools tells whether a T holds a bool.

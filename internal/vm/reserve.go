@@ -60,9 +60,9 @@ func Uncommit(b []byte) error {
 	return nil
 }
 
-// Unreserve gives the reservation b back, of which the given number of bytes were
-// committed, and of these so many discharged or discarded. It cannot fail.
-func Unreserve(b []byte, committed, discharged int) {
+// Unreserve gives the reservation b back, of which the given number of bytes are
+// committed. It cannot fail.
+func Unreserve(b []byte, committed int) {
 	checkLength("Unreserve", len(b))
 	switch {
 	case !keepAll && unmapOS(b) == nil:
@@ -74,5 +74,5 @@ func Unreserve(b []byte, committed, discharged int) {
 	case committed > 0:
 		_ = uncommitOS(b[:committed]) // the addresses are lost, the memory is not
 	}
-	_ = charge(discharged-committed, 0, -committed)
+	give(committed, false)
 }

@@ -20,7 +20,7 @@ func TestReserve(t *testing.T) {
 	for _, n := range []int{1<<30 + page, math.MaxInt &^ (1<<20 - 1)} {
 		b, err := vm.Reserve(n, 1)
 		if err == nil {
-			vm.Unreserve(b, 0, 0)
+			vm.Unreserve(b, 0)
 		}
 		if bits.UintSize == 32 && err != vm.ErrTooLarge {
 			t.Errorf("Reserve(%d): %v: addresses for nobody else", n, err)
@@ -60,7 +60,7 @@ func TestReserve(t *testing.T) {
 		if s := vm.ReadStats(); s.Committed != 3*page {
 			t.Errorf("%d bytes are committed, want %d", s.Committed, 3*page)
 		}
-		vm.Unreserve(b, 3*page, 0)
+		vm.Unreserve(b, 3*page)
 		settle(t)
 	}
 }
@@ -85,7 +85,7 @@ func TestDiscard(t *testing.T) {
 		if not(b[:4*page], 1) >= 0 {
 			t.Error("contents are lost")
 		}
-		vm.Unreserve(b, 4*page, 0)
+		vm.Unreserve(b, 4*page)
 	case err != nil:
 		t.Fatal(err)
 	default:
@@ -95,11 +95,11 @@ func TestDiscard(t *testing.T) {
 		if got := vm.ReadStats().Committed; got != 2*page {
 			t.Errorf("%d bytes are committed, want %d", got, 2*page)
 		}
-		if err := vm.Charge(page); err != nil {
+		if err := vm.Charge(2 * page); err != nil {
 			t.Fatal(err)
 		}
 		fill(b[page:2*page], 2)
-		vm.Unreserve(b, 4*page, page)
+		vm.Unreserve(b, 4*page)
 	}
 	settle(t)
 }
@@ -127,7 +127,7 @@ func TestReserveFails(t *testing.T) {
 				t.Error("contents are lost")
 			}
 		}
-		vm.Unreserve(b, n, 0)
+		vm.Unreserve(b, n)
 		if b, err := vm.MapReal(50*page, 1); err == nil {
 			if not(b, 0) >= 0 {
 				t.Error("a range is not zero")

@@ -204,7 +204,7 @@ func testForeignUnread(p *probe) {
 	if err != nil {
 		p.Skip("there are no such pages: " + err.Error())
 	}
-	defer vm.Unreserve(pages, 0, 0)
+	defer vm.Unreserve(pages, 0)
 	if !p.need(1, 64, word) {
 		return
 	}

@@ -25,25 +25,33 @@ const pageChildEnv = "ALLOD_HEAP_PAGE_CHILD"
 // returns its output and whether it failed. In the child it returns arg and true.
 func inPageChild(t *testing.T, arg string) (string, bool) {
 	t.Helper()
-	name := t.Name()
 	if v, ok := os.LookupEnv(pageChildEnv); ok {
 		return v, true
 	}
+	name, _, _ := strings.Cut(t.Name(), "/")
+	out, err := runPageChild(t, arg)
+	if strings.Contains("\n"+out, "\n--- SKIP: "+name+" ") {
+		t.Skipf("%s: %s", arg, out)
+	}
+	if err != nil || !strings.Contains("\n"+out, "\n--- PASS: "+name+" ") {
+		t.Errorf("%s: %v\n%s", arg, err, out)
+	}
+	return out, false
+}
+
+// runPageChild runs the calling test again in a child process that has arg in
+// pageChildEnv.
+func runPageChild(t *testing.T, arg string) (output string, err error) {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Skip(err)
 	}
-	name, _, _ = strings.Cut(name, "/")
+	name, _, _ := strings.Cut(t.Name(), "/")
 	c := exec.Command(exe, "-test.run=^"+name+"$", "-test.v", "-test.timeout=120s", "-test.count=1")
 	c.Env = append(os.Environ(), pageChildEnv+"="+arg)
 	out, err := c.CombinedOutput()
-	if strings.Contains("\n"+string(out), "\n--- SKIP: "+name+" ") {
-		t.Skipf("%s: %s", arg, out)
-	}
-	if err != nil || !strings.Contains("\n"+string(out), "\n--- PASS: "+name+" ") {
-		t.Errorf("%s: %v\n%s", arg, err, out)
-	}
-	return string(out), false
+	return string(out), err
 }
 
 // With larger pages than the machine has, everything holds as well.
@@ -76,9 +84,7 @@ func TestPageHidesNoRace(t *testing.T) {
 		t.Skip("needs the race detector")
 	}
 	if _, child := os.LookupEnv(pageChildEnv); child {
-		var shared int
-		first := make(chan bool)
-		var wg sync.WaitGroup
+		shared := 0
 		use := func() {
 			for range 100 { // enough to meet in every shard
 				// No method of t here: they have locks that the detector sees.
@@ -90,38 +96,43 @@ func TestPageHidesNoRace(t *testing.T) {
 				heap.Page{}.Free(b, mem.Layout{})
 			}
 		}
-		wg.Go(func() {
+		inUnseenOrder(func() {
 			shared = 1
 			use()
-			// The detector must not learn of the order of the two by other means.
-			race.Disable()
-			first <- true
-			race.Enable()
-		})
-		wg.Go(func() {
-			race.Disable()
-			<-first
-			race.Enable()
+		}, func() {
 			use()
 			shared = 2
 		})
-		wg.Wait()
 		if shared == 0 {
 			t.Error("nothing happened")
 		}
 		return
 	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Skip(err)
-	}
-	c := exec.Command(exe, "-test.run=^TestPageHidesNoRace$")
-	c.Env = append(os.Environ(), pageChildEnv+"=1")
-	out, _ := c.CombinedOutput()
-	if !strings.Contains(string(out), "DATA RACE") {
+	out, _ := runPageChild(t, "1")
+	if !strings.Contains(out, "DATA RACE") {
 		t.Errorf("the detector did not see the race\n%s", out)
 	}
-	if strings.Contains(string(out), "allod/internal/vm") {
+	if strings.Contains(out, "allod/internal/vm") {
 		t.Errorf("the detector sees a race inside the allocator\n%s", out)
 	}
+}
+
+// inUnseenOrder runs first, and then the other, on goroutines whose order the race
+// detector does not learn of.
+func inUnseenOrder(first, then func()) {
+	done := make(chan bool)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		first()
+		race.Disable()
+		done <- true
+		race.Enable()
+	})
+	wg.Go(func() {
+		race.Disable()
+		<-done
+		race.Enable()
+		then()
+	})
+	wg.Wait()
 }

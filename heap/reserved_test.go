@@ -154,7 +154,7 @@ func TestReservedEveryCallFails(t *testing.T) {
 	}
 	for _, errno := range []error{syscall.ENOMEM, syscall.EINVAL} {
 		for _, forEver := range []bool{false, true} {
-			for k, calls := 0, 1; calls > k; k++ {
+			for k, calls := 0, 1; calls >= k; k++ { // until no call k is made
 				calls = 0
 				undo := vm.Inject(func(vm.Call) error {
 					calls++

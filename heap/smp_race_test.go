@@ -3,7 +3,6 @@ package heap_test
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
@@ -21,9 +20,7 @@ func TestSMPHidesNoRace(t *testing.T) {
 	}
 	if _, child := os.LookupEnv(pageChildEnv); child {
 		s := heap.NewSMP(heap.SMPOptions{ProfileRate: 1})
-		var shared int
-		first := make(chan bool)
-		var wg sync.WaitGroup
+		shared := 0
 		// Who gets a slot, or a slab, comes after those who had it; but not after
 		// what they did later.
 		use := func() {
@@ -40,37 +37,23 @@ func TestSMPHidesNoRace(t *testing.T) {
 				s.Free(b, mem.Layout{})
 			}
 		}
-		wg.Go(func() {
+		inUnseenOrder(func() {
 			use()
 			shared = 1
-			race.Disable() // the detector must not learn of the order from here
-			first <- true
-			race.Enable()
-		})
-		wg.Go(func() {
-			race.Disable()
-			<-first
-			race.Enable()
+		}, func() {
 			use()
 			shared = 2
 		})
-		wg.Wait()
 		if shared == 0 {
 			t.Error("nothing happened")
 		}
 		return
 	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Skip(err)
-	}
-	c := exec.Command(exe, "-test.run=^TestSMPHidesNoRace$")
-	c.Env = append(os.Environ(), pageChildEnv+"=1")
-	out, _ := c.CombinedOutput()
-	if !strings.Contains(string(out), "DATA RACE") {
+	out, _ := runPageChild(t, "1")
+	if !strings.Contains(out, "DATA RACE") {
 		t.Errorf("the detector did not see the race\n%s", out)
 	}
-	if strings.Contains(string(out), "heap/smp") && !strings.Contains(string(out), "smp_race_test.go") {
+	if strings.Contains(out, "heap/smp") && !strings.Contains(out, "smp_race_test.go") {
 		t.Errorf("the detector sees a race inside the allocator\n%s", out)
 	}
 }
@@ -88,16 +71,10 @@ func TestSMPOrdersNobody(t *testing.T) {
 		smpUnorderedRace(calls[name])
 		return
 	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Skip(err)
-	}
 	for name := range calls {
 		t.Run(name, func(t *testing.T) {
-			c := exec.Command(exe, "-test.run=^TestSMPOrdersNobody$")
-			c.Env = append(os.Environ(), pageChildEnv+"="+name)
-			out, _ := c.CombinedOutput()
-			if n := strings.Count(string(out), "DATA RACE"); n != 1 {
+			out, _ := runPageChild(t, name)
+			if n := strings.Count(out, "DATA RACE"); n != 1 {
 				t.Errorf("the detector reports %d races, want the one\n%s", n, out)
 			}
 		})
@@ -170,23 +147,14 @@ func smpUnordered() map[string]func() (call func(which int)) {
 func smpUnorderedRace(prepare func() func(int)) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // both use the same bins
 	call := prepare()
-	shared, first := 0, make(chan bool)
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	shared := 0
+	inUnseenOrder(func() {
 		shared = 1
 		call(0)
-		race.Disable() // the detector must not learn of the order from here
-		first <- true
-		race.Enable()
-	})
-	wg.Go(func() {
-		race.Disable()
-		<-first
-		race.Enable()
+	}, func() {
 		call(1)
 		shared = 2
 	})
-	wg.Wait()
 	if shared != 2 {
 		panic("nothing happened")
 	}
@@ -205,13 +173,7 @@ func TestSMPUseAfterFreeIsARace(t *testing.T) {
 		wg.Wait()
 		return
 	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Skip(err)
-	}
-	c := exec.Command(exe, "-test.run=^TestSMPUseAfterFreeIsARace$")
-	c.Env = append(os.Environ(), pageChildEnv+"=1")
-	if out, _ := c.CombinedOutput(); !strings.Contains(string(out), "DATA RACE") {
+	if out, _ := runPageChild(t, "1"); !strings.Contains(out, "DATA RACE") {
 		t.Errorf("the detector did not see the race\n%s", out)
 	}
 }

@@ -186,7 +186,11 @@ func (d *Debug) Alloc(size int, l mem.Layout) ([]byte, error) {
 		return nil, errMisusedDebug // what it has of the table is out of date
 	}
 	d.tick()
-	b, err := d.alloc(op, size, l, d.here())
+	var here stack.ID
+	if d.depth != 0 {
+		here = d.here()
+	}
+	b, err := d.alloc(op, size, l, here)
 	if err != nil {
 		hiddenAdd(&d.failed)
 	}
@@ -201,12 +205,14 @@ func (d *Debug) Alloc(size int, l mem.Layout) ([]byte, error) {
 }
 
 func (d *Debug) alloc(op string, size int, l mem.Layout, here stack.ID) ([]byte, error) {
-	if hint := unfit(size, l.Kind, l.Type); hint != "" {
-		d.misuse(&Misuse{Kind: TypeMismatch, Op: op, Size: size, Hint: hint}, nil)
-		return nil, errMisusedDebug
-	}
-	if l.Kind == mem.Managed && d.pointers != mem.Scanned {
-		return nil, mem.Refuse(l)
+	if l.Kind != mem.Plain {
+		if hint := unfit(size, l.Kind, l.Type); hint != "" {
+			d.misuse(&Misuse{Kind: TypeMismatch, Op: op, Size: size, Hint: hint}, nil)
+			return nil, errMisusedDebug
+		}
+		if l.Kind == mem.Managed && d.pointers != mem.Scanned {
+			return nil, mem.Refuse(l)
+		}
 	}
 	var k debugBlock
 	d.plan(&k, size, l)
@@ -215,39 +221,55 @@ func (d *Debug) alloc(op string, size int, l mem.Layout, here stack.ID) ([]byte,
 		return nil, mem.ErrTooLarge
 	}
 	k.alloc = here
+	if d.o.MemoryLimit != 0 {
+		return d.limited(op, &k, total, l)
+	}
+	if d.table.isClosed() {
+		return nil, mem.ErrClosed
+	}
+	return d.obtain(op, &k, total, l)
+}
+
+// limited is obtain within the limit.
+func (d *Debug) limited(op string, k *debugBlock, total int, l mem.Layout) ([]byte, error) {
+	size := k.size
 	switch d.table.reserve(size, d.o.MemoryLimit) {
 	case debugClosed:
 		return nil, mem.ErrClosed
 	case debugLimit:
 		return nil, mem.ErrLimit
 	}
-	admitted := false
 	defer func() {
-		if !admitted { // the child refused, lied or panicked
-			d.table.release(size, d.o.MemoryLimit)
+		if k.node == nil { // the child refused, lied or panicked
+			d.table.release(size)
 		}
 	}()
-	if !d.guarded(&k) {
-		if err := d.served(op, &k, total, l); err != nil {
+	return d.obtain(op, k, total, l)
+}
+
+// obtain serves k, of which all is known but its memory. It is in the table from
+// when k.node is set.
+func (d *Debug) obtain(op string, k *debugBlock, total int, l mem.Layout) ([]byte, error) {
+	if d.o.Guard == Unguarded || !d.guarded(k) {
+		if err := d.served(op, k, total, l); err != nil {
 			return nil, err
 		}
 	}
-	other, ready := d.admit(&k, l.Zero)
+	other, ready := d.admit(k, l.Zero)
 	if other != nil {
 		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(k.base), Size: len(k.base), Hint: other.overlapped()}, other)
 		return nil, errLiedDebug
 	}
-	admitted = true
 	if ready {
 		return k.block(), nil
 	}
 	if !k.guarded && (l.Zero || l.Kind != mem.Plain) && total <= zeroLooked && !isZero(k.base) {
-		d.bury(&k, false, nil)
-		d.giveBack(&k)
+		d.bury(k, false, nil)
+		d.giveBack(k)
 		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(k.base), Size: len(k.base), Hint: "the block is not zero, as was asked"}, nil)
 		return nil, errLiedDebug
 	}
-	d.dress(&k, 0, l.Zero)
+	d.dress(k, 0, l.Zero)
 	k.node.publish()
 	return k.block(), nil
 }
@@ -302,7 +324,11 @@ func (d *Debug) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
 		return b, false
 	}
 	d.tick()
-	r, ok := d.resize(op, false, b, l, size, d.here())
+	var here stack.ID
+	if d.depth != 0 {
+		here = d.here()
+	}
+	r, ok := d.resize(op, false, b, l, size, here)
 	if d.verbose != nil {
 		d.verbose.log(&event{msg: verb("resize", ok), old: len(b), size: size, layout: l, addr: address(r)}, slog.LevelDebug)
 	}
@@ -321,7 +347,11 @@ func (d *Debug) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
 		return b, false
 	}
 	d.tick()
-	r, ok := d.resize(op, true, b, l, size, d.here())
+	var here stack.ID
+	if d.depth != 0 {
+		here = d.here()
+	}
+	r, ok := d.resize(op, true, b, l, size, here)
 	if d.verbose != nil {
 		d.verbose.log(&event{msg: verb("remap", ok), old: len(b), size: size, layout: l, addr: address(r)}, slog.LevelDebug)
 	}
@@ -445,7 +475,10 @@ func (d *Debug) Free(b []byte, l mem.Layout) {
 		d.verbose.log(&event{msg: "free", size: len(b), layout: l, addr: address(b)}, slog.LevelDebug)
 	}
 	d.tick()
-	here := d.here()
+	var here stack.ID
+	if d.depth != 0 {
+		here = d.here()
+	}
 	var k, old debugBlock
 	f, hurt, fate := d.take(b, l, here, &k, &old)
 	if f.kind != 0 {
@@ -481,8 +514,10 @@ func (d *Debug) Free(b []byte, l mem.Layout) {
 	if fate == debugCrowded {
 		d.evict(op, d.o.QuarantineBlocks, d.o.QuarantineBytes)
 	}
-	k.free = 0 // it was live when it was hurt
-	d.hurt(op, k.addr(), k.size, &k, hurt)
+	if hurt != nil {
+		k.free = 0 // it was live then
+		d.hurt(op, k.addr(), k.size, &k, hurt)
+	}
 	if hides != nil {
 		d.deliver(hides)
 	}
@@ -555,14 +590,12 @@ func (d *Debug) Stats() DebugStats {
 	return s
 }
 
-// here returns the stack of the caller of the method that calls it.
+// here returns the stack of the caller of the method that calls it. The depth is
+// not 0.
 //
 //go:noinline
 //go:norace
 func (d *Debug) here() stack.ID {
-	if d.depth == 0 {
-		return 0
-	}
 	var pcs [debugDepth]uintptr
 	n := stack.Callers(2, pcs[:d.depth])
 	return debugStacks().Intern(pcs[:n])

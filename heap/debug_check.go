@@ -128,8 +128,13 @@ func printLeak(w io.Writer, e *LeakError) {
 
 // tick counts a call, and makes every CheckEvery-th check all blocks.
 func (d *Debug) tick() {
-	n := d.o.CheckEvery
-	if n == 0 || hiddenAdd(&d.calls)%uint64(n) != 0 {
+	if d.o.CheckEvery != 0 {
+		d.tock()
+	}
+}
+
+func (d *Debug) tock() {
+	if hiddenAdd(&d.calls)%uint64(d.o.CheckEvery) != 0 {
 		return
 	}
 	for _, m := range d.Check() {

@@ -94,19 +94,22 @@ const (
 	debugLimit
 )
 
-// reserve takes size bytes if they are within limit, and tells why not. A limit
-// of 0 is none, and takes nothing.
+// isClosed tells whether Close was called.
 //
 //go:norace
-func (t *debugTable) reserve(size, limit int) (no debugRefusal) {
+func (t *debugTable) isClosed() bool {
 	race.Disable()
 	closed := t.closed.Load()
 	race.Enable()
-	switch {
-	case closed:
+	return closed
+}
+
+// reserve takes size bytes if they are within limit, and tells why not.
+//
+//go:norace
+func (t *debugTable) reserve(size, limit int) (no debugRefusal) {
+	if t.isClosed() {
 		return debugClosed
-	case limit == 0:
-		return 0
 	}
 	t.lock()
 	defer t.unlock()
@@ -128,10 +131,7 @@ func (t *debugTable) book(size int) {
 // release undoes reserve.
 //
 //go:norace
-func (t *debugTable) release(size, limit int) {
-	if limit == 0 {
-		return
-	}
+func (t *debugTable) release(size int) {
 	t.lock()
 	defer t.unlock()
 	t.bytes -= size
@@ -431,7 +431,7 @@ func (t *debugTable) look(b []byte, l mem.Layout, front uint32, length int, k *d
 		f.kind = SizeMismatch
 	case l.Align != n.align:
 		f.kind = AlignMismatch
-	case !sameShape(l.Type, n.typ):
+	case l.Type != n.typ && !sameShape(l.Type, n.typ):
 		f.kind = TypeMismatch
 	}
 	return f

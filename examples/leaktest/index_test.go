@@ -40,27 +40,37 @@ func TestRunningOut(t *testing.T) {
 	})
 }
 
-// What the first test says when Close is forgotten. Instead of failing, this
-// test looks at the failure: it is what the README shows.
+// What the first test says when Close is forgotten, or forgets something.
+// Instead of failing, this test looks at the failure: it is what the README and
+// the guide show.
 func TestForgottenClose(t *testing.T) {
-	failed := &recorder{}
-	x := NewIndex(allocatortest.New(failed))
-	for _, word := range []string{"allod", "feud", "manor"} {
-		if err := x.Add(word); err != nil {
+	for _, c := range []struct {
+		file, before string // the text that shows it, and what stands before that
+		end          func(x *Index)
+	}{
+		{"README.md", "--- FAIL: TestIndex", func(*Index) {}},
+		{"docs/testing.md", "forgets the words themselves", func(x *Index) { mem.Free(x.memory, x.words) }},
+	} {
+		failed := &recorder{}
+		x := NewIndex(allocatortest.New(failed))
+		for _, word := range []string{"allod", "feud", "manor"} {
+			if err := x.Add(word); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.end(x)
+		failed.end()
+		text, err := os.ReadFile("../../" + c.file)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	failed.end()
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, shown, _ := strings.Cut(string(readme), "--- FAIL: TestIndex")
-	_, shown, _ = strings.Cut(shown, "index_test.go:16: allocatortest: ") // where New is called
-	shown, _, _ = strings.Cut(shown, "```")
-	_, got, _ := strings.Cut(strings.ReplaceAll(failed.text, t.Name(), "TestIndex"), "allocatortest: ")
-	if got, shown := withoutPlaces(got), withoutPlaces(shown); got != shown || got == "" {
-		t.Errorf("the README shows\n%s\nand the test says\n%s", shown, got)
+		_, shown, _ := strings.Cut(string(text), c.before)
+		_, shown, _ = strings.Cut(shown, "index_test.go:16: allocatortest: ") // where New is called
+		shown, _, _ = strings.Cut(shown, "```")
+		_, got, _ := strings.Cut(strings.ReplaceAll(failed.text, t.Name(), "TestIndex"), "allocatortest: ")
+		if got, shown := withoutPlaces(got), withoutPlaces(shown); got != shown || got == "" {
+			t.Errorf("%s shows\n%s\nand the test says\n%s", c.file, shown, got)
+		}
 	}
 }
 

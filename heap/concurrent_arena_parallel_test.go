@@ -239,16 +239,23 @@ func TestConcurrentArenaResetMeanwhile(t *testing.T) {
 		"Release": a.Release,
 		"Close":   func() { a.Close() },
 	} {
-		var kinds []heap.MisuseKind
+		var (
+			kinds []heap.MisuseKind
+			other heap.Stack
+		)
 		before := heap.OnMisuse(nil)
 		heap.OnMisuse(func(m *heap.Misuse) {
-			kinds = append(kinds, m.Kind)
+			kinds, other = append(kinds, m.Kind), m.Other
 			if len(kinds) == 1 {
 				call()
 			}
 		})
+		at := next()
 		a.Free(make([]byte, 1), mem.Layout{})
 		heap.OnMisuse(before)
+		if got := begins(other.Program()); got != at {
+			t.Errorf("%s: during a call at %q, want %q", name, got, at)
+		}
 		if len(kinds) != 2 || kinds[1] != heap.ConcurrentUse || !a.Owns(b) {
 			t.Errorf("%s during Free: %v, want %v", name, kinds, heap.ConcurrentUse)
 		}

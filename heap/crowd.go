@@ -16,7 +16,8 @@ import (
 //		defer a.crowd.leave(many)
 //	}
 type crowd struct {
-	alone signature    // of the last that was alone; there may be many others
+	many  witness      // of many, who entered last
+	alone witness      // of those that are to be alone
 	n     atomic.Int64 // calls under way: many in the lower half, alone in the upper
 }
 
@@ -29,9 +30,11 @@ const (
 // enter lets the caller in, and tells whether he may be there. If not, that was
 // reported, and a handler returned.
 func (c *crowd) enter(op string, who int64, hint string) (ok bool) {
+	own, others := &c.many, &c.alone
 	if who == alone {
-		c.alone.sign()
+		own, others = others, own
 	}
+	own.sign()
 	if n := c.add(who); n < alone || n%alone == 0 {
 		return true
 	}
@@ -41,11 +44,7 @@ func (c *crowd) enter(op string, who int64, hint string) (ok bool) {
 			c.leave(who)
 		}
 	}()
-	m := &Misuse{Kind: ConcurrentUse, Op: op, Hint: hint}
-	if who == many {
-		m.Other = c.alone.signed()
-	}
-	report(m)
+	report(&Misuse{Kind: ConcurrentUse, Op: op, Hint: hint, Other: others.signed()})
 	inside = true
 	return false
 }
@@ -58,4 +57,31 @@ func (c *crowd) add(n int64) int64 {
 	race.Disable()
 	defer race.Enable()
 	return c.n.Add(n)
+}
+
+// A witness is the signature of the last of several callers, of which one at a
+// time signs: who comes while another does leaves none.
+type witness struct {
+	busy atomic.Bool
+	last signature
+}
+
+func (w *witness) sign() {
+	race.Disable()
+	defer race.Enable()
+	if w.busy.CompareAndSwap(false, true) {
+		w.last.sign()
+		w.busy.Store(false)
+	}
+}
+
+// signed returns nil if somebody is about to sign.
+func (w *witness) signed() (s Stack) {
+	race.Disable()
+	defer race.Enable()
+	if w.busy.CompareAndSwap(false, true) {
+		s = w.last.signed()
+		w.busy.Store(false)
+	}
+	return s
 }

@@ -377,7 +377,7 @@ func TestFixedBufferMixedUse(t *testing.T) {
 	} {
 		if len(got) < 2 || got[1].Kind != heap.ConcurrentUse {
 			t.Errorf("%s: %v, want %v", name, got, heap.ConcurrentUse)
-		} else if other := begins(got[1].Other.Program()); name != "direct in shared" && other != at { // of many it is not known
+		} else if other := begins(got[1].Other.Program()); other != at {
 			t.Errorf("%s: the other call is told to be at %q, want %q", name, other, at)
 		}
 	}

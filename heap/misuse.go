@@ -27,8 +27,13 @@ type Misuse struct {
 	// Alloc and Free are the stacks of the block's allocation and of its first
 	// free, from allocators that keep them.
 	Alloc, Free Stack
-	// Other is that of the other goroutine, for [ConcurrentUse], from a [Debug] and
-	// in builds with invariants, and of who made the other allocator, for [Overlap].
+	// Other is that of the other call, for [ConcurrentUse], and of who made the
+	// other allocator, for [Overlap]. Where many calls are under way, it is of the
+	// last of them that began. It is empty if another call has begun meanwhile, or
+	// ended; from a [Debug] with no stacks; and from an allocator of memory of its
+	// own, a [Page] say, in builds without invariants, which takes no stack: where
+	// two goroutines free a block there, the second is told of [DoubleFree] or
+	// [ForeignFree].
 	Other Stack
 }
 

@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 
 	"github.com/allod-dev/allod/internal/race"
-	"github.com/allod-dev/allod/internal/stack"
 )
 
 // solo stands in allocators for one goroutine at a time and reports when two
@@ -47,25 +46,5 @@ func (s *solo) leave() {
 	race.Enable()
 }
 
-// signature is the stack of a call that others may meet.
-type signature struct {
-	depth int
-	stack [16]uintptr
-}
-
-// sign notes who calls.
-//
-//go:norace
-func (s *signature) sign() { s.depth = stack.Callers(1, s.stack[:]) }
-
-// signed returns the stack of who signed, who may be leaving, and another
-// entering.
-//
-//go:norace
-func (s *signature) signed() Stack {
-	pcs := make([]uintptr, min(s.depth, len(s.stack)))
-	for i := range pcs {
-		pcs[i] = s.stack[i]
-	}
-	return stack.Logical(pcs)
-}
+// signature is empty in builds without invariants.
+type signature = trail

@@ -273,7 +273,7 @@ func (f finding) report(op string, b []byte, l mem.Layout, k block) {
 	case TypeMismatch:
 		hint = fmt.Sprintf("the block holds %v, not %v", k.typ, l.Type)
 	}
-	misuse(f.kind, op, b, hint)
+	report(&Misuse{Kind: f.kind, Op: op, Addr: address(b), Size: len(b), Hint: hint, Other: f.other})
 }
 
 // wholeElements reports a request for a block that is not plain unless it is for

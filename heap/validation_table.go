@@ -18,6 +18,8 @@ type blockTable struct {
 	lifts int32       // blocks that are inside a Remap, linked by left
 	live  int         // blocks in the treap or lifted
 	bytes int         // in these
+	busy  uintptr     // address of the last block that a Resize or Remap was called for
+	rival trail       // the stack of that call
 	dead  [256]uintptr
 	deads int // blocks that died; the last is in dead[(deads-1)%256]
 }
@@ -55,7 +57,10 @@ type blockNode struct {
 
 // finding is what is wrong with a block that a caller passed; the zero finding
 // is nothing.
-type finding struct{ kind MisuseKind }
+type finding struct {
+	kind  MisuseKind
+	other Stack // of the call that has the block, if that is known
+}
 
 func (t *blockTable) lock() {
 	race.Disable()
@@ -112,7 +117,8 @@ func (t *blockTable) hold(b []byte, l mem.Layout, size int) (k block, f finding)
 	n := &t.nodes[i]
 	k = n.block
 	if f.kind == 0 {
-		n.busy = true
+		n.busy, t.busy = true, address(b)
+		t.rival.sign()
 		if size < len(b) {
 			n.b = b[:size:size]
 			t.bytes -= len(b) - size
@@ -153,6 +159,8 @@ func (t *blockTable) lift(b []byte, l mem.Layout) (k block, f finding) {
 		k = t.nodes[i].block
 	}
 	if f.kind == 0 {
+		t.busy = address(b)
+		t.rival.sign()
 		t.remove(i)
 		t.nodes[i].left = t.lifts
 		t.lifts = i
@@ -212,22 +220,33 @@ func (t *blockTable) look(b []byte, l mem.Layout) (int32, finding) {
 	addr := address(b)
 	i := t.upTo(addr)
 	if i == 0 || addr-address(t.nodes[i].b) >= uintptr(len(t.nodes[i].b)) {
-		return 0, finding{t.missing(addr)}
+		return 0, t.found(t.missing(addr), addr)
 	}
 	n := &t.nodes[i]
 	switch {
 	case addr != address(n.b):
-		return i, finding{InteriorFree}
+		return i, finding{kind: InteriorFree}
 	case n.busy:
-		return i, finding{ConcurrentUse}
+		return i, t.found(ConcurrentUse, addr)
 	case len(b) != len(n.b):
-		return i, finding{SizeMismatch}
+		return i, finding{kind: SizeMismatch}
 	case l.Align != n.align:
-		return i, finding{AlignMismatch}
+		return i, finding{kind: AlignMismatch}
 	case !sameShape(l.Type, n.typ):
-		return i, finding{TypeMismatch}
+		return i, finding{kind: TypeMismatch}
 	}
 	return i, finding{}
+}
+
+// found returns the finding of that kind about a block at addr.
+//
+//go:norace
+func (t *blockTable) found(kind MisuseKind, addr uintptr) (f finding) {
+	f.kind = kind
+	if kind == ConcurrentUse && addr == t.busy {
+		f.other = t.rival.signed()
+	}
+	return f
 }
 
 // missing says what it means that no live block is at addr.

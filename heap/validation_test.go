@@ -184,9 +184,16 @@ func (k *blocking) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
 // first goes on as if nothing had happened.
 func TestValidationConcurrentUse(t *testing.T) {
 	l := mem.Layout{}
+	var at string // where the first call is
 	for name, resize := range map[string]func(*heap.Validation, []byte) ([]byte, bool){
-		"Resize": func(v *heap.Validation, b []byte) ([]byte, bool) { return v.Resize(b, l, 8) },
-		"Remap":  func(v *heap.Validation, b []byte) ([]byte, bool) { return v.Remap(b, l, 200) },
+		"Resize": func(v *heap.Validation, b []byte) ([]byte, bool) {
+			at = next()
+			return v.Resize(b, l, 8)
+		},
+		"Remap": func(v *heap.Validation, b []byte) ([]byte, bool) {
+			at = next()
+			return v.Remap(b, l, 200)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			child := &blocking{entered: make(chan struct{}), release: make(chan struct{})}
@@ -202,9 +209,16 @@ func TestValidationConcurrentUse(t *testing.T) {
 				done <- r
 			}()
 			<-child.entered
-			wantMisuse(t, heap.ConcurrentUse, func() { v.Free(b, l) })
-			wantMisuse(t, heap.ConcurrentUse, func() { v.Resize(b, l, 100) })
-			wantMisuse(t, heap.ConcurrentUse, func() { v.Remap(b, l, 100) })
+			for second, call := range map[string]func(){
+				"Free":   func() { v.Free(b, l) },
+				"Resize": func() { v.Resize(b, l, 100) },
+				"Remap":  func() { v.Remap(b, l, 100) },
+			} {
+				got := misuses(t, call)
+				if len(got) != 1 || got[0].Kind != heap.ConcurrentUse || begins(got[0].Other.Program()) != at {
+					t.Errorf("%s: %v, want concurrent use with the call in %s", second, got, at)
+				}
+			}
 			if n, _ := v.Live(); n != 1 {
 				t.Errorf("%d blocks are live, want 1", n)
 			}

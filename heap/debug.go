@@ -73,8 +73,8 @@ import (
 //
 // Guarded blocks come from the operating system rather than from the child; a
 // block takes a page or more, and a pair of calls some microseconds. On Linux
-// up to 32 MiB of the pages of those that were freed keep their memory, which
-// is most of that time. Resize and Remap refuse them. In quarantine they count
+// up to 32 MiB of the pages of those that were freed keep their memory until
+// [Debug.Trim], which is most of that time. Resize and Remap refuse them. In quarantine they count
 // with the size that was asked for. Blocks that the collector scans cannot be
 // guarded. What the system has no memory or no mapping left for
 // (vm.max_map_count on Linux, before 6.13), and what is aligned to more than 4
@@ -570,12 +570,17 @@ func (d *Debug) UsableSize(b []byte) int { return len(b) }
 func (d *Debug) GoodSize(size int, _ mem.Layout) int { return size }
 
 // Trim implements [mem.Trimmer]: the quarantine goes back to the child, which is
-// then told to trim.
+// then told to trim. If blocks are guarded, the pages that freed ones keep go back
+// to the system, those of other Debugs as well.
 func (d *Debug) Trim() int {
 	if d.child == nil {
 		return 0
 	}
-	return d.flush() + mem.Trim(d.child)
+	n := d.flush()
+	if d.o.Guard != Unguarded {
+		n += debugPlaces.Trim()
+	}
+	return n + mem.Trim(d.child)
 }
 
 // Stats returns the counters.

@@ -3,6 +3,7 @@ package heap
 import (
 	"github.com/allod-dev/allod/internal/guard"
 	"github.com/allod-dev/allod/internal/vm"
+	"github.com/allod-dev/allod/mem"
 )
 
 // What makes a Debug guarded. Places are those of all Debugs, so that whose an
@@ -38,6 +39,46 @@ func (d *Debug) guarded(k *debugBlock) bool {
 	}
 	k.base, k.front, k.guarded = pages, uint32(front), true
 	return true
+}
+
+// Footprint implements [mem.Footprinter]. Unless blocks are guarded it is the
+// child's answer, or the zero Footprint if the child has none. Otherwise it is
+// what guarded blocks hold, live or in quarantine, and the pages that freed ones
+// keep; the others count with the bytes that were asked for. It takes a time that
+// grows with the number of guarded blocks that there ever were at once.
+func (d *Debug) Footprint() mem.Footprint {
+	if d.child == nil {
+		return mem.Footprint{}
+	}
+	if d.o.Guard == Unguarded {
+		if f, ok := mem.As[mem.Footprinter](d.child); ok {
+			return f.Footprint()
+		}
+		return mem.Footprint{}
+	}
+	var s DebugStats
+	d.table.count(&s)
+	h := debugPlaces.Held(d.id)
+	rest := max(s.Bytes-h.Size, 0)
+	return mem.Footprint{
+		Blocks:    int64(max(s.Blocks, h.Blocks)),
+		Live:      int64(h.Live + rest),
+		Committed: int64(h.Committed + rest),
+		Reserved:  int64(h.Reserved + rest),
+	}
+}
+
+// footprinterOf is mem.As of a. What holds the memory of a Debug that is not
+// guarded is its child, which others may use as well.
+func footprinterOf(a mem.Allocator) (mem.Footprinter, bool) {
+	for {
+		f, ok := mem.As[mem.Footprinter](a)
+		d, is := f.(*Debug)
+		if !is || d.child == nil || d.o.Guard != Unguarded {
+			return f, ok
+		}
+		a = d.child
+	}
 }
 
 // pagesOf returns where in its pages a guarded block is, and how long these are.

@@ -498,3 +498,55 @@ func BenchmarkGuarded(b *testing.B) {
 		})
 	}
 }
+
+// What guarded blocks hold is known, and Trim makes it nothing when all are freed.
+// Of a Debug without guards it is what its child holds.
+func TestDebugFootprint(t *testing.T) {
+	d := guardedDebug(t, heap.GuardEnd, heap.DebugOptions{})
+	var r heap.Registry
+	n := r.Named(d, "guarded")
+	page := int64(os.Getpagesize())
+	var all [][]byte
+	for range 3 {
+		b := debugAlloc(n, 100, word1)
+		b[0] = 1
+		all = append(all, b)
+	}
+	odd := debugAlloc(d, 10, mem.Layout{Align: mem.AlignLog2(23)}) // which is not guarded
+	f := d.Footprint()
+	if f.Blocks != 4 || f.Live != 3*page+10 || f.Committed < f.Live || f.Reserved < f.Live+3*page {
+		t.Errorf("%+v with three blocks of less than a page and one without guards", f)
+	}
+	if got := n.Stats().Footprint; got.Live != f.Live {
+		t.Errorf("%+v by name, want %+v", got, f)
+	}
+	d.Free(odd, mem.Layout{Align: mem.AlignLog2(23)})
+	for _, b := range all {
+		n.Free(b, word1)
+	}
+	before, _ := vm.Committed()
+	kept := d.Footprint()
+	if kept.Blocks != 0 || kept.Live != 0 || kept.Committed > 3*page {
+		t.Errorf("%+v with no block", kept)
+	}
+	d.Trim()
+	after, _ := vm.Committed()
+	if f := d.Footprint(); f.Committed != 0 || int64(before-after) < kept.Committed {
+		t.Errorf("%+v after Trim, which gave back %d bytes of %d", f, before-after, kept.Committed)
+	}
+	d.none()
+
+	pages := heap.NewPages(heap.PageOptions{})
+	u := newDebug(t, pages, heap.DebugOptions{})
+	x := r.Named(u.Debug, "unguarded")
+	b := debugAlloc(x, 100, word1)
+	if f, want := x.Stats().Footprint, pages.Footprint(); f.Live != want.Live || want.Live == 0 || u.Footprint().Live != want.Live {
+		t.Errorf("%+v of a Debug, want its child's %+v", f, want)
+	}
+	for _, f := range r.Footprints() {
+		if f.Name == "unguarded" && f.Type != "*heap.Pages" {
+			t.Errorf("what is held is said to be of a %s", f.Type)
+		}
+	}
+	x.Free(b, word1)
+}

@@ -20,6 +20,7 @@ var (
 	_ mem.Footprinter = (*Arena)(nil)
 	_ mem.Footprinter = (*Pool[int])(nil)
 	_ mem.Footprinter = (*ThreadSafe)(nil)
+	_ mem.Footprinter = (*Debug)(nil)
 )
 
 // Footprint implements [mem.Footprinter] with what [SMP.Stats] says. For

@@ -141,7 +141,7 @@ func (n *NamedAllocator) Close() error {
 // holds, unless that is for the whole process.
 func (n *NamedAllocator) Stats() NamedStats {
 	s := n.counts()
-	if f, ok := mem.As[mem.Footprinter](n.Unwrap()); ok {
+	if f, ok := footprinterOf(n.Unwrap()); ok {
 		if held := f.Footprint(); !held.Process {
 			s.Footprint = held
 		}

@@ -209,7 +209,7 @@ func (r *Registry) Footprints() []NamedFootprint {
 	}
 	r.mu.Lock()
 	for n := range r.live {
-		if f, ok := mem.As[mem.Footprinter](n.Unwrap()); ok {
+		if f, ok := footprinterOf(n.Unwrap()); ok {
 			add(f, n.name)
 		}
 	}

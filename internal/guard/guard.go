@@ -54,13 +54,14 @@ type region struct {
 }
 
 type place struct {
-	t      Tenant
-	start  uintptr // its first byte, after the guarded page
-	region *region
-	next   *place
-	sealed bool // no page is accessible
-	keeps  bool // its memory, which is one page in a mapping of its own
-	soiled bool // keeps, and was let before
+	t       Tenant
+	start   uintptr // its first byte, after the guarded page
+	region  *region
+	next    *place
+	sealed  bool // no page is accessible
+	keeps   bool // its memory, which is one page in a mapping of its own
+	soiled  bool // keeps, and was let before
+	drained bool // soiled, but its memory was given back
 }
 
 // A Tenant is a block, or what is remembered of one until its place is let
@@ -159,7 +160,11 @@ func (p *Pool) Alloc(t Tenant, align int) (pages []byte, front int, err error) {
 		by = at.region.by
 	}
 	p.unlock()
-	if err := vm.Unguard(pages, by); err != nil {
+	open := vm.Unguard
+	if at.drained {
+		open = vm.Refill
+	}
+	if err := open(pages, by); err != nil {
 		p.lock()
 		at.t, at.sealed = before, true
 		p.tell(at)
@@ -168,10 +173,10 @@ func (p *Pool) Alloc(t Tenant, align int) (pages []byte, front int, err error) {
 		p.unlock()
 		return nil, 0, err
 	}
-	if at.soiled {
+	if at.kept() {
 		clear(pages)
 	}
-	at.soiled = at.keeps
+	at.soiled, at.drained = at.keeps, false
 	return pages, front, nil
 }
 

@@ -201,16 +201,55 @@ func TestKeeping(t *testing.T) {
 		if after, _ := vm.Committed(); after-before > most*page || vm.CanKeep && after-before < most/4*page {
 			t.Errorf("%d bytes are kept for nobody, want %d at most", after-before, most*page)
 		}
-		for range n {
-			pages, _, err := p.Alloc(guard.Tenant{Size: 100, Alloc: 7, Owner: 3, Side: guard.End}, 4)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, v := range pages {
-				if v != 0 {
-					t.Fatal("a page that is let again is not zero")
+		again := func() {
+			all = all[:0]
+			for range n {
+				pages, front, err := p.Alloc(guard.Tenant{Size: 100, Alloc: 7, Owner: 3, Side: guard.End}, 4)
+				if err != nil {
+					t.Fatal(err)
 				}
+				for i, v := range pages {
+					if v != 0 {
+						t.Fatal("a page that is let again is not zero")
+					}
+					pages[i] = 1
+				}
+				all = append(all, pages[front:][:100])
 			}
+		}
+		release := func() {
+			for _, b := range all {
+				if err := p.Retire(addr(b), 1); err != nil {
+					t.Fatal(err)
+				}
+				p.Release(addr(b))
+			}
+		}
+		again()
+		if h := p.Held(3); h.Blocks != n || h.Size != n*100 || h.Live != n*page || h.Committed < n*page || h.Reserved < 2*n*page {
+			t.Errorf("held: %+v with %d blocks", h, n)
+		}
+		release()
+		kept, _ := vm.Committed()
+		if h := p.Held(3); h.Blocks != 0 || h.Size != 0 || h.Live != 0 || h.Committed != kept-before {
+			t.Errorf("held: %+v, %d bytes are kept", h, kept-before)
+		}
+		freed := p.Trim()
+		if now, _ := vm.Committed(); now != before || freed != kept-before {
+			t.Errorf("%d bytes given back of %d, %d are committed", freed, kept-before, now-before)
+		}
+		if h := p.Held(3); h.Committed != 0 || p.Trim() != 0 {
+			t.Errorf("held after Trim: %+v", h)
+		}
+		if !faults(&all[0][0]) {
+			t.Error("no fault after Trim")
+		}
+		for range 2 { // places are let again oldest first
+			again()
+			release()
+		}
+		if now, _ := vm.Committed(); now != kept {
+			t.Errorf("%d bytes are kept after Trim, want %d again", now-before, kept-before)
 		}
 	})
 }

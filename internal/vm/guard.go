@@ -55,6 +55,11 @@ func Unguard(b []byte, by Guarding) error {
 	if by == Keeping {
 		return unguardOS(b, by)
 	}
+	return chargeAndUnguard(b, by)
+}
+
+// chargeAndUnguard makes b accessible, which was not committed.
+func chargeAndUnguard(b []byte, by Guarding) error {
 	if err := Charge(len(b)); err != nil {
 		return err
 	}
@@ -63,6 +68,26 @@ func Unguard(b []byte, by Guarding) error {
 		return err
 	}
 	return nil
+}
+
+// Drain gives back the memory behind b, pages that are inaccessible by [Keeping],
+// and stay so. It is not committed any more.
+func Drain(b []byte) error {
+	checkLength("Drain", len(b))
+	if err := decommitOS(b); err != nil {
+		return err
+	}
+	Discharge(len(b))
+	return nil
+}
+
+// Refill is [Unguard] of pages that were drained. They are zero.
+func Refill(b []byte, by Guarding) error {
+	checkLength("Refill", len(b))
+	if err := fault(CallUnprotect); err != nil {
+		return err
+	}
+	return chargeAndUnguard(b, by)
 }
 
 // Separate makes b, pages that are inaccessible for good, part of no mapping that

@@ -1,7 +1,9 @@
 package heap
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -39,28 +41,55 @@ type LeakGroup struct {
 const leakGroupsPrinted = 10
 
 // Error says how many blocks leaked and, where that is known, from where: the
-// first line is the sum, then follows each group with its stack.
+// first line is the sum, then follows each group with its stack, as
+// [Stack.Program] has it. Groups that look the same then are told as one.
 func (e *LeakError) Error() string {
 	var b strings.Builder
 	if e.Op != "" {
 		b.WriteString(e.Op + ": ")
 	}
 	fmt.Fprintf(&b, "leaked %s of %s", plural(e.Blocks, "block"), plural(e.Bytes, "byte"))
-	for i := range e.Groups {
+	places := e.places()
+	for i, p := range places {
 		if i == leakGroupsPrinted {
-			fmt.Fprintf(&b, "\nand from %s more", plural(len(e.Groups)-i, "place"))
+			fmt.Fprintf(&b, "\nand from %s more", plural(len(places)-i, "place"))
 			break
 		}
-		g := &e.Groups[i]
-		fmt.Fprintf(&b, "\n%s of %s", plural(g.Blocks, "block"), plural(g.Bytes, "byte"))
-		if g.Type != "" {
-			b.WriteString(" of type " + g.Type)
-		}
-		if len(g.Stack) > 0 {
-			b.WriteString(", allocated by\n" + indented(g.Stack.Program()))
-		}
+		fmt.Fprintf(&b, "\n%s of %s%s", plural(p.blocks, "block"), plural(p.bytes, "byte"), p.from)
 	}
 	return b.String()
+}
+
+// A leakPlace is what leaked in one place of the program, whichever way it took
+// through the allocator.
+type leakPlace struct {
+	blocks, bytes int
+	from          string // what Error says of type and stack
+}
+
+// places returns the groups as Error tells of them, most bytes first.
+func (e *LeakError) places() (all []leakPlace) {
+	at := make(map[string]int, len(e.Groups))
+	for i := range e.Groups {
+		g := &e.Groups[i]
+		from := ""
+		if g.Type != "" {
+			from = " of type " + g.Type
+		}
+		if len(g.Stack) > 0 {
+			from += ", allocated by\n" + indented(g.Stack.Program())
+		}
+		n, known := at[from]
+		if !known {
+			n = len(all)
+			at[from] = n
+			all = append(all, leakPlace{from: from})
+		}
+		all[n].blocks += g.Blocks
+		all[n].bytes += g.Bytes
+	}
+	slices.SortStableFunc(all, func(a, b leakPlace) int { return cmp.Compare(b.bytes, a.bytes) })
+	return all
 }
 
 // indented returns what s prints, a tab further right.

@@ -100,7 +100,7 @@ func TestReuse(t *testing.T) {
 // A handler that panics loses its arena no more than one that returns.
 // What arenas hold is known while requests are served, and after.
 func TestFootprint(t *testing.T) {
-	arenas := httparena.New(heap.Page{}, httparena.Options{})
+	arenas := httparena.New(allocatortest.New(t), httparena.Options{})
 	defer arenas.Close()
 	var during mem.Footprint
 	h := arenas.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

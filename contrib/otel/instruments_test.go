@@ -13,6 +13,7 @@ import (
 	"github.com/allod-dev/allod/contrib/otel"
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
 // collect returns what a reader sees, as "instrument allocator result": value.
@@ -52,7 +53,8 @@ func collect(t *testing.T, reader metric.Reader) map[string]int64 {
 
 func TestRegister(t *testing.T) {
 	var r heap.Registry
-	a := r.Named(heap.NewLimit(heap.NewPages(heap.PageOptions{}), 1<<20), "cache/index")
+	pages := allocatortest.Child(heap.NewPages(heap.PageOptions{}))
+	a := r.Named(heap.NewLimit(allocatortest.New(t, pages, allocatortest.Exact()), 1<<20), "cache/index")
 	b := mem.Must(mem.Alloc[byte](a, 1000))
 	mem.Free(a, mem.Must(mem.Alloc[byte](a, 24)))
 	if _, err := mem.Alloc[byte](a, 2<<20); err == nil {

@@ -14,12 +14,14 @@ import (
 	"github.com/allod-dev/allod/contrib/prometheus"
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
 func TestCollector(t *testing.T) {
 	var r heap.Registry
-	index := r.Named(heap.NewLimit(heap.Page{}, 1<<20), "cache/index")
-	data := r.Named(heap.Page{}, "cache")
+	watched := allocatortest.New(t)
+	index := r.Named(heap.NewLimit(watched, 1<<20), "cache/index")
+	data := r.Named(watched, "cache")
 	a := mem.Must(mem.Alloc[byte](index, 100))
 	b := mem.Must(mem.Alloc[byte](index, 1000))
 	c := mem.Must(mem.Alloc[byte](data, 60))
@@ -165,7 +167,7 @@ allod_bytes{allocator="a<\"\n"} 0
 
 // As a program has it: scraped over HTTP, on the default registry.
 func TestScrape(t *testing.T) {
-	n := heap.Named(heap.Page{}, "scraped")
+	n := heap.Named(allocatortest.New(t), "scraped")
 	defer n.Close()
 	b := mem.Must(mem.Alloc[byte](n, 12345))
 	defer mem.Free(n, b)

@@ -47,7 +47,7 @@ func TestAnswers(t *testing.T) {
 	}
 	all, off := indexes(t)
 	for name, ix := range all {
-		for _, s := range []*scratch{new(scratch), newArenaScratch(heap.Page{})} {
+		for _, s := range []*scratch{new(scratch), newArenaScratch(watched(t))} {
 			if words, _ := ix.size(); words == 0 {
 				if err := build(ix, c, s, quiet); err != nil {
 					t.Fatal(err)
@@ -90,7 +90,7 @@ func TestIndexesAgree(t *testing.T) {
 		if digests[name], err = digest(ix, queries, new(scratch)); err != nil {
 			t.Fatal(err)
 		}
-		pages := heap.NewCounting(heap.Page{})
+		pages := heap.NewCounting(watched(t))
 		s := newArenaScratch(pages)
 		if digests[name+"+scratch"], err = digest(ix, queries, s); err != nil {
 			t.Fatal(err)
@@ -182,12 +182,12 @@ func TestUndo(t *testing.T) {
 // the Go heap, and takes no more off it the hundredth time than the first.
 func TestAnswerAllocs(t *testing.T) {
 	c := smallCorpus(t, 200)
-	ix := newArenaIndex(heap.Page{})
+	ix := newArenaIndex(watched(t))
 	defer ix.close()
 	if err := build(ix, c, new(scratch), quiet); err != nil {
 		t.Fatal(err)
 	}
-	pages := heap.NewCounting(heap.Page{})
+	pages := heap.NewCounting(watched(t))
 	s := newArenaScratch(pages)
 	defer s.close()
 	for _, q := range []query{{phraseQuery, "word1 word2"}, {prefixQuery, "word10"}} {
@@ -223,7 +223,7 @@ func TestAnswersInScratch(t *testing.T) {
 	}
 	var r Result
 	err := r.measureLoad(ix, c, spec{Requests: 1, Rate: 1, Load: time.Millisecond}, func() *scratch {
-		return newArenaScratch(heap.NewLimit(heap.Page{}, 1))
+		return newArenaScratch(heap.NewLimit(watched(t), 1))
 	}, quiet)
 	if !isOutOfMemory(err) || r.Answers != "" {
 		t.Errorf("answers %q, %v", r.Answers, err)

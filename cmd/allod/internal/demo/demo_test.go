@@ -19,6 +19,8 @@ import (
 	"github.com/allod-dev/allod/cmd/allod/internal/say"
 	"github.com/allod-dev/allod/cmd/allod/internal/usage"
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/mem"
+	"github.com/allod-dev/allod/testing/allocatortest"
 )
 
 // The tests start this binary again where the demo starts itself.
@@ -69,10 +71,15 @@ func smallCorpus(t testing.TB, files int) *corpus {
 
 func quiet(int, int) {}
 
+// watched returns pages whose use is watched: a leak or misuse fails the test.
+func watched(t testing.TB) mem.Allocator {
+	return allocatortest.New(t, allocatortest.Child(heap.Page{}))
+}
+
 // indexes returns one index of each kind, and a function that tells how many
 // bytes are off the Go heap.
 func indexes(t testing.TB) (map[string]index, func() int64) {
-	pages := heap.NewCounting(heap.Page{})
+	pages := heap.NewCounting(watched(t))
 	return map[string]index{"go": newGoIndex(), "arena": newArenaIndex(pages)},
 		func() int64 { return pages.Stats().Bytes }
 }

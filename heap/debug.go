@@ -43,7 +43,8 @@ import (
 // pointers over a child that answers [mem.Scanned], can have no other zones than
 // elements that are zero, and are zero in quarantine: writing a zero there is
 // not found. Blocks of elements larger than 64 KiB have no zones, and blocks
-// aligned to more than 4 MiB none before them. A read is never found.
+// aligned to more than 4 MiB none before them. A read is found only of guarded
+// blocks, see below.
 //
 // A local block, which is one with pointers that the collector does not see,
 // must not hold a pointer to a Go object that nothing else keeps alive. One that

@@ -40,7 +40,7 @@ func runSQLite(t testing.TB, rows int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := workload.SQLite(db, rows)
+	result, err := workload.SQLite(db, rows, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,9 +28,13 @@ func Open(dir string) (*sql.DB, error) {
 }
 
 // SQLite fills a database with rows of items and their texts, indexes it, joins,
-// searches, changes and vacuums it, and returns a checksum of all results.
-func SQLite(db *sql.DB, rows int) (string, error) {
-	w := &worker{db: db, sum: sha256.New()}
+// searches, changes and vacuums it, and returns a checksum of all results. Unless lap
+// is nil, it is called after each of these steps.
+func SQLite(db *sql.DB, rows int, lap func()) (string, error) {
+	if lap == nil {
+		lap = func() {}
+	}
+	w := &worker{db: db, sum: sha256.New(), lap: lap}
 	w.exec(`create table item(id integer primary key, city int, price real, name text, doc text)`)
 	w.exec(`create table city(id integer primary key, name text)`)
 	w.exec(`create virtual table text using fts5(body)`)
@@ -58,6 +62,7 @@ func SQLite(db *sql.DB, rows int) (string, error) {
 type worker struct {
 	db  *sql.DB
 	sum hash.Hash
+	lap func()
 	err error
 }
 
@@ -68,6 +73,7 @@ func (w *worker) exec(q string, args ...any) {
 	if _, err := w.db.Exec(q, args...); err != nil {
 		w.err = fmt.Errorf("%.40s: %w", q, err)
 	}
+	w.lap()
 }
 
 var words = strings.Fields("amber birch cedar dune ember fern grove heath iris jade kelp lark moss north oak pine")
@@ -113,6 +119,7 @@ func (w *worker) fill(rows int) {
 		}
 		return tx.Commit()
 	}()
+	w.lap()
 }
 
 // query adds all of the result to the checksum.
@@ -143,6 +150,7 @@ func (w *worker) query(q string) {
 		}
 		return rows.Err()
 	}()
+	w.lap()
 }
 
 const script = `

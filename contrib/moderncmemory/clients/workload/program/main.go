@@ -1,9 +1,10 @@
 //go:build unix
 
-// Program does the work that its argument names, and prints the result, the
-// processor time it took in seconds, and how much memory the process had at most, in
-// KiB: all of it, and without what is of the program's file. How much of the file is
-// in memory differs by megabytes from one copy of a program to the next.
+// Program does the work that its argument names, and prints the result, how much
+// memory the process had at most, in KiB, and the processor time that it took in
+// seconds. Memory is all of it, and without what is of the program's file: how much of
+// the file is in memory differs by megabytes from one copy of a program to the next.
+// Time is that of each part of the work.
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/allod-dev/allod/contrib/moderncmemory/clients/workload"
 )
@@ -24,17 +26,29 @@ func main() {
 		os.Exit(1)
 	}
 	fmt.Println(result)
+	lap()
 	all, file := memory()
-	fmt.Println(seconds(), all, all-file)
+	fmt.Println(all, all-file)
+	for i := range laps {
+		fmt.Print(laps[i].Seconds(), " ")
+	}
+	fmt.Println()
 }
 
-// seconds returns the processor time of the process.
-func seconds() float64 {
+var (
+	laps   []time.Duration // processor time of the process, for each part of the work
+	before time.Duration   // up to the last lap
+)
+
+// lap ends a part of the work.
+func lap() {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
+		panic(err)
 	}
-	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+	now := time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	laps = append(laps, now-before)
+	before = now
 }
 
 func work(name string) (string, error) {
@@ -51,7 +65,7 @@ func work(name string) (string, error) {
 		return "", err
 	}
 	defer db.Close()
-	return workload.SQLite(db, 60_000)
+	return workload.SQLite(db, 60_000, lap)
 }
 
 // memory returns the most that the process had, and how much of a file it has now,

@@ -385,7 +385,7 @@ function drawLeaks() {
   let text = "";
   if (leaks.sources.length) {
     text = "Stacks " + (by === "live" ? "with the most live bytes" : "that have grown most") + (chosen ? " of " + chosen : "") + ", as " +
-      "sampled by a Profile or known to a Debug. Grown counts from " + clock(Date.parse(leaks.since)) + ".";
+      "sampled, or known to a Debug. Grown counts from " + clock(Date.parse(leaks.since)) + ".";
     if (leaks.more_sites) text += " " + count(leaks.more_sites) + " more have " + bytes(leaks.more_bytes) + ".";
     if (!sites.length) text += " Nothing is live.";
   }

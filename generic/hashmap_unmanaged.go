@@ -172,25 +172,16 @@ func (m *HashMapUnmanaged[K, V]) Contains(k K) bool {
 
 // Remove removes k and its value, and tells whether the map held it.
 func (m *HashMapUnmanaged[K, V]) Remove(k K) bool {
-	s, h := m.t.lookup(k)
-	if s == nil {
-		return false
-	}
-	m.t.remove(h, s, "generic: HashMap.Remove")
+	ok := m.t.take(k, nil, "generic: HashMap.Remove")
 	m.check()
-	return true
+	return ok
 }
 
 // FetchRemove removes k and returns its value, and whether the map held it.
 func (m *HashMapUnmanaged[K, V]) FetchRemove(k K) (v V, ok bool) {
-	s, h := m.t.lookup(k)
-	if s == nil {
-		return v, false
-	}
-	v = s.val
-	m.t.remove(h, s, "generic: HashMap.FetchRemove")
+	ok = m.t.take(k, &v, "generic: HashMap.FetchRemove")
 	m.check()
-	return v, true
+	return v, ok
 }
 
 // DeleteFunc removes the entries for which del returns true. What del may do to

@@ -64,13 +64,9 @@ func (s *HashSetUnmanaged[K]) Contains(k K) bool {
 
 // Remove removes k, and tells whether the set held it.
 func (s *HashSetUnmanaged[K]) Remove(k K) bool {
-	e, h := s.t.lookup(k)
-	if e == nil {
-		return false
-	}
-	s.t.remove(h, e, "generic: HashSet.Remove")
+	ok := s.t.take(k, nil, "generic: HashSet.Remove")
 	s.check()
-	return true
+	return ok
 }
 
 // DeleteFunc removes the keys for which del returns true. What del may do to the

@@ -102,7 +102,7 @@ type SMPOptions struct {
 
 	// Retain is how many bytes of free pages, and of free blocks that had pages
 	// of their own, are at most kept for long, rather than given back as time goes
-	// by. 0 stands for an eighth of the pages in use, but 512 KiB to 4 MiB, and for
+	// by. 0 stands for an eighth of the pages in use, but 128 KiB to 4 MiB, and for
 	// as much of the latter as there ever was in use, but 64 MiB. [SMP.Trim] keeps
 	// none.
 	Retain int

@@ -58,14 +58,14 @@ const (
 )
 
 // What nobody uses is memory that others could: a magazine with slots, and an empty
-// slab that a bin keeps as it is the only one. So one in sixteen calls that go on to
+// slab that a bin keeps as it is the only one. So one in four calls that go on to
 // the bins looks at one entry of the cache, each time the next. If nothing was
 // served or freed there since the last time, the older half of what is in it goes
 // back or, if there is nothing, the slab of the bin. A block that is served is
 // counted down in the entry, so that whatever happened shows. What jemalloc and
 // tcmalloc do needs a low-water mark, which each call would have to keep.
 
-const smpIdleEvery = 16
+const smpIdleEvery = 4
 
 // idle looks at the next entry of the cache, if it is time to, and returns its
 // class if nobody wanted anything there since the last time, or else 0; and whether
@@ -252,7 +252,7 @@ func (e *smpEntry) exchange(spare *smpEntry) []smpSlot {
 // larger returns a magazine for an entry of a class that has one with keep slots,
 // which did not do, if it may have one twice as large. What fits in is no more
 // than a part of what is used, but one slot: without a magazine each block would
-// be a slab that comes and goes.
+// be a slab that comes and goes. So are large blocks, until there were some.
 //
 //go:norace
 func (s *SMP) larger(class uintptr, keep uint32) []smpSlot {
@@ -261,7 +261,10 @@ func (s *SMP) larger(class uintptr, keep uint32) []smpSlot {
 		return nil
 	}
 	used := uintptr(s.used) * smpPageSize / k.size
-	most := max(used/smpMagShare, min(used/smpMagMost, uintptr(s.visits[class].Add(1))/smpMagVisits), 1)
+	most := max(used/smpMagShare, min(used/smpMagMost, uintptr(s.visits[class].Add(1))/smpMagVisits))
+	if k.size <= smpLargeSlot {
+		most = max(most, 1)
+	}
 	if most = min(most, uintptr(k.keep)); uintptr(keep) >= most {
 		return nil
 	}

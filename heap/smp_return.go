@@ -33,7 +33,7 @@ const (
 	smpRetainHuge  = 64 << 20
 
 	// Of that, small programs keep less: an eighth of the pages in use, but this.
-	smpRetainLeast = 512 << 10
+	smpRetainLeast = 128 << 10
 )
 
 // retainPages returns how many free pages are kept. The lock is held.

@@ -200,6 +200,39 @@ func TestSMPDecay(t *testing.T) {
 	}
 }
 
+// A large block leaves nothing behind while blocks of its size are few: a program
+// that allocates little, but of many sizes, would have most of its memory there.
+func TestSMPFewLarge(t *testing.T) {
+	s := newSMP(t, heap.SMPOptions{})
+	use := func(size, times int) {
+		t.Helper()
+		for range times {
+			b, err := s.Alloc(size, mem.Layout{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Free(b, mem.Layout{})
+		}
+	}
+	for size := 5 << 10; size <= 32<<10; size += 1 << 10 {
+		use(size, 8)
+	}
+	if st := s.Stats(); len(st.Classes) > 0 || st.Cached > 0 {
+		t.Errorf("few blocks of many sizes left %d bytes in caches, and slabs of %d classes", st.Cached, len(st.Classes))
+	}
+	// Where they are not few, they need not go that far.
+	blocks := smpFill(t, s, 8<<20, func(int) int { return 1024 })
+	use(16<<10, 1000)
+	kept := false
+	for _, c := range s.Stats().Classes {
+		kept = kept || c.Size == 16<<10
+	}
+	if !kept {
+		t.Error("a thousand blocks of 16 KiB left none for the next")
+	}
+	smpFree(s, blocks)
+}
+
 // What processors keep of classes that are not used any more becomes free for all,
 // while others are used.
 func TestSMPIdleClasses(t *testing.T) {

@@ -255,7 +255,7 @@ func (s *SMP) giveSlots(slots []smpSlot) {
 		for n < len(slots) && slots[n].addr-start < end-start {
 			n++
 		}
-		if b.give(sl, slots[:n], s.used) {
+		if b.give(sl, slots[:n], s.spare(uintptr(sl.class))) {
 			sl.next, gone = gone, sl
 		}
 		slots = slots[n:]
@@ -280,11 +280,11 @@ func (sl *smpSlab) bounds() (start, end uintptr) {
 
 // give makes slots free, and tells whether the slab is gone from the bin: all of
 // its slots are free, and its pages more useful elsewhere. A slab that would leave
-// the list empty stays, as it would be wanted again soon, if it is small beside
-// all the pages that are used. The lock is held.
+// the list empty stays, as it would be wanted again soon, if it has no more than
+// spare pages. The lock is held.
 //
 //go:norace
-func (b *smpBin) give(sl *smpSlab, slots []smpSlot, used int) (gone bool) {
+func (b *smpBin) give(sl *smpSlab, slots []smpSlot, spare int) (gone bool) {
 	start, _ := sl.bounds()
 	recip := smpClassTable[sl.class&127].recip
 	open, low := sl.open(), sl.low
@@ -307,7 +307,7 @@ func (b *smpBin) give(sl *smpSlab, slots []smpSlot, used int) (gone bool) {
 		b.link(sl)
 	}
 	alone := sl.prev == nil && sl.next == nil && b.lists[0].first == nil
-	if sl.free < uint32(sl.slots) || alone && int(sl.pages) <= used/smpSpare {
+	if sl.free < uint32(sl.slots) || alone && int(sl.pages) <= spare {
 		return false
 	}
 	b.retire(sl)
@@ -315,6 +315,17 @@ func (b *smpBin) give(sl *smpSlab, slots []smpSlot, used int) (gone bool) {
 }
 
 const smpSpare = 64 // of the pages that are used, an empty slab is no more than one in so many
+
+// spare returns how many pages a slab may have to stay though it is empty: not many
+// beside all that are used, and none while large blocks of the class are few.
+//
+//go:norace
+func (s *SMP) spare(class uintptr) int {
+	if smpClassTable[class&127].size > smpLargeSlot && s.visits[class].Load() < smpMagVisits {
+		return 0
+	}
+	return s.used / smpSpare
+}
 
 // retire takes a slab that has only free slots out of the bin. The lock is held.
 //

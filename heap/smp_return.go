@@ -17,15 +17,28 @@ import (
 // free pages that there ever was in the period. A program that frees as many as it
 // takes, in whatever pattern, keeps what the pattern needs, and one that only
 // frees is left with little.
+//
+// A pattern may be longer than a period: a program that builds something large,
+// gives all of it up, and builds it again. Each page that goes meanwhile costs it
+// more than anything else that SMP does for what lies there. It shows by taking most
+// of what was given back again before it has freed twice of what there is; then
+// periods become longer, up to the time in which as many pages are freed as there
+// are. What is not taken again makes them shorter.
 
 // smpDecay says how far the period is.
 type smpDecay struct {
 	freed  int // pages in this period
 	lowest int // pages that were idle all the time
+
+	patience int // a period is 1<<patience quarters of the pages, up to smpPatience
+	watched  int // pages freed since given and again were 0
+	given    int // pages that were to go at the ends of periods
+	again    int // pages taken that had been given back
 }
 
 const (
-	smpPeriod = 2 << 20 / smpPageSize // pages freed, at least
+	smpPeriod   = 2 << 20 / smpPageSize // pages freed, at least
+	smpPatience = 2
 
 	// What is kept unless told otherwise, at most: bytes of free pages, and of
 	// free blocks with mappings of their own.
@@ -64,11 +77,29 @@ func (s *SMP) freeRun(seg *smpSegment, first, n int) (excess int) {
 	s.giveRun(seg, first, n)
 	d := &s.rest
 	d.freed += n
-	if d.freed >= max(smpPeriod, (s.used+s.idle)/4) {
+	all := s.used + s.idle
+	if d.freed >= max(smpPeriod, all>>(smpPatience-d.patience)) {
 		excess = min((d.lowest+1)/2, s.idle-s.retainPages())
+		d.watched += d.freed
+		d.given += max(excess, 0)
 		d.freed, d.lowest = 0, s.idle
+		d.learn(all)
 	}
 	return excess
+}
+
+// learn makes periods longer if most of what was given back was taken again, and
+// shorter if it was not while twice as many pages as there are, all, were freed.
+func (d *smpDecay) learn(all int) {
+	switch {
+	case d.given > 0 && d.again >= d.given/2:
+		d.patience = min(d.patience+1, smpPatience)
+	case d.watched < 2*all:
+		return
+	case d.given > 0:
+		d.patience = max(d.patience-1, 0)
+	}
+	d.watched, d.given, d.again = 0, 0, 0
 }
 
 // giveBack is called while the race detector heeds synchronisation, as it has to

@@ -200,6 +200,32 @@ func TestSMPDecay(t *testing.T) {
 	}
 }
 
+// A program that gives up all that it has, and wants it again, keeps it after a few
+// times. One that goes on with less does not.
+func TestSMPPatience(t *testing.T) {
+	s := newSMP(t, heap.SMPOptions{})
+	n := smpBytes(1 << 28)
+	turn := func(n int) (returned int) {
+		before := s.Stats().Returned
+		smpFree(s, smpFill(t, s, n, func(int) int { return 6000 }))
+		return s.Stats().Returned - before
+	}
+	first := turn(n)
+	for range 8 {
+		turn(n)
+	}
+	if later := turn(n); first < n/4 || later > n/64 {
+		t.Errorf("of %d bytes, %d were given back at first, and %d after ten times", n, first, later)
+	}
+	for range 16 * n / (1 << 20) {
+		turn(1 << 20)
+	}
+	if st := s.Stats(); st.Committed > n/2 {
+		t.Errorf("of %d bytes, %d are committed after a long time with 1 MiB", n, st.Committed)
+	}
+	heap.CheckSMP(s)
+}
+
 // A large block leaves nothing behind while blocks of its size are few: a program
 // that allocates little, but of many sizes, would have most of its memory there.
 func TestSMPFewLarge(t *testing.T) {

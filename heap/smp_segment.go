@@ -229,9 +229,11 @@ func (s *SMP) takeRun(n, align int, dirty *smpPages) (seg *smpSegment, first int
 	if err = seg.warm(); err != nil {
 		return nil, 0, err
 	}
+	gone := seg.gone.count(first, n)
 	if err = seg.recommit(first, n); err != nil {
 		return nil, 0, err
 	}
+	s.rest.again += gone
 	if dirty != nil {
 		*dirty = seg.dirty
 	}

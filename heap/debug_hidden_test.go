@@ -13,8 +13,8 @@ import (
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/internal/asan"
 	"github.com/allod-dev/allod/internal/invariant"
-	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/internal/rt"
+	"github.com/allod-dev/allod/internal/vm"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -148,7 +148,7 @@ func TestDebugHiddenAllocates(t *testing.T) {
 	if asan.Enabled {
 		t.Skip("sanitized builds allocate more")
 	}
-	if race.Enabled || invariant.Enabled {
+	if vm.GoHeap || invariant.Enabled {
 		t.Skip("Page allocates in these builds")
 	}
 	d := newDebug(t, mem.NoGoPointers(heap.Page{}), heap.DebugOptions{QuarantineBlocks: 10})

@@ -8,6 +8,7 @@ import (
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/internal/vm"
 	"github.com/allod-dev/allod/mem"
 	"github.com/allod-dev/allod/testing/allocatortest"
 )
@@ -33,11 +34,11 @@ func TestDebugContract(t *testing.T) {
 		main  bool // worth the time in every build
 	}{
 		{"page", func(*testing.T) mem.Allocator { return heap.Page{} },
-			heap.DebugOptions{}, allocatortest.Promises{Concurrent: true, NoGarbage: !invariant.Enabled}, true},
+			heap.DebugOptions{}, allocatortest.Promises{Concurrent: true, NoGarbage: !vm.GoHeap && !invariant.Enabled}, true},
 		{"page, small quarantine", func(*testing.T) mem.Allocator { return heap.Page{} },
 			heap.DebugOptions{QuarantineBlocks: 5, StackDepth: 2, Redzone: 1}, allocatortest.Promises{Concurrent: true, ReusesFreed: !race.Enabled}, false},
 		{"page, all off", func(*testing.T) mem.Allocator { return heap.Page{} },
-			heap.DebugOptions{QuarantineBlocks: -1, StackDepth: -1, Redzone: -1, NoFill: true}, allocatortest.Promises{Concurrent: true, ReusesFreed: true, NoGarbage: !invariant.Enabled}, false},
+			heap.DebugOptions{QuarantineBlocks: -1, StackDepth: -1, Redzone: -1, NoFill: true}, allocatortest.Promises{Concurrent: true, ReusesFreed: true, NoGarbage: !vm.GoHeap && !invariant.Enabled}, false},
 		{"collected heap", func(*testing.T) mem.Allocator { return heap.GC{} },
 			heap.DebugOptions{}, allocatortest.Promises{Concurrent: true}, false},
 		{"hybrid, checked and logged", func(*testing.T) mem.Allocator { return heap.NewHybrid(heap.Page{}) },

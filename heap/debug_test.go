@@ -15,6 +15,7 @@ import (
 	"github.com/allod-dev/allod/internal/asan"
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/internal/vm"
 	"github.com/allod-dev/allod/mem"
 	"github.com/allod-dev/allod/testing/allocatortest"
 )
@@ -433,7 +434,7 @@ func TestDebugAllocates(t *testing.T) {
 	if asan.Enabled {
 		t.Skip("sanitized builds allocate more")
 	}
-	if race.Enabled || invariant.Enabled {
+	if vm.GoHeap || invariant.Enabled {
 		t.Skip("Page allocates in these builds")
 	}
 	d := newDebug(t, heap.Page{}, heap.DebugOptions{QuarantineBlocks: 8, MemoryLimit: 1 << 20})

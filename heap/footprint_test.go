@@ -3,6 +3,7 @@ package heap_test
 import (
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -340,6 +341,7 @@ func TestWatchParallel(t *testing.T) {
 		case <-done:
 			return
 		default:
+			runtime.Gosched()
 		}
 	}
 }

@@ -76,6 +76,13 @@ func (*noCopy) Unlock() {}
 // inlined, neither of them is left: the code has a plain call where f has one.
 func rarely(f func() error) error { return f() }
 
+// inPlace calls f, the whole of a method that is to be inlined although it costs
+// more than the compiler lets it: a function that is passed costs 15, whatever is
+// in it, and one that is called in one place only is inlined there if it costs no
+// more than 800. It is for few methods, since all of f is wherever the method is
+// called.
+func inPlace(f func()) { f() }
+
 // hasPointers tells whether a T holds pointers. Slots of such a T that are
 // vacated must be cleared: the collector looks at them, and a slot must be zero
 // before the next pointer is stored.

@@ -229,22 +229,31 @@ func (l *DoublyLinkedListUnmanaged[T]) node(a mem.Allocator, v T, method string)
 	return n, nil
 }
 
-// remove removes the node n. Who removes at random waits for memory, and the less
-// there is to do in one call, the more calls wait at the same time: this is Remove
-// of the intrusive list, and gone, for a node that has neighbours.
-func (l *DoublyLinkedListUnmanaged[T]) remove(a mem.Allocator, n *DoublyNode[T]) T {
-	prev, next, b := n.prev, n.next, l.nodes.newest
-	if prev == nil || next == nil || b == nil || b.free == nil || invariant.Enabled {
-		l.l.Remove(n)
-		v, _ := l.gone(a, n)
-		return v
-	}
-	v := n.Value
-	n.Value = *new(T)
-	prev.next, next.prev = next, prev
-	n.prev, n.next = b.free, nil
-	b.free = n
-	l.l.n--
+// remove removes the node n. Where n has neighbours, this is Remove of the
+// intrusive list, and gone, with as few stores as it takes: who removes at random
+// waits for memory, and what counts is how many such calls wait at the same time.
+// They do if they are inlined, see Remove there.
+func (l *DoublyLinkedListUnmanaged[T]) remove(a mem.Allocator, n *DoublyNode[T]) (v T) {
+	inPlace(func() {
+		prev, next, b := n.prev, n.next, l.nodes.newest
+		if prev == nil || next == nil || b == nil || b.free == nil || invariant.Enabled {
+			v = l.removeSlow(a, n)
+			return
+		}
+		v = n.Value
+		n.Value = *new(T)
+		prev.next, next.prev = next, prev
+		n.prev, n.next = b.free, nil
+		b.free = n
+		l.l.n--
+	})
+	return v
+}
+
+//go:noinline
+func (l *DoublyLinkedListUnmanaged[T]) removeSlow(a mem.Allocator, n *DoublyNode[T]) T {
+	l.l.Remove(n)
+	v, _ := l.gone(a, n)
 	return v
 }
 

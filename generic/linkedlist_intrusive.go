@@ -285,29 +285,37 @@ func (l *IntrusiveDoublyLinkedList[T, N]) prevOf(n *T) **T {
 // without a look at its neighbours: who removes at random waits for memory in
 // that look, and for nothing else.
 func (l *IntrusiveDoublyLinkedList[T, N]) Remove(n N) {
-	if l.first == nil {
-		panic(notInDoubly)
-	}
-	at := l.field
-	d := fieldAt[DoublyLinks[T]]((*T)(n), at)
-	prev, next := d.prev, d.next
-	if prev == nil || next == nil {
-		l.removeEnd(n, d)
-		return
-	}
-	before, after := fieldAt[DoublyLinks[T]](prev, at), fieldAt[DoublyLinks[T]](next, at)
-	if invariant.Enabled {
-		invariant.Check(before.next == (*T)(n) && after.prev == (*T)(n), notInDoubly)
-	}
-	before.next, after.prev = next, prev
-	d.prev, d.next = nil, nil
-	l.n--
-	l.check()
+	// Inlined, several such calls wait at the same time, without it hardly one and
+	// a half: what a loop has put aside for a call it reads again behind it, and a
+	// processor may be unable to do so while it does not know where the stores to
+	// the neighbours go.
+	inPlace(func() {
+		if l.first == nil {
+			panic(notInDoubly)
+		}
+		at := l.field
+		d := fieldAt[DoublyLinks[T]]((*T)(n), at)
+		prev, next := d.prev, d.next
+		if prev == nil || next == nil {
+			l.removeEnd(n)
+			return
+		}
+		before, after := fieldAt[DoublyLinks[T]](prev, at), fieldAt[DoublyLinks[T]](next, at)
+		if invariant.Enabled {
+			invariant.Check(before.next == (*T)(n) && after.prev == (*T)(n), notInDoubly)
+		}
+		before.next, after.prev = next, prev
+		d.prev, d.next = nil, nil
+		l.n--
+		if invariant.Enabled {
+			l.check()
+		}
+	})
 }
 
-// removeEnd is Remove for the first value and the last one, of which d are the
-// links.
-func (l *IntrusiveDoublyLinkedList[T, N]) removeEnd(n N, d *DoublyLinks[T]) {
+// removeEnd is Remove for the first value and the last one.
+func (l *IntrusiveDoublyLinkedList[T, N]) removeEnd(n N) {
+	d := l.links(n)
 	prev, next := d.prev, d.next
 	if prev == nil && l.first != (*T)(n) || next == nil && l.last != (*T)(n) {
 		panic(notInDoubly)

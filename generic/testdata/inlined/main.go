@@ -1,6 +1,7 @@
 // Command inlined calls the methods that programs call in their inner loops, and
 // that must be inlined there: one in each line of every function but main. A test
-// looks whether the compiler does.
+// looks whether the compiler does, and, where it says so, whether it does that to
+// what the method has to be done in place, too.
 package main
 
 import (
@@ -15,6 +16,8 @@ func main() {
 	deque(generic.NewDeque[uint64](a))
 	dequeUnmanaged(a, new(generic.DequeUnmanaged[uint64]))
 	ringBuffer(generic.NewRingBuffer[uint64](a))
+	list(generic.NewDoublyLinkedList[uint64](a), nil)
+	intrusive(new(generic.IntrusiveDoublyLinkedList[node, *node]), nil)
 	bitSet(generic.NewDynamicBitSet(a))
 	stringBuilder(generic.NewStringBuilder(a))
 	pool(heap.NewPool[uint64](a), nil)
@@ -83,6 +86,19 @@ func ringBuffer(r *generic.RingBuffer[uint64]) {
 	r.At(0)
 	r.Len()
 	r.Free()
+}
+
+type node struct {
+	generic.DoublyLinks[node]
+	value uint64
+}
+
+func list(l *generic.DoublyLinkedList[uint64], n *generic.DoublyNode[uint64]) {
+	l.Remove(n) // in place
+}
+
+func intrusive(l *generic.IntrusiveDoublyLinkedList[node, *node], n *node) {
+	l.Remove(n) // in place
 }
 
 func bitSet(s *generic.DynamicBitSet) {

@@ -2,6 +2,7 @@ package containers
 
 import (
 	"container/list"
+	"runtime"
 
 	"github.com/allod-dev/allod/generic"
 	"github.com/allod-dev/allod/heap"
@@ -118,6 +119,10 @@ func intrusiveLinked(m *meter) {
 		m.time("remove", n, func() {
 			for _, i := range order {
 				l.Remove(nodes[i])
+			}
+		})
+		m.time("free", n, func() {
+			for _, i := range order {
 				doubles.Destroy(nodes[i])
 			}
 		})
@@ -192,6 +197,7 @@ func goLinked(m *meter) {
 			}
 		})
 		clear(nodes)
+		m.time("free", n, runtime.GC)
 		m.time("queue", n, func() {
 			for i := range n {
 				l.pushBack(i)
@@ -245,6 +251,7 @@ func containerLinked(m *meter) {
 			}
 		})
 		clear(nodes)
+		m.time("free", n, runtime.GC)
 		m.time("queue", n, func() {
 			for i := range n {
 				l.PushBack(i)

@@ -28,7 +28,7 @@ var sequenceTasks = []Task{
 		{"slice", spec.Go, "append, and s[1:]", func(m *meter) { ofDeque(m, goSlice()) }},
 		{"container/list", spec.Go, "container/list", func(m *meter) { ofDeque(m, goContainerList()) }},
 	}},
-	{"linked", "linked lists of a million int: nodes pushed, visited, removed in random order; pushed and popped at the other end; a random node removed and another pushed; a stack of single links", []string{"push", "iterate", "remove", "queue", "replace", "stack"}, []impl{
+	{"linked", "linked lists of a million int: nodes pushed, visited, removed in random order, and freed in that order or by a collection; pushed and popped at the other end; a random node removed and another pushed; a stack of single links", []string{"push", "iterate", "remove", "free", "queue", "replace", "stack"}, []impl{
 		{"linkedlist", spec.Ours, "generic.DoublyLinkedList and SinglyLinkedList over heap.SMP", func(m *meter) { ourLinked(m, heap.NewSMP(heap.SMPOptions{})) }},
 		{"linkedlist-cache", spec.Ours, "the same over heap.SMPCache", func(m *meter) { ourLinked(m, heap.NewSMP(heap.SMPOptions{}).Cache()) }},
 		{"intrusive", spec.Ours, "generic.IntrusiveDoublyLinkedList and IntrusiveSinglyLinkedList of elements from a heap.Pool", intrusiveLinked},

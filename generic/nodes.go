@@ -8,9 +8,9 @@ import (
 // Lists have their nodes in blocks: the first of one node, for the many lists
 // that stay that short, then larger ones, up to some four KiB: with half of that,
 // to visit the elements takes a quarter more. With its head, and nodes of 16, 24
-// or 32 bytes, a block is a little less than what allocators have sizes for. To add an element is to take a free node, and to
-// remove one to put it back, which is done in a handful of instructions and
-// looks at nothing but the node.
+// or 32 bytes, a block is a little less than what allocators have sizes for. To
+// add an element is to take a free node, and to remove one to put it back, which
+// is done in a handful of instructions and looks at nothing but the node.
 //
 // The free nodes are linked, the last one to become free first: it is the one
 // that is in the processor's cache. Those of a new block are linked in order, so

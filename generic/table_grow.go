@@ -79,12 +79,13 @@ func (t *table[K, V]) begin(a mem.Allocator, ownedKeys bool, method string) erro
 
 // roomFor makes room for one more entry, with hash h.
 //
-// A part that is full to its limit is split. It is filled beyond that if there
-// is room in the table that was reserved, if there is no memory, or if the table
-// is so empty, or the part was split so often, that the hash must be to blame. An entry that finds no slot left
-// in its part goes into another, as a stray. So an entry can be added as long as
-// the table as a whole has room, whatever the hashes are. With hashes that are
-// good, hardly any part of many has no slot left when the table has no room.
+// A part that is full to its limit is split. It is filled beyond that if there is
+// room in the table that was reserved, if there is no memory, or if the table is
+// so empty, or the part was split so often, that the hash must be to blame. An
+// entry that finds no slot left in its part goes into another, as a stray. So an
+// entry can be added as long as the table as a whole has room, whatever the
+// hashes are. With hashes that are good, hardly any part of many has no slot left
+// when the table has no room.
 func (t *table[K, V]) roomFor(a mem.Allocator, h uint64, ownedKeys bool, method string) error {
 	for {
 		p := t.partOf(h)

@@ -9,18 +9,18 @@ import "math/bits"
 // as long as the one before, the second up to 4 times. A tier cuts the address
 // space into granules as long as its longest block, so that in a granule start at
 // most 16 blocks that do not overlap, but in the first tier, and a block reaches
-// into one granule more than it starts in. One hash table of all granules of all tiers says which block is
-// the first in the chain of a granule. So in each tier that has blocks the table
-// is asked for two or three granules to know what lies where a block is to be.
-// (A balanced tree, which was here before, took most of the time of a call with
-// finding its way through a dozen nodes.)
+// into one granule more than it starts in. One hash table of all granules of all
+// tiers says which block is the first in the chain of a granule. So in each tier
+// that has blocks the table is asked for two or three granules to know what lies
+// where a block is to be. (A balanced tree, which was here before, took most of
+// the time of a call with finding its way through a dozen nodes.)
 //
-// A slot is a granule's hash, and the first node or 0: a granule keeps its slot when
-// its last block goes, since another often comes, until the slots get few.
-// Granules of one hash share a chain: nobody minds, since every node of a chain is looked at, and no node need
-// be looked at to find the chain. Slots begin at what the topmost bits of the hash
-// say and are probed linearly; a few granules in a row begin at slots in a row,
-// since they are asked for together.
+// A slot is a granule's hash, and the first node or 0: a granule keeps its slot
+// when its last block goes, since another often comes, until the slots get few.
+// Granules of one hash share a chain: nobody minds, since every node of a chain
+// is looked at, and no node need be looked at to find the chain. Slots begin at
+// what the topmost bits of the hash say and are probed linearly; a few granules
+// in a row begin at slots in a row, since they are asked for together.
 //
 // A large block would have thousands of granules of the small ones to ask for.
 // So the small blocks of each region are counted, regions of one hash together,

@@ -227,8 +227,9 @@ type NamedStats struct {
 
 // Fragmentation returns the share of the memory committed for a name in which
 // there is no byte that was asked for, between 0 and 1: what sizes were rounded
-// up by, what is free and kept, and what others use without a name. It is 0 if nothing is known to be committed,
-// and for names under which something is watched and nothing was asked for.
+// up by, what is free and kept, and what others use without a name. It is 0 if
+// nothing is known to be committed, and for names under which something is
+// watched and nothing was asked for.
 func (s *NamedStats) Fragmentation() float64 {
 	if s.Footprint.Committed <= 0 || s.TotalBlocks == 0 {
 		return 0

@@ -18,9 +18,10 @@ import (
 // Memory comes from the operating system, in segments of 4 MiB, and for blocks of
 // more than 2 MiB one by one, as with [Page]; where addresses have 32 bits, and
 // where Page takes memory from the Go heap, both are a quarter of that. It is
-// neither scanned nor counted by the collector. Small blocks, of up to 32 KiB, are served from slabs of equal
-// slots, which are at most an eighth larger than the block, if that is over 64
-// bytes. Nothing that SMP knows about a block lies next to it.
+// neither scanned nor counted by the collector. Small blocks, of up to 32 KiB,
+// are served from slabs of equal slots, which are at most an eighth larger than
+// the block, if that is over 64 bytes. Nothing that SMP knows about a block lies
+// next to it.
 //
 // Free keeps a few blocks for whoever allocates next on the same processor, makes
 // the others free for all, and touches none, unless the SMP is hardened. Pages that

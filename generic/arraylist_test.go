@@ -299,7 +299,7 @@ func TestArrayListAllocs(t *testing.T) {
 	a.failAt, a.onwards = 1, true
 	full := generic.NewArrayList[int](a)
 	v := []int{1, 2, 3}
-	if n := testing.AllocsPerRun(100, func() {
+	if n := allocsPerRun(100, func() {
 		l.Append(1)
 		l.AppendSlice(v)
 		l.Insert(0, 1)

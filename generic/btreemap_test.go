@@ -385,7 +385,7 @@ func TestBTreeMapAllocs(t *testing.T) {
 		t.Skip("checks allocate")
 	}
 	i := uint64(0)
-	if n := testing.AllocsPerRun(300, func() {
+	if n := allocsPerRun(300, func() {
 		i += 977
 		m.Put(i, 1)
 		m.Get(i)

@@ -235,7 +235,7 @@ func TestBufMapEdges(t *testing.T) {
 	if err != nil || p.Get(h) != long {
 		t.Error(h, err)
 	}
-	if n := testing.AllocsPerRun(100, func() {
+	if n := allocsPerRun(100, func() {
 		p.Intern(long)
 		p.Lookup("none")
 		m.Put("a", "b")

@@ -238,7 +238,7 @@ func TestCacheAllocs(t *testing.T) {
 		}
 	}
 	f := func([]byte) {}
-	if n := testing.AllocsPerRun(100, func() {
+	if n := allocsPerRun(100, func() {
 		if c.Put("key 1", value) != nil {
 			t.Error("Put")
 		}

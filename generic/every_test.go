@@ -177,7 +177,7 @@ func TestEveryAllocs(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			if !s.pointers {
 				b := s.open(off)
-				if got := testing.AllocsPerRun(5, func() {
+				if got := allocsPerRun(5, func() {
 					off.off, off.last = 0, 0
 					exercise(t, b, n, nil)
 					b.c.Close()
@@ -187,7 +187,7 @@ func TestEveryAllocs(t *testing.T) {
 			}
 			b := s.open(heap.GC{})
 			exercise(t, b, n, nil)
-			if got := testing.AllocsPerRun(5, func() {
+			if got := allocsPerRun(5, func() {
 				for i := range n {
 					if !b.has(i) {
 						t.Fatal(i)

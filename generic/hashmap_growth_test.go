@@ -7,6 +7,7 @@ import (
 
 	"github.com/allod-dev/allod/generic"
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/asan"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -78,6 +79,9 @@ func TestHashMapReserved(t *testing.T) {
 
 // Room for one more, again and again, is not planned anew every time.
 func TestHashMapReservedByOne(t *testing.T) {
+	if asan.Enabled {
+		t.Skip("it takes minutes with the address sanitizer")
+	}
 	defer generic.SmallParts(1)()
 	a := newChecked(t, mem.PlainOnly)
 	m := generic.NewHashMap[uint64, uint64](a)

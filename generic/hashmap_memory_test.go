@@ -19,12 +19,12 @@ func TestHashMapAllocs(t *testing.T) {
 
 // countMapAllocs returns the allocations of some rounds for each way to hash.
 func countMapAllocs(t *testing.T, a *checked, rounds int) float64 {
-	n := testing.AllocsPerRun(10, func() { mapAllocs(t, a, rounds, uint64(3), uint64(4)) }) +
-		testing.AllocsPerRun(10, func() { mapAllocs(t, a, rounds, "key", "yek") })
+	n := allocsPerRun(10, func() { mapAllocs(t, a, rounds, uint64(3), uint64(4)) }) +
+		allocsPerRun(10, func() { mapAllocs(t, a, rounds, "key", "yek") })
 	if !maphashAllocates {
-		n += testing.AllocsPerRun(10, func() { mapAllocs(t, a, rounds, padded{1, 2}, padded{2, 1}) }) +
-			testing.AllocsPerRun(10, func() { mapAllocs(t, a, rounds, [3]string{"a"}, [3]string{"b"}) }) +
-			testing.AllocsPerRun(10, func() { mapAllocs(t, a, rounds, 1.5, 2.5) })
+		n += allocsPerRun(10, func() { mapAllocs(t, a, rounds, padded{1, 2}, padded{2, 1}) }) +
+			allocsPerRun(10, func() { mapAllocs(t, a, rounds, [3]string{"a"}, [3]string{"b"}) }) +
+			allocsPerRun(10, func() { mapAllocs(t, a, rounds, 1.5, 2.5) })
 	}
 	return n
 }

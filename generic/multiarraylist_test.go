@@ -213,7 +213,7 @@ func TestMultiArrayListEdges(t *testing.T) {
 			t.Fatalf("%s: %v", name, a)
 		}
 	}
-	if n := testing.AllocsPerRun(100, func() {
+	if n := allocsPerRun(100, func() {
 		l.Set(1, l.Get(2))
 		l.Insert(2, l.OrderedRemove(0))
 	}); n != 0 {

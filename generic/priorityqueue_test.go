@@ -258,7 +258,7 @@ func TestPriorityQueueEdges(t *testing.T) {
 	var zero generic.PriorityQueue[int, generic.Ascending[int]]
 	mustPanic(t, "zero", func() { zero.Push(1) }, "nil Allocator")
 	q.Close()
-	if n := testing.AllocsPerRun(100, func() {
+	if n := allocsPerRun(100, func() {
 		d.Push(1)
 		d.PopMax()
 		d.PushAssumeCapacity(5)

@@ -86,7 +86,7 @@ func TestStringHashMapAllocs(t *testing.T) {
 		m.Put(fmt.Sprint(m.Len()), 1)
 	}
 	a.failAt, a.onwards = 1, true
-	if n := testing.AllocsPerRun(100, func() {
+	if n := allocsPerRun(100, func() {
 		m.Put("key", 1)
 		m.FetchPut("key", 1)
 		m.Get("key")

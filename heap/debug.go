@@ -256,12 +256,18 @@ func (d *Debug) obtain(op string, k *debugBlock, total int, l mem.Layout) ([]byt
 			return nil, err
 		}
 	}
-	other, ready := d.admit(k, l.Zero)
-	if other != nil {
+	closed, other, ready := d.admit(k, l.Zero)
+	switch {
+	case closed: // meanwhile
+		if k.guarded {
+			d.retire(k)
+		}
+		d.giveBack(k)
+		return nil, mem.ErrClosed
+	case other != nil:
 		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(k.base), Size: len(k.base), Hint: other.overlapped()}, other)
 		return nil, errLiedDebug
-	}
-	if ready {
+	case ready:
 		return k.block(), nil
 	}
 	if !k.guarded && (l.Zero || l.Kind != mem.Plain) && total <= zeroLooked && !isZero(k.base) {
@@ -275,17 +281,20 @@ func (d *Debug) obtain(op string, k *debugBlock, total int, l mem.Layout) ([]byt
 	return k.block(), nil
 }
 
-// admit adds k to the table, unless it overlaps another block, which it returns
-// then. A block that is ready needs nothing else.
-func (d *Debug) admit(k *debugBlock, zero bool) (other *debugBlock, ready bool) {
+// admit adds k to the table, unless that is closed, or k overlaps another block,
+// which it returns then. A block that is ready needs nothing else.
+func (d *Debug) admit(k *debugBlock, zero bool) (closed bool, other *debugBlock, ready bool) {
 	d.table.lock()
 	defer d.table.unlock()
+	if d.table.closed.Load() {
+		return true, nil, false
+	}
 	if other = d.table.admit(k, d.o.MemoryLimit); other != nil || !k.quick() || zero && !isZero(k.base) {
-		return other, false
+		return false, other, false
 	}
 	d.dress(k, 0, zero)
 	k.node.set(debugLive)
-	return nil, true
+	return false, nil, true
 }
 
 // served makes the child serve the block of k, and gives the quarantine up for

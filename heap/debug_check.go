@@ -47,7 +47,7 @@ func (d *Debug) Check() []*Misuse {
 //
 //go:norace
 func (d *Debug) next(i int32, k *debugBlock, room []hiddenPointer) (h *damage, hidden []hiddenPointer) {
-	for d.table.visit(i, k) {
+	for d.table.visit(i, debugLive, k) {
 		if k.state == debugLive {
 			h = d.inspect(k)
 			if d.mayHide(k) {

@@ -34,7 +34,7 @@ func TestDebugClosedMeanwhile(t *testing.T) {
 		for range 4 {
 			wg.Go(func() {
 				for i := 0; ; i++ {
-					b, err := d.Alloc(1+i%200, word8)
+					b, err := d.Alloc(1+i%7*200, word8)
 					if err != nil {
 						if !errors.Is(err, mem.ErrClosed) {
 							t.Error(err)
@@ -56,10 +56,34 @@ func TestDebugClosedMeanwhile(t *testing.T) {
 		for range 4 {
 			<-begun
 		}
-		d.Close()
+		told, _ := d.Close().(*heap.LeakError)
 		wg.Wait()
-		if s := d.Stats(); int64(s.Allocs) != served.Load() || int64(s.Frees) > freed.Load() || int64(s.Blocks) != served.Load()-int64(s.Frees) {
+		if s := d.Stats(); told == nil || told.Blocks != s.Blocks {
+			t.Fatalf("told of %v, %d blocks are live", told, s.Blocks)
+		} else if int64(s.Allocs) != served.Load() || int64(s.Frees) > freed.Load() || int64(s.Blocks) != served.Load()-int64(s.Frees) {
 			t.Fatalf("%d served, %d freed: %+v", served.Load(), freed.Load(), s)
+		}
+	}
+}
+
+// An Alloc that meets Close is not served, and what it had got by then goes back.
+func TestDebugClosedInAlloc(t *testing.T) {
+	for _, o := range []heap.DebugOptions{{}, {MemoryLimit: 10_000}} {
+		for _, size := range []int{40, 5000} {
+			child := &fakeChild{}
+			d := newDebug(t, child, o)
+			child.entered = func() {
+				if child.calls == 0 {
+					d.Close()
+				}
+			}
+			if b, err := d.Alloc(size, word8); err != mem.ErrClosed {
+				t.Errorf("%d bytes: %d and %v, want %v", size, len(b), err, mem.ErrClosed)
+			}
+			if s := d.Stats(); s.Blocks != 0 || s.Bytes != 0 || child.calls != 2 || child.bytes != 0 {
+				t.Errorf("%d bytes: %+v, the child has %d bytes", size, s, child.bytes)
+			}
+			d.none()
 		}
 	}
 }

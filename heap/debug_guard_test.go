@@ -550,3 +550,28 @@ func TestDebugFootprint(t *testing.T) {
 	}
 	x.Free(b, word1)
 }
+
+// As [TestDebugClosedInAlloc], with pages that are being made accessible.
+func TestGuardedClosedInAlloc(t *testing.T) {
+	d := guardedDebug(t, heap.GuardEnd, heap.DebugOptions{})
+	d.Free(debugAlloc(d, 40, word8), word8)
+	d.Trim()
+	before, _ := vm.Committed()
+	undo := vm.Inject(func(c vm.Call) error {
+		if c == vm.CallUnmark || c == vm.CallUnprotect {
+			d.Close()
+		}
+		return nil
+	})
+	b, err := d.Alloc(40, word8)
+	undo()
+	if err != mem.ErrClosed {
+		t.Errorf("%d bytes and %v, want %v", len(b), err, mem.ErrClosed)
+	}
+	other := guardedDebug(t, heap.GuardEnd, heap.DebugOptions{})
+	other.Trim()
+	if after, _ := vm.Committed(); after > before || d.Footprint().Live != 0 {
+		t.Errorf("%d bytes more are committed, %+v", after-before, d.Footprint())
+	}
+	d.none()
+}

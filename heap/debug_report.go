@@ -211,14 +211,14 @@ func (d *Debug) leaks(op string, after uint64, most int) *LeakError {
 	return e
 }
 
-// nextLive returns in k the first live block from node i on that was born after
-// the given one.
+// nextLive returns in k the first block from node i on that was born after the
+// given one, and is live, or admitted and about to be.
 //
 //go:norace
 func (d *Debug) nextLive(i int32, after uint64, k *debugBlock) bool {
-	for d.table.visit(i, k) {
+	for d.table.visit(i, debugBusy, k) {
 		d.table.unlock()
-		if k.state == debugLive && k.birth > after {
+		if k.state != debugDead && k.birth > after { // if a call seized it, that is 0
 			return true
 		}
 		i = k.at + 1

@@ -325,15 +325,16 @@ func (t *debugTable) shut() bool {
 	return !t.closed.Swap(true)
 }
 
-// visit returns in k the first block from node i on that belongs to no call, with
-// the table locked; false and unlocked if there is none. The caller calls unlock
-// when it is through with the block.
+// visit returns in k the first block from node i on whose state is least or more,
+// with the table locked; false and unlocked if there is none. The caller calls
+// unlock when it is through with the block. From debugLive on, it belongs to no
+// call.
 //
 //go:norace
-func (t *debugTable) visit(i int32, k *debugBlock) bool {
+func (t *debugTable) visit(i int32, least debugState, k *debugBlock) bool {
 	t.lock()
 	for ; i < t.nodes; i++ {
-		if n := t.node(i); n.is() >= debugLive {
+		if n := t.node(i); n.is() >= least {
 			n.load(k, i)
 			return true
 		}

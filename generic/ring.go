@@ -41,10 +41,8 @@ func (r *ring[T]) element(i int, method string) *T {
 	if uint(i) >= uint(r.tail-r.head) {
 		panic(badIndex{method, i, r.tail - r.head})
 	}
-	if k := len(r.block) - r.head; i >= k {
-		return &r.block[i-k]
-	}
-	return &r.block[r.head+i]
+	i += r.head
+	return &r.block[min(uint(i), uint(i-len(r.block)))]
 }
 
 // parts returns the k elements from i on, which there must be room for, in the

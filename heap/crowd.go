@@ -8,8 +8,8 @@ import (
 
 // crowd stands in allocators that many goroutines may call at once, but for some
 // calls, and reports when one of these is under way together with one of the
-// others; two of these are for solo to find. It costs two atomic additions a
-// call, and so is used only in builds with invariants:
+// others; two of these are for solo to find. It costs a stack and atomic
+// operations a call, and so is used only in builds with invariants:
 //
 //	if invariant.Enabled {
 //		a.crowd.enter(op, many, hint)

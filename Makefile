@@ -164,7 +164,7 @@ bench-rooms: ## the benchmarks of every room, each beside the plain Go way
 
 .PHONY: cover
 cover: ## statement coverage of mem and heap
-	$(GO) test -coverpkg=./mem,./heap -coverprofile=coverage.out ./mem ./heap ./testing/...
+	$(GO) test -timeout 30m -coverpkg=./mem,./heap -coverprofile=coverage.out ./mem ./heap ./testing/...
 	@$(GO) tool cover -func=coverage.out | tail -1
 
 FUZZTIME ?= 30s

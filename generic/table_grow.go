@@ -444,11 +444,23 @@ func (t *table[K, V]) shrink(a mem.Allocator, ownedKeys bool, method string) {
 	}
 }
 
-// copyOf returns a table with the entries of t, in the same places.
+// copyOf returns a table with the entries of t. If they are many, or own their
+// keys, they are in the same places. A few have an order of their own: t may have
+// become large when its entries are put into the copy, in the order of t, and
+// would all be wanted in one part.
 func (t *table[K, V]) copyOf(a mem.Allocator, ownedKeys bool, method string) (c table[K, V], err error) {
 	c.from.check(a, method)
 	c.ctx = t.ctx
 	if t.n == 0 {
+		return c, nil
+	}
+	if len(t.dir) == 0 && !ownedKeys {
+		if err := c.resize(a, t.groups(), ownedKeys, method); err != nil {
+			return table[K, V]{}, err
+		}
+		for s := range t.all {
+			*c.add(c.hash(&s.key)) = *s
+		}
 		return c, nil
 	}
 	c = *t

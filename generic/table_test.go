@@ -177,6 +177,52 @@ func TestTableStraysCounted(t *testing.T) {
 	}
 }
 
+// What has become of a map goes into a copy of what it was, in its order, without
+// piling up in one part after the other.
+func TestTableCopyOfFew(t *testing.T) {
+	defer SmallParts(4)()
+	newSeed = rand.New(rand.NewPCG(1, 2)).Uint64
+	for _, few := range []int{1, 7, 25} {
+		a := new(heapOf)
+		var m HashMapUnmanaged[int, int]
+		put := func(m *HashMapUnmanaged[int, int], k int) {
+			t.Helper()
+			if err := m.Put(a, k, -k); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for k := range few {
+			put(&m, k)
+		}
+		c, err := m.Clone(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Len() != few || c.t.seed == m.t.seed {
+			t.Errorf("of %d entries, the copy has %d, in the same places", few, c.Len())
+		}
+		for k := range 20_000 {
+			put(&m, k)
+		}
+		for k := range m.All() {
+			put(&c, k)
+			if c.t.stray > 100 {
+				t.Fatalf("a copy of %d entries: after %d, %d are not in their parts", few, c.Len(), c.t.stray)
+			}
+		}
+		for k := range 20_000 {
+			if v, ok := c.Get(k); !ok || v != -k {
+				t.Fatalf("of key %d: %d, %t", k, v, ok)
+			}
+		}
+		m.Close(a)
+		c.Close(a)
+		if a.live != 0 {
+			t.Errorf("%d bytes leaked", a.live)
+		}
+	}
+}
+
 // countStrays returns how many entries are in a part that is not theirs.
 func (t *table[K, V]) countStrays() (n int) {
 	for p := range t.parts {

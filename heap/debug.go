@@ -75,11 +75,11 @@ import (
 // Guarded blocks come from the operating system rather than from the child; a
 // block takes a page or more, and a pair of calls some microseconds. On Linux
 // up to 32 MiB of the pages of those that were freed keep their memory until
-// [Debug.Trim], which is most of that time. Resize and Remap refuse them. In quarantine they count
-// with the size that was asked for. Blocks that the collector scans cannot be
-// guarded. What the system has no memory or no mapping left for
-// (vm.max_map_count on Linux, before 6.13), and what is aligned to more than 4
-// MiB, is served unguarded and counted. The race detector does not see guarded
+// [Debug.Trim], which is most of that time. Resize and Remap refuse them. In
+// quarantine they count with the size that was asked for. Blocks that the
+// collector scans cannot be guarded. What the system has no memory or no mapping
+// left for (vm.max_map_count on Linux, before 6.13), and what is aligned to more
+// than 4 MiB, is served unguarded and counted. The race detector does not see guarded
 // blocks: use it without them.
 //
 // An operation takes the same time on average for any number of live blocks: a

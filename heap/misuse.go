@@ -28,12 +28,12 @@ type Misuse struct {
 	// free, from allocators that keep them.
 	Alloc, Free Stack
 	// Other is that of the other call, for [ConcurrentUse], and of who made the
-	// other allocator, for [Overlap]. Where many calls are under way, it is of the
-	// last of them that began. It is empty if another call has begun meanwhile, or
-	// ended; from a [Debug] with no stacks; and from an allocator of memory of its
-	// own, a [Page] say, in builds without invariants, which takes no stack: where
-	// two goroutines free a block there, the second is told of [DoubleFree] or
-	// [ForeignFree].
+	// other allocator, for [Overlap]. Where many calls may be under way, it is of
+	// the last that began, which may have ended; elsewhere it is empty if another
+	// call has begun meanwhile, or ended. It is empty from a [Debug] with no
+	// stacks, and from an allocator of memory of its own, a [Page] say, in builds
+	// without invariants, which takes no stack: where two goroutines free a block
+	// there, the second is told of [DoubleFree] or [ForeignFree].
 	Other Stack
 }
 

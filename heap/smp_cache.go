@@ -252,7 +252,8 @@ func (e *smpEntry) exchange(spare *smpEntry) []smpSlot {
 // larger returns a magazine for an entry of a class that has one with keep slots,
 // which did not do, if it may have one twice as large. What fits in is no more
 // than a part of what is used, but one slot: without a magazine each block would
-// be a slab that comes and goes. So are large blocks, until there were some.
+// be a slab that comes and goes. So are large blocks, until there were some, and in
+// a program that uses less than smpMagMost of them always.
 //
 //go:norace
 func (s *SMP) larger(class uintptr, keep uint32) []smpSlot {

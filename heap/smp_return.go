@@ -23,7 +23,8 @@ import (
 // more than anything else that SMP does for what lies there. It shows by taking most
 // of what was given back again before it has freed twice of what there is; then
 // periods become longer, up to the time in which as many pages are freed as there
-// are. What is not taken again makes them shorter.
+// are. What is not taken again makes them shorter. Of a program with less than 2 MiB
+// none of this is seen: a period is never shorter than that.
 
 // smpDecay says how far the period is.
 type smpDecay struct {
@@ -33,7 +34,7 @@ type smpDecay struct {
 	patience int // a period is 1<<patience quarters of the pages, up to smpPatience
 	watched  int // pages freed since given and again were 0
 	given    int // pages that were to go at the ends of periods
-	again    int // pages taken that had been given back
+	again    int // pages taken that had been given back, since then or longer ago
 }
 
 const (
@@ -92,7 +93,7 @@ func (s *SMP) freeRun(seg *smpSegment, first, n int) (excess int) {
 // shorter if it was not while twice as many pages as there are, all, were freed.
 func (d *smpDecay) learn(all int) {
 	switch {
-	case d.given > 0 && d.again >= d.given/2:
+	case d.given > 0 && 2*d.again >= d.given:
 		d.patience = min(d.patience+1, smpPatience)
 	case d.watched < 2*all:
 		return

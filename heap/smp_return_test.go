@@ -259,6 +259,26 @@ func TestSMPFewLarge(t *testing.T) {
 	smpFree(s, blocks)
 }
 
+// In a program that uses much, large blocks need not be many: where more of them
+// come and go than are cached, an empty slab stays for the next.
+func TestSMPSpareLarge(t *testing.T) {
+	s := newSMP(t, heap.SMPOptions{})
+	blocks := smpFill(t, s, 48<<20, func(int) int { return 1024 })
+	for range 8 {
+		smpFree(s, smpFill(t, s, 4*16<<10, func(int) int { return 16 << 10 }))
+	}
+	slabs := 0
+	for _, c := range s.Stats().Classes {
+		if c.Size == 16<<10 {
+			slabs = c.Slabs
+		}
+	}
+	if slabs < 2 {
+		t.Errorf("of four blocks of 16 KiB, %d slabs are left", slabs)
+	}
+	smpFree(s, blocks)
+}
+
 // What processors keep of classes that are not used any more becomes free for all,
 // while others are used.
 func TestSMPIdleClasses(t *testing.T) {

@@ -317,11 +317,14 @@ func (b *smpBin) give(sl *smpSlab, slots []smpSlot, spare int) (gone bool) {
 const smpSpare = 64 // of the pages that are used, an empty slab is no more than one in so many
 
 // spare returns how many pages a slab may have to stay though it is empty: not many
-// beside all that are used, and none while large blocks of the class are few.
+// beside all that are used, and none for large blocks while so little is used that
+// they have a magazine only in time, and they were few. s.used is read without the
+// lock, as by larger: a guess does.
 //
 //go:norace
 func (s *SMP) spare(class uintptr) int {
-	if smpClassTable[class&127].size > smpLargeSlot && s.visits[class].Load() < smpMagVisits {
+	size := smpClassTable[class&127].size
+	if size > smpLargeSlot && uintptr(s.used)*smpPageSize/size < smpMagShare && s.visits[class].Load() < smpMagVisits {
 		return 0
 	}
 	return s.used / smpSpare

@@ -1,0 +1,157 @@
+package heap
+
+import (
+	"log/slog"
+
+	"github.com/allod-dev/allod/internal/stack"
+	"github.com/allod-dev/allod/mem"
+)
+
+// Resize implements [mem.Allocator].
+func (d *Debug) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	const op = "heap: Debug.Resize"
+	mem.CheckSize(op, size)
+	if d.child == nil {
+		zeroValue(op, "NewDebug")
+		return b, false
+	}
+	if d.copies.check(op) {
+		return b, false
+	}
+	d.tick()
+	var here stack.ID
+	if d.depth != 0 {
+		here = d.here()
+	}
+	r, ok := d.resize(op, false, b, l, size, here)
+	if d.verbose != nil {
+		d.verbose.log(&event{msg: verb("resize", ok), old: len(b), size: size, layout: l, addr: address(r)}, slog.LevelDebug)
+	}
+	return r, ok
+}
+
+// Remap implements [mem.Allocator].
+func (d *Debug) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
+	const op = "heap: Debug.Remap"
+	mem.CheckSize(op, size)
+	if d.child == nil {
+		zeroValue(op, "NewDebug")
+		return b, false
+	}
+	if d.copies.check(op) {
+		return b, false
+	}
+	d.tick()
+	var here stack.ID
+	if d.depth != 0 {
+		here = d.here()
+	}
+	r, ok := d.resize(op, true, b, l, size, here)
+	if d.verbose != nil {
+		d.verbose.log(&event{msg: verb("remap", ok), old: len(b), size: size, layout: l, addr: address(r)}, slog.LevelDebug)
+	}
+	return r, ok
+}
+
+func verb(did string, ok bool) string {
+	switch {
+	case ok:
+		return did
+	case did == "resize":
+		return "resize refused"
+	}
+	return "remap refused"
+}
+
+func (d *Debug) resize(op string, move bool, b []byte, l mem.Layout, size int, here stack.ID) ([]byte, bool) {
+	grow := size - len(b)
+	var k debugBlock
+	front, length := d.expect(b, l)
+	f, no := d.table.hold(b, l, front, length, &k, grow, d.o.MemoryLimit, here)
+	if f.kind != 0 {
+		if f.kind == DoubleFree {
+			f.kind = UseAfterFree
+		}
+		d.found(op, b, l, &k, f)
+		return b, false
+	}
+	if no != 0 {
+		return b, false
+	}
+	// From here on k is the block as it is, and goes back to the table whatever
+	// happens.
+	var (
+		ok   bool
+		hurt *damage
+		lie  *Misuse
+		old  = k.size
+	)
+	landed := false
+	defer func() {
+		if !landed { // the child panicked
+			d.table.land(&k, grow)
+		}
+	}()
+	hint := unfit(size, k.kind, k.typ)
+	if hint == "" {
+		hurt = d.inspect(&k)
+		ok, lie = d.change(op, move, &k, l, size)
+		if ok && d.o.ResizeStacks {
+			k.alloc = here
+		}
+	}
+	landed = true
+	other := d.table.land(&k, grow)
+	switch {
+	case hint != "":
+		d.misuse(&Misuse{Kind: TypeMismatch, Op: op, Addr: address(b), Size: size, Hint: hint}, &k)
+	case other != nil:
+		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(k.base), Size: len(k.base), Hint: other.overlapped()}, other)
+	case lie != nil:
+		d.misuse(lie, &k)
+	}
+	d.hurt(op, address(b), old, &k, hurt)
+	if !ok {
+		return b, false
+	}
+	return k.block(), true
+}
+
+// change asks the child to make k, which belongs to this call, a block of size
+// bytes, and changes k accordingly.
+func (d *Debug) change(op string, move bool, k *debugBlock, l mem.Layout, size int) (ok bool, lie *Misuse) {
+	if k.guarded {
+		return size == k.size, nil
+	}
+	total, ok := k.total(size, d.zone)
+	if !ok {
+		return false, nil
+	}
+	asked := mem.Layout{Align: k.align, Zero: l.Zero || l.Kind != mem.Plain || k.kind != mem.Plain, Kind: k.kind, Type: k.typ}
+	base := k.base
+	if total != len(base) {
+		if move {
+			base, ok = d.child.Remap(base, asked, total)
+		} else {
+			base, ok = d.child.Resize(base, asked, total)
+		}
+	}
+	if !ok {
+		return false, nil
+	}
+	hint := lied(base, total, asked)
+	moved := address(base) != address(k.base)
+	if hint == "" && moved && !move {
+		hint = "the child moved the block in Resize"
+	}
+	if hint == "" && moved && k.scans {
+		hint = "the child moved a block with pointers, which only the typed layer may copy"
+	}
+	if hint != "" {
+		return false, &Misuse{Kind: ChildLied, Op: op, Addr: address(base), Size: len(base), Hint: hint}
+	}
+	old := k.size
+	k.base, k.size = base, size
+	d.dress(k, old, asked.Zero)
+	return true, nil
+}

@@ -87,6 +87,7 @@ type recorder struct {
 	cleanups []func()
 }
 
+func (r *recorder) Name() string                      { return "TestIndex" }
 func (r *recorder) Helper()                           {}
 func (r *recorder) Cleanup(f func())                  { r.cleanups = append(r.cleanups, f) }
 func (r *recorder) Errorf(format string, args ...any) { r.text += fmt.Sprintf(format, args...) + "\n" }

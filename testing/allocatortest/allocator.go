@@ -13,8 +13,8 @@ import (
 )
 
 // TB is what this package needs of a test: [testing.TB] has it, and so has
-// whatever other test frameworks hand out. If it has a Name as well, failures
-// say how to run the test again.
+// whatever other test frameworks hand out. If it has a Name as well, which is
+// that of a test, failures end with the line that runs it again.
 type TB interface {
 	// Helper marks the caller as not worth a line number.
 	Helper()
@@ -164,7 +164,7 @@ func (a *Allocator) end() {
 	a.over.Store(true)
 	if a.leak != nil {
 		a.leak.Op = ""
-		a.tb.Errorf("allocatortest: %v", a.leak)
+		fail(a.tb, "allocatortest: %v", a.leak)
 	}
 	for _, m := range found {
 		m.Op, m.Here = "allocatortest: the end of the test", nil
@@ -266,7 +266,7 @@ func (a *Allocator) misuse(m *heap.Misuse) {
 		return
 	}
 	a.tb.Helper()
-	a.tb.Errorf("%s\n%s", line(m), describe(m))
+	fail(a.tb, "%s\n%s", line(m), describe(m))
 }
 
 // hiddenAdd adds 1 to n and orders nobody in the race detector's eyes.

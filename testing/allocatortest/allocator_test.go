@@ -24,6 +24,7 @@ func want(t *testing.T, r *allocatortest.Recorder, parts ...string) {
 	if len(failures) != 1 {
 		t.Fatalf("%d failures, want 1: %q", len(failures), failures)
 	}
+	rerunnable(t, failures)
 	for _, p := range parts {
 		if !strings.Contains(failures[0], p) {
 			t.Errorf("failure %q does not say %q", failures[0], p)

@@ -36,7 +36,7 @@
 //	})
 //
 // It reports leaks, errors that were swallowed, panics, and runs that differ
-// from one another, and with each the line that runs this case and no other:
+// from one another, and with each the flag that runs this case and no other:
 //
 //	to run only this: go test -run '^TestIndex$' -allod.fail=17
 //
@@ -81,6 +81,15 @@
 // to [RunWith]. A [Shadow] runs a whole program on it beside an allocator that is
 // known to be right. A [Tracer] writes down what a program asks for, and
 // [Trace.Shrink] finds the few calls that a failure needs.
+//
+// # Which test was that?
+//
+// Whatever fails here ends with the line that runs it, and no other test, again:
+//
+//	to run only this: go test -run '^TestIndex$/^empty$'
+//
+// What the name of the test does not tell is a flag: -allod.fail, or -allod.seed
+// for the random programs of [Run].
 //
 // Everything here may be used in a bubble of testing/synctest, and takes its test
 // as a [TB], which other test frameworks have as well; only Run and Fuzz, which

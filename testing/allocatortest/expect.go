@@ -26,14 +26,14 @@ func ExpectLeaks(tb TB, blocks int, fn func(a mem.Allocator), opts ...Option) *h
 	a.end()
 	for i, f := range q.failures() {
 		if i != before || leaks == nil { // that one tells of the leak
-			tb.Errorf("%s", f)
+			fail(tb, "%s", f)
 		}
 	}
 	switch {
 	case leaks == nil:
-		tb.Errorf("allocatortest: no block leaked, want %d", blocks)
+		fail(tb, "allocatortest: no block leaked, want %d", blocks)
 	case leaks.Blocks != blocks:
-		tb.Errorf("allocatortest: want %d leaked, but: %v", blocks, leaks)
+		fail(tb, "allocatortest: want %d leaked, but: %v", blocks, leaks)
 	}
 	return leaks
 }
@@ -53,9 +53,9 @@ func ExpectFault(tb TB, kind heap.MisuseKind, fn func()) *heap.Fault {
 	var f *heap.Fault
 	switch errors.As(heap.Catch(fn), &f); {
 	case f == nil:
-		tb.Errorf("allocatortest: no fault, want %v; is the block guarded?", kind)
+		fail(tb, "allocatortest: no fault, want %v; is the block guarded?", kind)
 	case f.Kind != kind:
-		tb.Errorf("allocatortest: %s (%v); want %v\n%s", line(f), f.Kind, kind, describeFault(f))
+		fail(tb, "allocatortest: %s (%v); want %v\n%s", line(f), f.Kind, kind, describeFault(f))
 	}
 	return f
 }

@@ -19,7 +19,7 @@ type Recorder struct {
 	failed   bool
 }
 
-func NewRecorder() *Recorder { return &Recorder{failures: new([]string)} }
+func NewRecorder() *Recorder { return NewRecorderNamed("TestRecorded") }
 
 // NewRecorderNamed returns a recorder that stands for the test of that name.
 func NewRecorderNamed(name string) *Recorder { return &Recorder{name: name, failures: new([]string)} }
@@ -36,17 +36,12 @@ func (r *Recorder) Logf(string, ...any) {}
 func (r *Recorder) Skip(...any)         { runtime.Goexit() }
 func (r *Recorder) Cleanup(f func())    { r.cleanups = append(r.cleanups, f) }
 func (r *Recorder) Failed() bool        { r.mu.Lock(); defer r.mu.Unlock(); return r.failed }
-func (r *Recorder) FailNow()            { r.Errorf("FailNow"); runtime.Goexit() }
+func (r *Recorder) FailNow()            { runtime.Goexit() }
 func (r *Recorder) Errorf(f string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.failed = true
 	*r.failures = append(*r.failures, r.name+": "+fmt.Sprintf(f, args...))
-}
-
-func (r *Recorder) Fatalf(f string, args ...any) {
-	r.Errorf(f, args...)
-	runtime.Goexit()
 }
 
 func (r *Recorder) run(name string, f func(harness)) {

@@ -87,7 +87,7 @@ func CheckFailures(tb TB, o FailureOptions, fn func(a mem.Allocator) error) int 
 	}}
 	n := c.check()
 	if n == 0 && c.failures == 0 && !c.one {
-		tb.Errorf("allocatortest: nothing was asked of the allocator, so that nothing could fail: does the function use the one it is given?")
+		fail(tb, "allocatortest: nothing was asked of the allocator, so that nothing could fail: does the function use the one it is given?")
 	}
 	return n
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
-	"strings"
 
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/mem"
@@ -50,7 +49,7 @@ func (c *checker) only(text string) {
 	c.one = true
 	p, err := parsePlan(text)
 	if err != nil {
-		c.tb.Errorf("allocatortest: %v", err)
+		fail(c.tb, "allocatortest: %v", err)
 		return
 	}
 	points, ok := c.baseline(p.refuse)
@@ -88,7 +87,7 @@ func (c *checker) try(p plan, points []point) *injector {
 	c.injected++
 	if c.failures >= maxErrors {
 		if !c.over {
-			c.tb.Errorf("allocatortest: too many failures, giving up")
+			fail(c.tb, "allocatortest: too many failures, giving up")
 		}
 		c.over = true
 		return in
@@ -284,5 +283,5 @@ func (c *checker) fail(in *injector, format string, args ...any) {
 		p := in.points[in.first]
 		s += fmt.Sprintf("\nwhat failed is %v(%d), requested by\n%s", p.op, p.size, indent(p.stack))
 	}
-	c.tb.Errorf("allocatortest: %v: %s%s", in.plan, strings.TrimSuffix(s, "\n"), rerun(c.tb, failFlag, in.plan.flag()))
+	failWith(c.tb, failFlag, in.plan.flag(), "allocatortest: %v: %s", in.plan, s)
 }

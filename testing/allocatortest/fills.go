@@ -64,7 +64,7 @@ func CheckFills[R any](tb TB, fn func(a mem.Allocator) (R, error)) {
 				break
 			}
 		}
-		tb.Errorf("%s", s)
+		fail(tb, "%s", s)
 		return
 	}
 }
@@ -130,10 +130,10 @@ func (r fillResult) equal(q fillResult) bool {
 func (r fillResult) fail(tb TB) {
 	tb.Helper()
 	for _, f := range r.failures {
-		tb.Errorf("%s", f)
+		fail(tb, "%s", f)
 	}
 	if r.err != "<nil>" && len(r.failures) == 0 {
-		tb.Errorf("allocatortest: error %s, want success", r.err)
+		fail(tb, "allocatortest: error %s, want success", r.err)
 	}
 }
 

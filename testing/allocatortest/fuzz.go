@@ -38,14 +38,14 @@ func fuzzOne(tb TB, program []byte, factory func() mem.Allocator) {
 	tb.Helper()
 	tracer := NewTracer(factory())
 	q := &quiet{}
-	m := &model{a: tracer, program: program, errorf: q.Errorf}
+	m := &model{a: tracer, program: program, tb: q}
 	caught(q, m.play)
 	found := q.failures()
 	if len(found) == 0 {
 		return
 	}
 	for _, s := range found {
-		tb.Errorf("%s", s)
+		fail(tb, "%s", s)
 	}
 	if fuzzing() {
 		return // the go command makes the program smaller, in its own way
@@ -54,9 +54,9 @@ func fuzzOne(tb TB, program []byte, factory func() mem.Allocator) {
 	again := &quiet{}
 	caught(again, func() { short.Replay(again, factory()) })
 	if said := again.failures(); len(said) > 0 {
-		tb.Errorf("%s\nafter no more than\n%s", said[0], short)
+		fail(tb, "%s\nafter no more than\n%s", said[0], short)
 	} else {
-		tb.Errorf("not seen without the contents that the program had, in\n%s", short)
+		fail(tb, "not seen without the contents that the program had, in\n%s", short)
 	}
 }
 

@@ -26,13 +26,13 @@ func ExpectMisuse(tb TB, kind heap.MisuseKind, fn func()) *heap.Misuse {
 	var found *heap.Misuse
 	for _, m := range watch(fn) {
 		if m.Kind != kind {
-			tb.Errorf("misuse reported: %s; want %v\n%s", line(m), kind, describe(m))
+			fail(tb, "misuse reported: %s; want %v\n%s", line(m), kind, describe(m))
 		} else if found == nil {
 			found = m
 		}
 	}
 	if found == nil {
-		tb.Errorf("no misuse reported, want %v", kind)
+		fail(tb, "no misuse reported, want %v", kind)
 	}
 	return found
 }
@@ -42,7 +42,7 @@ func ExpectMisuse(tb TB, kind heap.MisuseKind, fn func()) *heap.Misuse {
 func NoMisuse(tb TB, fn func()) {
 	tb.Helper()
 	for _, m := range watch(fn) {
-		tb.Errorf("misuse reported: %s; want none\n%s", line(m), describe(m))
+		fail(tb, "misuse reported: %s; want none\n%s", line(m), describe(m))
 	}
 }
 

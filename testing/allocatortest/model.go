@@ -26,7 +26,7 @@ import (
 // scanned.
 func Play(tb TB, a mem.Allocator, program []byte) {
 	tb.Helper()
-	m := &model{a: a, program: program, errorf: tb.Errorf}
+	m := &model{a: a, program: program, tb: tb}
 	m.play()
 }
 
@@ -34,7 +34,7 @@ func Play(tb TB, a mem.Allocator, program []byte) {
 type model struct {
 	a       mem.Allocator
 	program []byte
-	errorf  func(format string, args ...any)
+	tb      TB
 	served  func(size int, l mem.Layout, err error) // told of every request
 
 	live   []*modelBlock
@@ -87,8 +87,9 @@ func (m *model) size(most int) int {
 }
 
 func (m *model) fail(format string, args ...any) {
+	m.tb.Helper()
 	m.failed = true
-	m.errorf("operation %d: "+format, append([]any{m.steps}, args...)...)
+	fail(m.tb, "operation %d: "+format, append([]any{m.steps}, args...)...)
 }
 
 func (m *model) play() {

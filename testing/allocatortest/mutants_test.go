@@ -244,6 +244,7 @@ func TestMutants(t *testing.T) {
 			if len(failures) == 0 {
 				t.Fatalf("%s/%s found nothing", m.clause, m.part)
 			}
+			rerunnable(t, failures)
 			if all := strings.Join(failures, "\n"); !strings.Contains(all, m.says) {
 				t.Errorf("%s/%s found %q, want %q", m.clause, m.part, all, m.says)
 			}

@@ -2,6 +2,7 @@ package allocatortest
 
 import (
 	"flag"
+	"fmt"
 	"regexp"
 	"strings"
 )
@@ -34,20 +35,59 @@ func define(name, usage string) {
 // given returns what the flag of that name was set to.
 func given(name string) string { return flag.Lookup(name).Value.String() }
 
-// rerun returns a line that tells how to run tb again with that flag, or no flag
-// if its name is empty. It is nothing if the test does not tell its own name.
+// fail fails tb. Whatever this package finds it says by way of fail or failWith,
+// so that each failure ends with the line that runs its test again.
+func fail(tb TB, format string, args ...any) {
+	tb.Helper()
+	failWith(tb, "", "", format, args...)
+}
+
+// failWith is fail for what happens again if a flag has that value; if that is
+// empty, no flag is needed.
+func failWith(tb TB, name, value, format string, args ...any) {
+	tb.Helper()
+	tb.Errorf("%s%s", strings.TrimSuffix(fmt.Sprintf(format, args...), "\n"), rerun(tb, name, value))
+}
+
+// rerun returns a line that tells how to run tb again, with that flag set and the
+// others as they are. It is nothing if tb has no name of a test, as those of some
+// frameworks are sentences, or if the go command looks for inputs of a fuzz test:
+// it then says under which name it keeps one.
 func rerun(tb TB, name, value string) string {
 	named, ok := tb.(interface{ Name() string })
-	if !ok || named.Name() == "" {
+	if !ok || !testName.MatchString(named.Name()) || fuzzing() {
 		return ""
 	}
 	parts := strings.Split(named.Name(), "/")
 	for i, p := range parts {
 		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
 	}
-	line := "\nto run only this: go test -run '" + strings.Join(parts, "/") + "'"
-	if name != "" {
-		line += " -" + name + "=" + value
+	line := "\nto run only this: go test -run "
+	if strings.HasPrefix(named.Name(), "Benchmark") {
+		line += "'^$' -bench "
+	}
+	line += quote(strings.Join(parts, "/"))
+	for _, f := range [...]string{failFlag, seedFlag, debugFlag} {
+		v := given(f)
+		if f == name && value != "" {
+			v = value
+		}
+		if v != "" {
+			line += " -" + f + "=" + quote(v)
+		}
 	}
 	return line
+}
+
+var testName = regexp.MustCompile(`^(Test|Fuzz|Benchmark)\w*(/|$)`)
+
+// plain matches what means nothing else to a shell.
+var plain = regexp.MustCompile(`^[\w+,:.-]+$`)
+
+// quote returns s as one word of a shell.
+func quote(s string) string {
+	if plain.MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -1,16 +1,23 @@
 package allocatortest_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
 	"testing"
 	"unsafe"
 
+	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/mem"
 	"github.com/allod-dev/allod/testing/allocatortest"
 )
@@ -48,6 +55,19 @@ func TestPlanFlag(t *testing.T) {
 	}
 }
 
+// rerunnable wants each failure of a Recorder to end with the line, and the only
+// one, that runs its test again.
+func rerunnable(t *testing.T, failures []string) {
+	t.Helper()
+	for _, f := range failures {
+		name, _, _ := strings.Cut(f, ": ")
+		line := "\nto run only this: go test -run '^" + strings.ReplaceAll(name, "/", "$/^") + "$'"
+		if _, flags, ok := strings.Cut(f, line); !ok || strings.Contains(flags, "\n") || strings.Count(f, "to run only this") != 1 {
+			t.Errorf("failure %q does not end with %q", f, line)
+		}
+	}
+}
+
 // forgetful has four requests for memory, and leaks when the third fails.
 func forgetful(a mem.Allocator) error {
 	var held [4][]byte
@@ -69,17 +89,180 @@ func forgetful(a mem.Allocator) error {
 	return nil
 }
 
+// A failure of each kind of check, by the function that takes the test.
+var failing = map[string]func(tb *allocatortest.Recorder){
+	"New": func(tb *allocatortest.Recorder) {
+		a := allocatortest.New(tb)
+		b := mem.Must(a.Alloc(8, word))
+		a.Free(b, mem.Layout{})
+		a.Alloc(7, mem.Layout{Kind: mem.Local, Type: mem.TypeFor[*int]()})
+		*at(b, 8) = 1
+		a.Check()
+		*at(b, 8) = 2
+		tb.Finish()
+	},
+	"VerifyNone": func(tb *allocatortest.Recorder) {
+		d := heap.NewDebug(heap.GC{}, heap.DebugOptions{OnLeak: func(*heap.LeakError) {}})
+		defer d.Close()
+		*at(mem.Must(d.Alloc(8, word)), -1) = 1
+		allocatortest.VerifyNone(tb, d)
+		allocatortest.VerifyNone(tb)
+	},
+	"ExpectMisuse": func(tb *allocatortest.Recorder) {
+		allocatortest.ExpectMisuse(tb, heap.DoubleFree, func() { panic(&heap.Misuse{Kind: heap.Overflow}) })
+	},
+	"NoMisuse": func(tb *allocatortest.Recorder) {
+		allocatortest.NoMisuse(tb, func() { panic(&heap.Misuse{Kind: heap.Overflow}) })
+	},
+	"ExpectFault": func(tb *allocatortest.Recorder) { allocatortest.ExpectFault(tb, heap.UseAfterFree, func() {}) },
+	"ExpectLeaks": func(tb *allocatortest.Recorder) {
+		allocatortest.ExpectLeaks(tb, 2, func(a mem.Allocator) { leakOne(a); *at(mem.Must(a.Alloc(8, word)), 8) = 1 })
+		allocatortest.ExpectLeaks(tb, 1, func(a mem.Allocator) { leakTwo(a) })
+		allocatortest.ExpectLeaks(tb, 1, func(mem.Allocator) {})
+	},
+	"CheckAllFailures": func(tb *allocatortest.Recorder) {
+		allocatortest.CheckAllFailures(tb, forgetful)
+		allocatortest.CheckAllFailures(tb, func(mem.Allocator) error { return nil })
+	},
+	"CheckFailures": func(tb *allocatortest.Recorder) {
+		allocatortest.CheckFailures(tb, allocatortest.FailureOptions{Pairs: true}, func(a mem.Allocator) error {
+			for range 20 { // too many failures
+				a.Alloc(8, word)
+			}
+			return nil
+		})
+	},
+	"CheckUnchanged": func(tb *allocatortest.Recorder) {
+		allocatortest.CheckUnchanged(tb, allocatortest.Operation[int]{
+			Setup: func(mem.Allocator) (int, error) { return 0, errors.New("no") },
+		})
+	},
+	"CheckFills": func(tb *allocatortest.Recorder) {
+		allocatortest.CheckFills(tb, func(a mem.Allocator) (int, error) { return sumOf(a, 10, 9) })
+		allocatortest.CheckFills(tb, func(mem.Allocator) (int, error) { return 0, errors.New("no") })
+		allocatortest.CheckFills(tb, func(a mem.Allocator) (int, error) { leakOne(a); return 0, nil })
+	},
+	"CheckSystemFailures": func(tb *allocatortest.Recorder) {
+		allocatortest.CheckSystemFailures(tb, func() error { return errors.New("no") })
+		allocatortest.CheckSystemFailures(tb, func() error {
+			b, err := heap.Page{}.Alloc(8, word)
+			if err != nil {
+				return errors.New("no")
+			}
+			heap.Page{}.Free(b, word)
+			return nil
+		})
+	},
+	"Play": func(tb *allocatortest.Recorder) {
+		allocatortest.Play(tb, broken(), allocatortest.RandomProgram(1, 1000))
+	},
+	"Replay": func(tb *allocatortest.Recorder) {
+		call := allocatortest.Call{Method: "Alloc", Size: 64, Layout: word, OK: true}
+		other := call
+		call.Block, other.Block, other.Size = 1, 2, 32
+		allocatortest.Trace{call, other}.Replay(tb, broken())
+	},
+	"NewShadow": func(tb *allocatortest.Recorder) {
+		s := allocatortest.NewShadow(tb, broken(), nil)
+		mem.Must(s.Alloc(64, word))
+		mem.Must(s.Alloc(32, word))
+	},
+	"Fuzz": func(tb *allocatortest.Recorder) {
+		allocatortest.PlayFuzz(tb, allocatortest.RandomProgram(1, 1000), broken)
+	},
+	"RunWith": nil, // TestMutants looks at all of its failures
+	"Run":     nil,
+}
+
+// broken returns an allocator whose second block is part of the first, if it is
+// smaller.
+func broken() mem.Allocator { return &overlapping{honest: newHonest(0), n: 3} }
+
+func TestEveryFailureTellsHowToRunIt(t *testing.T) {
+	for name, check := range failing {
+		if check == nil {
+			continue
+		}
+		r := allocatortest.NewRecorderNamed("TestOther/two words")
+		check(r)
+		if len(r.Failures()) == 0 {
+			t.Errorf("%s: no failure", name)
+		}
+		rerunnable(t, r.Failures())
+	}
+	for name := range takesTest(t) {
+		if _, ok := failing[name]; !ok {
+			t.Errorf("%s takes a test, and how it fails it is not looked at", name)
+		}
+	}
+}
+
+// takesTest returns the names of the exported functions that have a test as their
+// first parameter.
+func takesTest(t *testing.T) map[string]bool {
+	t.Helper()
+	names := make(map[string]bool)
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(len(files), err)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || !fn.Name.IsExported() || len(fn.Type.Params.List) == 0 {
+				continue
+			}
+			switch types.ExprString(fn.Type.Params.List[0].Type) {
+			case "TB", "*testing.T", "*testing.F":
+				names[fn.Name.Name] = true
+			}
+		}
+	}
+	return names
+}
+
 func TestRerunLine(t *testing.T) {
-	r := allocatortest.NewRecorderNamed("TestIndex/two words")
+	const before = "\nto run only this: go test "
+	for _, tt := range []struct{ name, line string }{
+		{"TestIndex", "-run '^TestIndex$'"},
+		{"TestIndex/two_words/x+(1)", `-run '^TestIndex$/^two_words$/^x\+\(1\)$'`},
+		{"TestIndex/isn't", `-run '^TestIndex$/^isn'\''t$'`},
+		{"FuzzRing/seed#1", "-run '^FuzzRing$/^seed#1$'"},
+		{"BenchmarkRing/size=8", "-run '^$' -bench '^BenchmarkRing$/^size=8$'"},
+		{"", ""},
+		{"Index adds words", ""}, // as of other frameworks
+		{"Test index", ""},
+	} {
+		r := allocatortest.NewRecorderNamed(tt.name)
+		allocatortest.ExpectFault(r, heap.Overflow, func() {})
+		if _, line, _ := strings.Cut(r.Failures()[0], before); line != tt.line {
+			t.Errorf("of %s: %q, want %q", tt.name, line, tt.line)
+		}
+	}
+	r := allocatortest.NewRecorderNamed("TestIndex")
 	allocatortest.CheckAllFailures(r, forgetful)
 	f := r.Failures()
 	if len(f) != 2 {
 		t.Fatalf("found %q", f)
 	}
 	for i, flag := range []string{"3", "3+"} {
-		if line := "go test -run '^TestIndex$/^two words$' -allod.fail=" + flag; !strings.HasSuffix(f[i], line) {
+		if line := before + "-run '^TestIndex$' -allod.fail=" + flag; !strings.HasSuffix(f[i], line) {
 			t.Errorf("failure %q does not end with %q", f[i], line)
 		}
+	}
+	setFlag(t, "allod.seed", "7") // which what failed may depend on
+	setFlag(t, "allod.debug", "all of it")
+	r = allocatortest.NewRecorderNamed("TestIndex")
+	allocatortest.ExpectFault(r, heap.Overflow, func() {})
+	if line := before + "-run '^TestIndex$' -allod.seed=7 -allod.debug='all of it'"; !strings.HasSuffix(r.Failures()[0], line) {
+		t.Errorf("failure %q does not end with %q", r.Failures()[0], line)
 	}
 }
 
@@ -105,21 +288,34 @@ func TestFailFlag(t *testing.T) {
 	want(t, r, "-allod.fail=many: want the number of a request")
 }
 
-// TestRerun fails in a child, takes the line that it prints, and runs it.
+// TestRerun fails in a child, takes the lines that it prints, and runs them.
 func TestRerun(t *testing.T) {
 	const name = "ALLOCATORTEST_RERUN"
 	if os.Getenv(name) != "" {
 		t.Run("in part", func(t *testing.T) { allocatortest.CheckAllFailures(t, forgetful) })
+		for _, part := range []string{"leak", "leak's $HOME \\ (a|b)/[c\x01]/ü #1", "leaks"} {
+			t.Run(part, func(t *testing.T) { leakOne(allocatortest.New(t)) })
+		}
 		return
 	}
 	first := runFailing(t, name, "-test.run=^TestRerun$")
-	line := regexp.MustCompile(`go test -run '(.*)' (-allod.fail=3)\n`).FindStringSubmatch(first)
-	if line == nil {
-		t.Fatalf("no line to run again:\n%s", first)
+	lines := regexp.MustCompile(`go test( .*)\n`).FindAllStringSubmatch(first, -1)
+	if len(lines) != 5 {
+		t.Fatalf("%d lines to run again, want 5:\n%s", len(lines), first)
 	}
-	again := runFailing(t, name, "-test.run="+line[1], line[2])
-	if n := strings.Count(again, "number 3 failed"); n != 1 || strings.Contains(again, "all later ones") {
-		t.Errorf("not only what failed was run again:\n%s", again)
+	for i, line := range lines {
+		// A shell takes the line apart.
+		words, err := exec.Command("sh", "-c", `printf '%s\n'`+strings.ReplaceAll(line[1], " -run ", " -test.run ")).Output()
+		if err != nil {
+			t.Skip(err)
+		}
+		again := runFailing(t, name, strings.Split(strings.TrimSpace(string(words)), "\n")...)
+		if n := strings.Count(again, "to run only this"); n != 1 || !strings.Contains(again, line[1]) {
+			t.Errorf("%d failures of%s, want this one:\n%s", n, line[1], again)
+		}
+		if i == 0 && !strings.Contains(again, "number 3 failed") {
+			t.Errorf("another failure than the third one:\n%s", again)
+		}
 	}
 }
 

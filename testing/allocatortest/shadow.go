@@ -65,7 +65,7 @@ func (s *Shadow) Alloc(size int, l mem.Layout) ([]byte, error) {
 	s.compare(op, nil)
 	c, cerr := s.control.Alloc(size, s.plain(l))
 	if s.Agree && (err == nil) != (cerr == nil) {
-		s.tb.Errorf("%v: error %v; the control says %v", request(size, l), err, cerr)
+		fail(s.tb, "%v: error %v; the control says %v", request(size, l), err, cerr)
 	}
 	if cerr != nil {
 		c = nil
@@ -75,24 +75,24 @@ func (s *Shadow) Alloc(size int, l mem.Layout) ([]byte, error) {
 			s.control.Free(c, s.plain(l))
 		}
 		if b != nil {
-			s.tb.Errorf("%v: error %v and a block", request(size, l), err)
+			fail(s.tb, "%v: error %v and a block", request(size, l), err)
 		}
 		if !errors.Is(err, mem.ErrOutOfMemory) && cerr == nil {
-			s.tb.Errorf("%v: error %v; the control served it", request(size, l), err)
+			fail(s.tb, "%v: error %v; the control served it", request(size, l), err)
 		}
 		return b, err
 	}
 	k := &shadowed{b: b, l: l, copy: c}
 	switch {
 	case len(b) != size || cap(b) != size:
-		s.tb.Errorf("%v = %s", request(size, l), show(b))
+		fail(s.tb, "%v = %s", request(size, l), show(b))
 		return b, nil // nothing that could be kept track of
 	case !l.Align.Check(address(b)):
-		s.tb.Errorf("%v = %s, not aligned", request(size, l), show(b))
+		fail(s.tb, "%v = %s, not aligned", request(size, l), show(b))
 	}
 	if l.Zero || l.Kind != mem.Plain {
 		if i := cleared(b); i >= 0 {
-			s.tb.Errorf("%v: byte %d is %#x, want 0", request(size, l), i, b[i])
+			fail(s.tb, "%v: byte %d is %#x, want 0", request(size, l), i, b[i])
 		}
 	}
 	s.apart(op, k)
@@ -125,30 +125,30 @@ func (s *Shadow) change(w way, b []byte, l mem.Layout, size int) ([]byte, bool) 
 	c, ok := w.call(s.first, b, l, size)
 	if !ok {
 		if !same(c, b) {
-			s.tb.Errorf("%s(%d -> %d) = %s, false; want the block as it was, %s", w.name, old, size, show(c), show(b))
+			fail(s.tb, "%s(%d -> %d) = %s, false; want the block as it was, %s", w.name, old, size, show(c), show(b))
 		}
 		s.compare(w.name, nil)
 		if s.Agree && s.grows(k, w, size) {
-			s.tb.Errorf("%s(%d -> %d) = false; the control says true", w.name, old, size)
+			fail(s.tb, "%s(%d -> %d) = false; the control says true", w.name, old, size)
 			s.renew(k, min(old, size))
 		}
 		return c, false
 	}
 	if len(c) != size || cap(c) != size || !l.Align.Check(address(c)) || w.name == resize.name && address(c) != at {
-		s.tb.Errorf("%s(%d -> %d) = %s, true; it was %s", w.name, old, size, show(c), show(b))
+		fail(s.tb, "%s(%d -> %d) = %s, true; it was %s", w.name, old, size, show(c), show(b))
 		s.drop(k)
 		return c, true
 	}
 	k.b = c
 	served := s.grows(k, w, size)
 	if s.Agree && k.copy != nil && !served {
-		s.tb.Errorf("%s(%d -> %d) = true; the control says false", w.name, old, size)
+		fail(s.tb, "%s(%d -> %d) = true; the control says false", w.name, old, size)
 	}
 	if !served {
 		s.renew(k, min(old, size))
 	}
 	if i := cleared(c[min(old, size):]); i >= 0 && (l.Zero || k.l.Kind != mem.Plain) {
-		s.tb.Errorf("%s(%d -> %d): byte %d is %#x, want 0", w.name, old, size, old+i, c[old+i])
+		fail(s.tb, "%s(%d -> %d): byte %d is %#x, want 0", w.name, old, size, old+i, c[old+i])
 	}
 	s.apart(w.name, k)
 	s.compare(w.name, k)
@@ -261,7 +261,7 @@ func (s *Shadow) intact(op string, k *shadowed, n int) bool {
 	s.tb.Helper()
 	for i := 0; i < len(k.b); i = next(i, n) {
 		if k.b[i] != k.copy[i] {
-			s.tb.Errorf("%s changed byte %d of the block %s from %#x to %#x", op, i, show(k.b), k.copy[i], k.b[i])
+			fail(s.tb, "%s changed byte %d of the block %s from %#x to %#x", op, i, show(k.b), k.copy[i], k.b[i])
 			return false
 		}
 	}
@@ -273,7 +273,7 @@ func (s *Shadow) apart(op string, k *shadowed) {
 	s.tb.Helper()
 	for _, other := range s.live {
 		if other != k && overlap(other.b, k.b) {
-			s.tb.Errorf("%s: block %s overlaps %s", op, show(k.b), show(other.b))
+			fail(s.tb, "%s: block %s overlaps %s", op, show(k.b), show(other.b))
 		}
 	}
 }

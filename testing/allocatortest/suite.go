@@ -76,7 +76,6 @@ func RunWith(t *testing.T, p Promises, factory func(t *testing.T) mem.Allocator)
 // harness is a test: a *testing.T, or what stands for it in the suite's tests.
 type harness interface {
 	TB
-	Fatalf(format string, args ...any)
 	Skip(args ...any)
 	FailNow()
 	Failed() bool
@@ -183,10 +182,10 @@ func overDebug(p Promises, factory func(harness) mem.Allocator) func(harness) me
 			QuarantineBytes: 256 << 10, // there may be another below
 			OnMisuse: func(m *heap.Misuse) {
 				if !deliver(m) {
-					h.Errorf("%s\n%s", line(m), describe(m))
+					fail(h, "%s\n%s", line(m), describe(m))
 				}
 			},
-			OnLeak: func(e *heap.LeakError) { h.Errorf("%v", e) },
+			OnLeak: func(e *heap.LeakError) { fail(h, "%v", e) },
 		}
 		if p.MaxSize > 0 { // which is meant without bytes around blocks
 			o.Redzone, o.QuarantineBytes = -1, -1
@@ -230,6 +229,7 @@ type probe struct {
 	a      mem.Allocator
 	spent  int // bytes asked of a, at most MaxSize if that is set
 	errors int
+	seed   string   // of the program that it plays, if it does
 	live   []*block // what the test has not given back
 }
 
@@ -249,9 +249,22 @@ func (p *probe) Errorf(format string, args ...any) {
 	p.Helper()
 	p.errors++
 	if p.errors >= maxErrors {
-		p.harness.Fatalf(format+" (and so on)", args...)
+		p.Fatalf(format+" (and so on)", args...)
 	}
-	p.harness.Errorf(format, args...)
+	p.fail(format, args...)
+}
+
+// Fatalf fails the part and ends it.
+func (p *probe) Fatalf(format string, args ...any) {
+	p.Helper()
+	p.fail(format, args...)
+	p.FailNow()
+}
+
+// fail fails the part, from any goroutine.
+func (p *probe) fail(format string, args ...any) {
+	p.Helper()
+	failWith(p.harness, seedFlag, p.seed, format, args...)
 }
 
 // end gives back what is live, and turns a panic into a failure, so that the
@@ -259,7 +272,7 @@ func (p *probe) Errorf(format string, args ...any) {
 func (p *probe) end() {
 	p.Helper()
 	if r := recover(); r != nil {
-		p.harness.Errorf("panic: %v\n%s", r, debug.Stack())
+		p.fail("panic: %v\n%s", r, debug.Stack())
 		return // an allocator in this state is better left alone
 	}
 	if !p.Failed() {

@@ -28,11 +28,8 @@ func testModel(p *probe) {
 	}
 	for seed := first; seed < first+uint64(rounds); seed++ {
 		p.renew()
-		m := &model{a: p.a, program: randomProgram(seed, length)}
-		m.errorf = func(format string, args ...any) {
-			p.Helper()
-			p.Errorf(format+"%s", append(args, rerun(p.harness, seedFlag, strconv.FormatUint(seed, 10)))...)
-		}
+		p.seed = strconv.FormatUint(seed, 10)
+		m := &model{a: p.a, program: randomProgram(seed, length), tb: p}
 		m.served = func(size int, l mem.Layout, err error) {
 			p.Helper()
 			if err != nil && p.MaxSize == 0 && l.Align.Compare(p.MaxAlign) <= 0 {

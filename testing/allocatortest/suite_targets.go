@@ -130,7 +130,7 @@ func (p *probe) allocTyped(size int, l mem.Layout) *block {
 	p.spent += size + l.Align.Bytes() - 1 + 16
 	b, err := p.a.Alloc(size, l)
 	if err != nil || len(b) < size {
-		p.harness.Errorf("%v: %s, error %v", request(size, l), show(b), err)
+		p.fail("%v: %s, error %v", request(size, l), show(b), err)
 		return nil
 	}
 	k := &block{b: b, l: l}
@@ -146,11 +146,11 @@ func (p *probe) alive(x *planted, n int, after string) {
 		for i, r := range x.refs[:n] {
 			t := r.Value()
 			if t == nil {
-				p.harness.Errorf("%s: %d %v: what element %d points at was collected", after, len(x.refs), x.s.typ(), i)
+				p.fail("%s: %d %v: what element %d points at was collected", after, len(x.refs), x.s.typ(), i)
 				return
 			}
 			if got := x.s.load(x.b, i); got != t || t[0] != magic^x.seed || t[5] != uint64(i) {
-				p.harness.Errorf("%s: %d %v: element %d points elsewhere", after, len(x.refs), x.s.typ(), i)
+				p.fail("%s: %d %v: element %d points elsewhere", after, len(x.refs), x.s.typ(), i)
 				return
 			}
 		}

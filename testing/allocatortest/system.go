@@ -36,7 +36,7 @@ func CheckSystemFailures(tb TB, fn func() error) int {
 	if text := given(failFlag); text != "" {
 		f, err := parseSystemFailure(text)
 		if err != nil {
-			tb.Errorf("allocatortest: %v", err)
+			fail(tb, "allocatortest: %v", err)
 			return 0
 		}
 		c.run(systemFailure{})
@@ -68,6 +68,9 @@ func (f systemFailure) String() string {
 const systemPrefix = "system"
 
 func (f systemFailure) flag() string {
+	if f.at == 0 {
+		return ""
+	}
 	s := fmt.Sprintf("%s%d", systemPrefix, f.at)
 	for i, e := range systemErrors() {
 		if e == f.errno {
@@ -137,7 +140,7 @@ func (c *systemChecker) check() int {
 					break
 				}
 				if c.failures >= maxErrors {
-					c.tb.Errorf("allocatortest: too many failures, giving up")
+					fail(c.tb, "allocatortest: too many failures, giving up")
 					return c.injected
 				}
 			}
@@ -191,11 +194,7 @@ func (c *systemChecker) fail(f systemFailure, in *systemInjector, format string,
 	if in.kind != "" {
 		what += " (" + in.kind + ")"
 	}
-	line := ""
-	if f.at > 0 {
-		line = rerun(c.tb, failFlag, f.flag())
-	}
-	c.tb.Errorf("allocatortest: %s: %s%s", what, strings.TrimSuffix(fmt.Sprintf(format, args...), "\n"), line)
+	failWith(c.tb, failFlag, f.flag(), "allocatortest: %s: %s", what, fmt.Sprintf(format, args...))
 }
 
 // systemInjector counts requests, and makes them fail.

@@ -161,7 +161,7 @@ func (t *Tracer) Unwrap() mem.Allocator { return t.child }
 // freed.
 func (t Trace) Replay(tb TB, a mem.Allocator) {
 	tb.Helper()
-	m := &model{a: a, errorf: tb.Errorf}
+	m := &model{a: a, tb: tb}
 	live := make(map[int]*modelBlock)
 	for i, c := range t {
 		if m.failed {

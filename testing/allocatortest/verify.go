@@ -23,15 +23,15 @@ import (
 func VerifyNone(tb TB, debugs ...*heap.Debug) {
 	tb.Helper()
 	if len(debugs) == 0 {
-		tb.Errorf("allocatortest: VerifyNone: no allocator to look at")
+		fail(tb, "allocatortest: VerifyNone: no allocator to look at")
 	}
 	for _, d := range debugs {
 		for _, m := range d.Check() {
-			tb.Errorf("allocatortest: %s\n%s", line(m), describe(m))
+			fail(tb, "allocatortest: %s\n%s", line(m), describe(m))
 		}
 		if leaks := d.Leaks(); leaks != nil {
 			leaks.Op = ""
-			tb.Errorf("allocatortest: %v", leaks)
+			fail(tb, "allocatortest: %v", leaks)
 		}
 	}
 }

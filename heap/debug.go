@@ -35,7 +35,10 @@ import (
 // What is found goes to the handler in [DebugOptions]. When a call is wrong and
 // the handler returns, the call returns as if nothing had happened. When a block
 // is found to be damaged, the call that found it does its work all the same; the
-// damage is repaired, so that it is reported once.
+// damage is repaired, so that it is reported once. If the handler panics then, as
+// it does unless told otherwise, Free has freed the block, Resize and Remap have
+// left it as it was, and what else a call found is reported as well before the
+// panic goes on.
 //
 // An overflow or underflow is found in Free, Resize, Remap, [Debug.Check] and
 // Close, if it changed a byte within the zone. The zones begin right at the
@@ -365,6 +368,10 @@ func (d *Debug) Free(b []byte, l mem.Layout) {
 		}
 		fate = d.bury(&k, keep, &old)
 	}
+	if hurt != nil || hides != nil {
+		// Whoever leaves quarantine may be damaged, too, and the handler panic.
+		defer d.deliverAll(d.wrongs(op, &k, hurt, hides))
+	}
 	if fate == debugForgotten {
 		d.unpoison(&k)
 		d.giveBack(&k)
@@ -375,13 +382,19 @@ func (d *Debug) Free(b []byte, l mem.Layout) {
 	if fate == debugCrowded {
 		d.evict(op, d.o.QuarantineBlocks, d.o.QuarantineBytes)
 	}
+}
+
+// wrongs returns the reports of a block that was live until this call.
+func (d *Debug) wrongs(op string, k *debugBlock, hurt *damage, hides *Misuse) (all []*Misuse) {
 	if hurt != nil {
-		k.free = 0 // it was live then
-		d.hurt(op, k.addr(), k.size, &k, hurt)
+		k.free = 0
+		all = d.damages(op, k.addr(), k.size, k, hurt)
 	}
 	if hides != nil {
-		d.deliver(hides)
+		hides.Here = trimmed(callers(1))
+		all = append(all, hides)
 	}
+	return all
 }
 
 // take makes the block b busy, for the caller to bury, or tells what is wrong with

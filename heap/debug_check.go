@@ -17,12 +17,6 @@ import (
 func (d *Debug) Check() []*Misuse {
 	const op = "heap: Debug.Check"
 	var all []*Misuse
-	add := func(m *Misuse) {
-		if len(all) < d.o.MaxReports {
-			m.Here = trimmed(callers(1))
-			all = append(all, m)
-		}
-	}
 	var room [hiddenMost]hiddenPointer
 	for i := int32(1); ; i++ {
 		var k debugBlock
@@ -32,12 +26,14 @@ func (d *Debug) Check() []*Misuse {
 		}
 		i = k.at
 		if h != nil {
-			d.collect(op, k.addr(), k.size, &k, h, add)
+			all = append(all, d.damages(op, k.addr(), k.size, &k, h)...)
 		}
 		if m := d.reveal(op, &k, hidden); m != nil {
 			d.table.tell(&k)
-			add(m)
+			m.Here = trimmed(callers(1))
+			all = append(all, m)
 		}
+		all = all[:min(len(all), d.o.MaxReports)]
 	}
 	return all
 }
@@ -100,23 +96,29 @@ func (d *Debug) Close() error {
 	debugs.remove(d)
 	d.life.close()
 	found := d.Check()
-	leaks := d.leaks(op, 0, debugGroups)
-	d.flush()
-	if leaks != nil {
-		if d.o.OnLeak != nil {
-			d.o.OnLeak(leaks)
-		} else {
-			printLeak(os.Stderr, leaks)
-		}
-	}
 	for _, m := range found {
 		m.Op = op
-		d.deliver(m)
 	}
+	leaks := d.leaks(op, 0, debugGroups)
+	// A handler that panics hears of all there is all the same.
+	defer d.deliverAll(found)
+	if leaks != nil {
+		defer d.leaked(leaks)
+	}
+	d.flush()
 	if leaks != nil {
 		return leaks
 	}
 	return nil
+}
+
+// leaked hands e to OnLeak.
+func (d *Debug) leaked(e *LeakError) {
+	if d.o.OnLeak != nil {
+		d.o.OnLeak(e)
+	} else {
+		printLeak(os.Stderr, e)
+	}
 }
 
 // printLeak writes e in one piece, so that it is not mixed with other output.
@@ -137,9 +139,7 @@ func (d *Debug) tock() {
 	if hiddenAdd(&d.calls)%uint64(d.o.CheckEvery) != 0 {
 		return
 	}
-	for _, m := range d.Check() {
-		d.deliver(m)
-	}
+	d.deliverAll(d.Check())
 }
 
 // hiddenAdd adds 1 to n and does not order the goroutines that do so in the race

@@ -35,8 +35,9 @@ func (d *Debug) bid(op string, k *debugBlock) (given int) {
 		given = len(k.base)
 	}
 	d.unpoison(k)
-	h := d.autopsy(k)
+	if h := d.autopsy(k); h != nil {
+		defer d.hurt(op, k.addr(), k.size, k, h)
+	}
 	d.giveBack(k)
-	d.hurt(op, k.addr(), k.size, k, h)
 	return given
 }

@@ -77,31 +77,32 @@ func (d *Debug) found(op string, b []byte, l mem.Layout, k *debugBlock, f debugF
 // hurt reports the damage of a block that is, or was, size bytes at addr.
 func (d *Debug) hurt(op string, addr uintptr, size int, k *debugBlock, h *damage) {
 	if h != nil {
-		d.collect(op, addr, size, k, h, d.deliver)
+		d.deliverAll(d.damages(op, addr, size, k, h))
 	}
 }
 
-// collect calls yield with a report for each *damage.
-func (d *Debug) collect(op string, addr uintptr, size int, k *debugBlock, h *damage, yield func(*Misuse)) {
-	m := Misuse{Op: op, Addr: addr, Size: size, Alloc: debugStack(k.alloc), Free: debugStack(k.free)}
+// damages returns a report for each kind of damage, of a call that is going on.
+func (d *Debug) damages(op string, addr uintptr, size int, k *debugBlock, h *damage) (all []*Misuse) {
+	m := Misuse{Op: op, Addr: addr, Size: size, Alloc: debugStack(k.alloc), Free: debugStack(k.free), Here: trimmed(callers(1))}
 	if h.under {
 		u := m
 		u.Kind = Underflow
 		u.Hint = fmt.Sprintf("%s written, the nearest %d before the start", plural(h.underN, "byte"), -h.underAt)
-		yield(&u)
+		all = append(all, &u)
 	}
 	if h.over {
 		o := m
 		o.Kind = Overflow
 		o.Hint = fmt.Sprintf("%s written, the first %d past the end", plural(h.overN, "byte"), h.overAt-k.size)
-		yield(&o)
+		all = append(all, &o)
 	}
 	if h.dead {
 		w := m
 		w.Kind = WriteAfterFree
 		w.Hint = fmt.Sprintf("%s written, the first at offset %d", plural(h.deadN, "byte"), h.deadAt)
-		yield(&w)
+		all = append(all, &w)
 	}
+	return all
 }
 
 // misuse reports m with the stacks of k, which may be nil.
@@ -110,6 +111,20 @@ func (d *Debug) misuse(m *Misuse, k *debugBlock) {
 		m.Alloc, m.Free = debugStack(k.alloc), debugStack(k.free)
 	}
 	d.deliver(m)
+}
+
+// deliverAll hands all to the handler, each of them even if it panics.
+func (d *Debug) deliverAll(all []*Misuse) {
+	n := 0
+	defer func() {
+		if n < len(all) {
+			d.deliverAll(all[n:])
+		}
+	}()
+	for n < len(all) {
+		n++
+		d.deliver(all[n-1])
+	}
 }
 
 // deliver hands m to the handler, unless there were enough before.

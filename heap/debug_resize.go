@@ -63,7 +63,19 @@ func verb(did string, ok bool) string {
 	return "remap refused"
 }
 
+// resize looks at the block, reports what is wrong with it, and only then changes
+// it: should the handler panic, the caller has the block that it had.
 func (d *Debug) resize(op string, move bool, b []byte, l mem.Layout, size int, here stack.ID) ([]byte, bool) {
+	c, ok, hurt := d.resized(op, true, move, b, l, size, here)
+	if hurt {
+		c, ok, _ = d.resized(op, false, move, b, l, size, here)
+	}
+	return c, ok
+}
+
+// resized does the work of resize, but if it is to look at the block, and that is
+// damaged, it says so and leaves it.
+func (d *Debug) resized(op string, look, move bool, b []byte, l mem.Layout, size int, here stack.ID) (c []byte, ok, hurt bool) {
 	grow := size - len(b)
 	var k debugBlock
 	front, length := d.expect(b, l)
@@ -73,28 +85,28 @@ func (d *Debug) resize(op string, move bool, b []byte, l mem.Layout, size int, h
 			f.kind = UseAfterFree
 		}
 		d.found(op, b, l, &k, f)
-		return b, false
+		return b, false, false
 	}
 	if no != 0 {
-		return b, false
+		return b, false, false
 	}
 	// From here on k is the block as it is, and goes back to the table whatever
 	// happens.
-	var (
-		ok   bool
-		hurt *damage
-		lie  *Misuse
-		old  = k.size
-	)
 	landed := false
 	defer func() {
 		if !landed { // the child panicked
 			d.table.land(&k, grow)
 		}
 	}()
+	var (
+		lie *Misuse
+		h   *damage
+	)
 	hint := unfit(size, k.kind, k.typ)
-	if hint == "" {
-		hurt = d.inspect(&k)
+	if look && hint == "" {
+		h = d.inspect(&k)
+	}
+	if h == nil && hint == "" {
 		ok, lie = d.change(op, move, &k, l, size)
 		if ok && d.o.ResizeStacks {
 			k.alloc = here
@@ -109,12 +121,14 @@ func (d *Debug) resize(op string, move bool, b []byte, l mem.Layout, size int, h
 		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(k.base), Size: len(k.base), Hint: other.overlapped()}, other)
 	case lie != nil:
 		d.misuse(lie, &k)
+	case h != nil:
+		d.hurt(op, address(b), k.size, &k, h)
+		return b, false, true
 	}
-	d.hurt(op, address(b), old, &k, hurt)
 	if !ok {
-		return b, false
+		return b, false, false
 	}
-	return k.block(), true
+	return k.block(), true, false
 }
 
 // change asks the child to make k, which belongs to this call, a block of size

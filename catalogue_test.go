@@ -55,7 +55,7 @@ var catalogue = [...]struct {
 	32: {what: "use after Close, and Close again", tests: []string{"heap.TestDebugUseAfterClose", "heap.TestDebugWrongBlock/closed", "heap.TestMisuseToldInFull/closed", "heap.TestArenaClose", "heap.TestPoolUseAfterClose", "heap.TestSMPClose", "heap.TestConcurrentArenaClose"}},
 	33: {what: "free of an allocator's own metadata", tests: []string{"heap.TestDebugWrongBlock/own metadata"}},
 	34: {what: "free of what was freed, and served again", tests: []string{"heap.TestDebugQuarantine", "heap.TestDebugNeverReuse", "heap.TestDebugRemembers", "heap.TestDebugWrongBlock/freed, not in quarantine"}},
-	35: {what: "a handler that uses the allocator it hears of, or panics", tests: []string{"heap.TestDebugHandler", "heap.TestDebugHandlerPanics"}},
+	35: {what: "a handler that uses the allocator it hears of, or panics", tests: []string{"heap.TestDebugHandler", "heap.TestDebugHandlerPanics", "heap.TestDebugPanicLosesNothing", "heap.TestDebugPanicInResize"}},
 	36: {what: "a log that fails, blocks, panics or allocates", tests: []string{"heap.TestLoggingHandlerFails", "heap.TestLoggingHandlerBlocks", "heap.TestLoggingLevelerPanics", "heap.TestLoggingHandlerAllocates"}},
 	37: {what: "names that are no names, and one for two allocators", tests: []string{"heap.TestNamedMisuse", "heap.TestRegistryTree"}},
 
@@ -113,7 +113,7 @@ var catalogue = [...]struct {
 	// The operating system.
 	81: {what: "a limit on the address space", tests: []string{"heap.TestPageAddressSpaceLimit"}},
 	82: {what: "as many mappings as there may be", tests: []string{"heap.TestGuardedUpToMappings", "heap.TestPageMapCount", "internal/vm.TestGuardMarkersCostNoMapping"}},
-	83: {what: "a kernel that cannot guard, or will not", tests: []string{"heap.TestGuardedDegrades", "internal/vm.TestGuardFails", "internal/guard.TestFailures", "internal/guard.TestRefusedThenNot"}},
+	83: {what: "a kernel that cannot guard, or will not", tests: []string{"heap.TestGuardedDegrades", "internal/vm.TestGuardFails", "internal/guard.TestFailures", "internal/guard.TestMemoryRefused", "heap.TestGuardedMemoryRefused", "internal/guard.TestRefusedThenNot"}},
 	84: {what: "each call of the system failing with each error", tests: []string{"testing/allocatortest.TestSystem", "heap.TestPageEveryCallFails", "heap.TestReservedEveryCallFails", "internal/vm.TestEveryCallFails", "heap.TestPagesMemlockLimit", "heap.TestPagesLockFails"}},
 	85: {what: "larger pages", tests: []string{"heap.TestPageLargerPages", "heap.TestSMPLargerPages"}},
 	86: {what: "freed memory handed to a system call", tests: []string{"heap.TestGuardedSystemCall", "heap.TestBadAddress"}},

@@ -464,6 +464,7 @@ func (d *Debug) Stats() DebugStats {
 	s.Unguarded = d.bare.Load()
 	if d.o.Guard != Unguarded {
 		s.Guarding = guardings[debugPlaces.By()]
+		s.Stuck = debugPlaces.Stuck()
 	}
 	_, _, s.StacksLost = debugStacks().Stats()
 	return s

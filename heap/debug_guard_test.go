@@ -316,6 +316,38 @@ func TestGuardedDegrades(t *testing.T) {
 	}
 }
 
+// A freed block whose memory the system does not take back is inaccessible all
+// the same, and in nobody's way.
+func TestGuardedMemoryRefused(t *testing.T) {
+	if !vm.CanKeep {
+		t.Skip("pages lose access and memory at once")
+	}
+	const size = 33 << 20 // guarded by protection, where there are markers as well
+	d := newDebug(t, heap.GC{}, heap.DebugOptions{Guard: heap.GuardEnd, QuarantineBytes: -1})
+	b, before := debugAlloc(d, size, word1), d.Stats().Stuck
+	undo := vm.Inject(func(call vm.Call) error {
+		if call == vm.CallDecommit {
+			return syscall.EINVAL // as it does if they are locked
+		}
+		return nil
+	})
+	debugFree(d, b, word1)
+	undo()
+	if s := d.Stats(); s.Guarded != 0 || s.Stuck != before+1 {
+		t.Errorf("%+v, want one more stuck than %d", s, before)
+	}
+	var f *heap.Fault
+	if err := heap.Catch(func() { b[size/2]++ }); !errors.As(err, &f) || f.Kind != heap.UseAfterFree || f.Size != size {
+		t.Errorf("access after free: %v", err)
+	}
+	other := debugAlloc(d, size, word1)
+	if other[0] != 0xAA || other[size-1] != 0xAA || d.Stats().Stuck != before {
+		t.Errorf("then %x and %x, and %+v", other[0], other[size-1], d.Stats())
+	}
+	debugFree(d, other, word1)
+	d.none()
+}
+
 // guardedBlocks makes the test below as large as one likes: a million take some
 // seconds and 4 GiB.
 var guardedBlocks = flag.Int("debug.guarded", 0, "`blocks` of TestGuardedMany, which are written to")

@@ -78,6 +78,7 @@ type DebugStats struct {
 
 	Guarded   int    // live blocks that are guarded
 	Unguarded uint64 // blocks that should have been, and could not
+	Stuck     int    // freed guarded blocks, of all Debugs, whose pages the system would not take: they serve no other until it does
 	Guarding  string // how pages are guarded: "markers" or "protection"; "" as long as none are
 
 	Reports    int    // of misuse and damage, those beyond MaxReports among them

@@ -29,6 +29,7 @@ type Pool struct {
 	by      vm.Guarding // of the newest region
 	open    int         // places that are accessible in regions with protection, but those that keep
 	keeping int         // places that keep their memory
+	stuck   int         // places in the lists of that name
 	count   int         // places in all regions
 	watch   func(place int, t *Tenant)
 }
@@ -38,7 +39,7 @@ type class struct {
 	newest *region // the one with places that were never let
 	oldest *place  // to be let again, linked by next
 	latest *place
-	stuck  *place // released, but accessible, linked by next
+	stuck  *place // released, but accessible or not emptied, linked by next
 }
 
 // A region is one mapping: a guarded page, then places, each of which ends with
@@ -60,7 +61,7 @@ type place struct {
 	next    *place
 	sealed  bool // no page is accessible
 	keeps   bool // its memory, which is one page in a mapping of its own
-	soiled  bool // keeps, and was let before
+	soiled  bool // was let before, and its memory is what it was then
 	drained bool // soiled, but its memory was given back
 }
 
@@ -265,7 +266,8 @@ func (p *Pool) shut(at *place) {
 
 // Retire makes the block at addr, which is live, inaccessible. On an error its
 // pages can still be accessed, and hold anything. Its place is not let again
-// before [Pool.Release] either way.
+// before [Pool.Release] either way, and not as long as it keeps memory that the
+// system did not take back.
 //
 //go:norace
 func (p *Pool) Retire(addr uintptr, free stack.ID) error {
@@ -284,20 +286,23 @@ func (p *Pool) Retire(addr uintptr, free stack.ID) error {
 	}
 	err := vm.Guard(pages, by)
 	switch {
-	case err != nil:
+	case err != nil && err != vm.ErrKept:
 		p.lock()
 		at.sealed = false
 		p.unlock()
+		return err
 	case by == vm.Protection:
 		p.lock()
+		at.soiled = err != nil
 		p.shut(at)
 		p.unlock()
 	}
-	return err
+	return nil
 }
 
 // Release lets go of the place of the block at addr, which was retired. A place
-// that cannot be made inaccessible is not used again until it can.
+// that cannot be made inaccessible, or does not lose its memory, is not used again
+// until it can: see [Pool.Stuck].
 //
 //go:norace
 func (p *Pool) Release(addr uintptr) {
@@ -308,24 +313,44 @@ func (p *Pool) Release(addr uintptr) {
 	if !p.seal(at) {
 		k := &p.classes[c]
 		at.next, k.stuck = k.stuck, at
+		p.stuck++
 		return
 	}
 	p.put(c, at)
 }
 
-// seal makes a place inaccessible that was released, and tells whether it is.
+// seal makes a place inaccessible that was released, and its memory the system's
+// unless it keeps it, and tells whether that is so.
 //
 //go:norace
 func (p *Pool) seal(at *place) bool {
+	pages, _ := at.pages()
 	if !at.sealed {
-		pages, _ := at.pages()
-		if vm.Guard(pages, at.by()) != nil {
+		err := vm.Guard(pages, at.by())
+		if err != nil && err != vm.ErrKept {
 			return false
 		}
 		at.sealed = true
+		at.soiled = at.soiled || err != nil
 		p.shut(at)
 	}
+	if at.soiled && !at.keeps {
+		if vm.Drain(pages) != nil {
+			return false
+		}
+		at.soiled = false
+	}
 	return true
+}
+
+// Stuck returns how many places were released, and wait for the system to make
+// them inaccessible or to take their memory back.
+//
+//go:norace
+func (p *Pool) Stuck() int {
+	p.lock()
+	defer p.unlock()
+	return p.stuck
 }
 
 // Find returns the tenant that an access to addr is most likely about: that of

@@ -288,6 +288,107 @@ func TestRefusedThenNot(t *testing.T) {
 	})
 }
 
+// A place whose memory the system does not take back is inaccessible, and used
+// again when it does.
+func TestMemoryRefused(t *testing.T) {
+	if !vm.CanKeep {
+		t.Skip("pages lose access and memory at once")
+	}
+	defer guard.KeepMost(0)()
+	fail := map[vm.Call]bool{vm.CallMark: true}
+	defer vm.Inject(func(c vm.Call) error {
+		if fail[c] {
+			return syscall.EINVAL
+		}
+		return nil
+	})()
+	var p guard.Pool
+	size := vm.PageSize() + 904
+	b := let(t, &p, size, 8, guard.End)
+	b[0], b[size-1] = 1, 1
+	committed, _ := vm.Committed()
+	fail[vm.CallDecommit] = true
+	if err := p.Retire(addr(b), 1); err != nil {
+		t.Fatal(err)
+	}
+	if !faults(&b[0]) || !faults(&b[size-1]) {
+		t.Error("no fault after its end")
+	}
+	p.Release(addr(b))
+	if now, _ := vm.Committed(); now != committed || p.Stuck() != 1 {
+		t.Errorf("%d bytes less committed, %d places stuck, want 0 and 1", committed-now, p.Stuck())
+	}
+	seen := map[uintptr]bool{addr(b): true}
+	mapped := vm.ReadStats().Mapped
+	for { // more places are not to be had as long as that goes on
+		pages, front, err := p.Alloc(guard.Tenant{Size: size, Side: guard.End}, 8)
+		if err != nil {
+			break
+		}
+		if b = pages[front : front+size]; seen[addr(b)] {
+			t.Fatal("let again with what was in it")
+		}
+		seen[addr(b)] = true
+		b[0], b[size-1] = 1, 1
+		if err := p.Retire(addr(b), 1); err != nil {
+			t.Fatal(err)
+		}
+		p.Release(addr(b))
+	}
+	if now := vm.ReadStats().Mapped; now != mapped || p.Stuck() != len(seen) {
+		t.Errorf("%d bytes more mapped, %d places stuck, want 0 and %d", now-mapped, p.Stuck(), len(seen))
+	}
+	fail[vm.CallDecommit] = false
+	for range seen {
+		b := let(t, &p, size, 8, guard.End)
+		if !seen[addr(b)] || b[0] != 0 || b[size-1] != 0 {
+			t.Errorf("let %t before, and %x", seen[addr(b)], b)
+		}
+	}
+	if p.Stuck() != 0 {
+		t.Errorf("%d places stuck", p.Stuck())
+	}
+	if now, _ := vm.Committed(); now-committed != (len(seen)-1)*2*vm.PageSize() {
+		t.Errorf("%d bytes committed for %d blocks more", now-committed, len(seen)-1)
+	}
+}
+
+// A mapping whose pages lost access, and get neither that back nor lose their
+// memory, is left alone.
+func TestMappingLost(t *testing.T) {
+	if !vm.CanKeep {
+		t.Skip("pages lose access and memory at once")
+	}
+	var p guard.Pool
+	before := vm.ReadStats().Mapped
+	undo := vm.Inject(func(c vm.Call) error {
+		if c == vm.CallMark || c == vm.CallDecommit || c == vm.CallUnprotect {
+			return syscall.EINVAL
+		}
+		return nil
+	})
+	for _, size := range []int{100, 64 << 20} {
+		if _, _, err := p.Alloc(guard.Tenant{Size: size, Side: guard.End}, 8); err == nil {
+			t.Error("served")
+		}
+	}
+	undo()
+	lost := vm.ReadStats().Mapped - before
+	if lost < 64<<20 {
+		t.Errorf("%d bytes are mapped still, want all of them", lost)
+	}
+	for range 100 { // of which none is served by anybody
+		b := let(t, &p, 100, 4, guard.End)
+		b[0] = 1
+	}
+	b, err := vm.MapReal(int(lost), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[0], b[len(b)-1] = 1, 1
+	vm.Unmap(b)
+}
+
 // What fails leaves everything as it was, and nothing is lost.
 func TestFailures(t *testing.T) {
 	needOS(t)

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"errors"
 	"math/bits"
 
 	"github.com/allod-dev/allod/internal/invariant"
@@ -63,6 +64,7 @@ func (p *Pool) take(c, rounded int) (*place, error) {
 	}
 	if at := k.stuck; at != nil && p.seal(at) {
 		k.stuck, at.next = at.next, nil
+		p.stuck--
 		return at, nil
 	}
 	if err := p.grow(k, rounded); err != nil {
@@ -107,7 +109,9 @@ func (p *Pool) grow(k *class, n int) error {
 	}
 	by, err := guardAll(pages, count == 1)
 	if err != nil {
-		vm.Unmap(pages)
+		if err != errLost {
+			vm.Unmap(pages)
+		}
 		return err
 	}
 	r := &region{base: address(pages), pages: pages, by: by, cap: n, first: p.count, places: make([]place, count)}
@@ -129,17 +133,35 @@ const maxRange = 1<<(bits.UintSize-2) - 1
 //
 //go:norace
 func guardAll(pages []byte, many bool) (by vm.Guarding, err error) {
-	if many && vm.Guard(pages, vm.Protection) == nil {
-		return vm.Protection, nil
+	if many {
+		if err := guardFresh(pages, vm.Protection); err == nil || err == errLost {
+			return vm.Protection, err
+		}
 	}
 	err = vm.ErrUnsupported
 	for _, by := range vm.Guardings() {
-		if err = vm.Guard(pages, by); err == nil {
-			return by, nil
+		if err = guardFresh(pages, by); err == nil || err == errLost {
+			return by, err
 		}
 	}
 	return vm.NoGuarding, err
 }
+
+// guardFresh makes pages inaccessible that have no memory, or returns an error and
+// leaves them as they are, unless that is errLost.
+//
+//go:norace
+func guardFresh(pages []byte, by vm.Guarding) error {
+	err := vm.Guard(pages, by)
+	if err == vm.ErrKept && vm.Unguard(pages, vm.Keeping) != nil { // they are locked
+		return errLost
+	}
+	return err
+}
+
+// errLost says that pages are inaccessible for good: whoever mapped them must
+// neither use nor unmap them.
+var errLost = errors.New("guard: pages are inaccessible and cannot be given back")
 
 // add puts r among the regions.
 //

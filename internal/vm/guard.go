@@ -1,5 +1,7 @@
 package vm
 
+import "errors"
+
 // A Guarding is a way to make pages inaccessible.
 type Guarding uint8
 
@@ -19,6 +21,11 @@ const (
 	Keeping
 )
 
+// ErrKept is the error of [Guard] for pages that it made inaccessible, but whose
+// memory it could not give back: they are what they would be by [Keeping], and
+// committed. [Drain] tries again, and Unguard by Keeping undoes it.
+var ErrKept = errors.New("vm: inaccessible pages keep their memory")
+
 // Guardings returns the ways that this system may know, the better first. What
 // one says of a range is told by [Guard]: locked or huge pages, for one, have no
 // markers on some systems.
@@ -26,8 +33,8 @@ func Guardings() []Guarding { return guardings }
 
 // Guard makes b, whole pages from [MapReal] that are accessible, inaccessible:
 // whoever reads or writes there gets a fault. It gives back the memory behind
-// them, which is not committed any more, but by Keeping. On an error b is as it
-// was, but its contents may be lost.
+// them, which is not committed any more, but by Keeping. On an error other than
+// [ErrKept] b is as it was, but its contents may be lost.
 func Guard(b []byte, by Guarding) error {
 	checkLength("Guard", len(b))
 	if err := fault(guardCall(by)); err != nil {

@@ -22,12 +22,10 @@ func guardOS(b []byte, by Guarding) error {
 	if err := protectRaw(b, unix.PROT_NONE); err != nil || by == Keeping {
 		return err
 	}
-	// Only now can nobody write to the pages any more.
-	if err := madviseRaw(b, unix.MADV_DONTNEED); err != nil {
-		if again := protectRaw(b, unix.PROT_READ|unix.PROT_WRITE); again != nil {
-			return again
-		}
-		return err
+	// Only now can nobody write to the pages any more. The system refuses if they
+	// are locked.
+	if fault(CallDecommit) != nil || madviseRaw(b, unix.MADV_DONTNEED) != nil {
+		return ErrKept
 	}
 	return nil
 }

@@ -316,7 +316,7 @@ func (m *HashMapUnmanaged[K, V]) ShrinkAndFree(a mem.Allocator) {
 
 // Clone returns a map with the same entries.
 func (m *HashMapUnmanaged[K, V]) Clone(a mem.Allocator) (HashMapUnmanaged[K, V], error) {
-	t, err := m.t.copyOf(a, false, "generic: HashMap.Clone")
+	t, err := m.t.copyOf(a, "generic: HashMap.Clone")
 	return HashMapUnmanaged[K, V]{t}, err
 }
 

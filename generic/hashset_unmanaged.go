@@ -171,7 +171,7 @@ func (s *HashSetUnmanaged[K]) ShrinkAndFree(a mem.Allocator) {
 
 // Clone returns a set of the same keys.
 func (s *HashSetUnmanaged[K]) Clone(a mem.Allocator) (HashSetUnmanaged[K], error) {
-	t, err := s.t.copyOf(a, false, "generic: HashSet.Clone")
+	t, err := s.t.copyOf(a, "generic: HashSet.Clone")
 	return HashSetUnmanaged[K]{t}, err
 }
 

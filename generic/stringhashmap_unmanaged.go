@@ -448,7 +448,11 @@ func (m *StringHashMapUnmanaged[V]) ShrinkAndFree(a mem.Allocator) {
 // Clone returns a map with the same entries and with copies of the keys of its
 // own.
 func (m *StringHashMapUnmanaged[V]) Clone(a mem.Allocator) (StringHashMapUnmanaged[V], error) {
-	t, err := m.t.copyOf(a, owned, "generic: StringHashMap.Clone")
+	const method = "generic: StringHashMap.Clone"
+	if len(m.t.dir) == 0 {
+		return m.cloneFew(a, method)
+	}
+	t, err := m.t.copyOfMany(a, owned, method)
 	if err != nil {
 		return StringHashMapUnmanaged[V]{}, err
 	}
@@ -463,13 +467,35 @@ func (m *StringHashMapUnmanaged[V]) Clone(a mem.Allocator) (StringHashMapUnmanag
 				mem.FreeString(a, s.key.string())
 				copied--
 			}
-			t.close(a, "generic: StringHashMap.Clone")
+			t.close(a, method)
 			return StringHashMapUnmanaged[V]{}, err
 		}
 		s.key = ownedOf(key, uint64(s.key.hash))
 		copied++
 	}
 	c := StringHashMapUnmanaged[V]{t, m.ctx}
+	c.check()
+	return c, nil
+}
+
+// cloneFew is Clone of a map of one part, whose entries have another order in the
+// copy, see table.copyOf.
+func (m *StringHashMapUnmanaged[V]) cloneFew(a mem.Allocator, method string) (StringHashMapUnmanaged[V], error) {
+	t, err := m.t.copyWithout(a, owned, method)
+	if err != nil {
+		return StringHashMapUnmanaged[V]{}, err
+	}
+	c := StringHashMapUnmanaged[V]{t, m.ctx}
+	for s := range m.t.all {
+		key, err := mem.DupeString(a, s.key.string())
+		if err != nil {
+			c.Close(a)
+			return StringHashMapUnmanaged[V]{}, err
+		}
+		h := c.hash(key)
+		e := c.t.add(h)
+		e.key, e.val = ownedOf(key, h), s.val
+	}
 	c.check()
 	return c, nil
 }

@@ -444,36 +444,46 @@ func (t *table[K, V]) shrink(a mem.Allocator, ownedKeys bool, method string) {
 	}
 }
 
-// copyOf returns a table with the entries of t. If they are many, or own their
-// keys, they are in the same places. A few have an order of their own: t may have
-// become large when its entries are put into the copy, in the order of t, and
-// would all be wanted in one part.
-func (t *table[K, V]) copyOf(a mem.Allocator, ownedKeys bool, method string) (c table[K, V], err error) {
+// copyOf returns a table with the entries of t. If they are many, they are in the
+// same places. A few have an order of their own: t may have become large when its
+// entries are put into the copy, in the order of t, and would all be wanted in
+// one part.
+func (t *table[K, V]) copyOf(a mem.Allocator, method string) (table[K, V], error) {
+	if len(t.dir) > 0 {
+		return t.copyOfMany(a, false, method)
+	}
+	c, err := t.copyWithout(a, false, method)
+	if err != nil {
+		return c, err
+	}
+	for s := range t.all {
+		*c.add(c.hash(&s.key)) = *s
+	}
+	return c, nil
+}
+
+// copyWithout returns a table with room for the entries of t, which is one part.
+func (t *table[K, V]) copyWithout(a mem.Allocator, ownedKeys bool, method string) (table[K, V], error) {
+	c := table[K, V]{hasher: hasher[K]{ctx: t.ctx}}
 	c.from.check(a, method)
-	c.ctx = t.ctx
 	if t.n == 0 {
 		return c, nil
 	}
-	if len(t.dir) == 0 && !ownedKeys {
-		if err := c.resize(a, t.groups(), ownedKeys, method); err != nil {
-			return table[K, V]{}, err
-		}
-		for s := range t.all {
-			*c.add(c.hash(&s.key)) = *s
-		}
+	err := c.resize(a, t.groups(), ownedKeys, method)
+	return c, err
+}
+
+// copyOfMany returns a table with the entries of t, which is more than one part,
+// in the same places.
+func (t *table[K, V]) copyOfMany(a mem.Allocator, ownedKeys bool, method string) (table[K, V], error) {
+	c := table[K, V]{hasher: hasher[K]{ctx: t.ctx}}
+	c.from.check(a, method)
+	if t.n == 0 {
 		return c, nil
 	}
 	c = *t
 	c.from, c.locks = originOf(a), 0
 	c.first, c.dir, c.more = part[K, V]{}, nil, nil
-	if len(t.dir) == 0 {
-		x, err := allocPart[K, V](a, t.groups(), ownedKeys)
-		if err != nil {
-			return table[K, V]{}, err
-		}
-		c.first = t.copyPart(&t.first, x)
-		return c, nil
-	}
 	if err := c.copyParts(a, t, ownedKeys); err != nil {
 		c.closeParts(a)
 		return table[K, V]{}, err

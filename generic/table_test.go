@@ -3,6 +3,7 @@ package generic
 import (
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/allod-dev/allod/internal/asan"
@@ -219,6 +220,62 @@ func TestTableCopyOfFew(t *testing.T) {
 		c.Close(a)
 		if a.live != 0 {
 			t.Errorf("%d bytes leaked", a.live)
+		}
+	}
+}
+
+// The same of a map that owns its keys, with a context and without.
+func TestStringTableCopyOfFew(t *testing.T) {
+	defer SmallParts(4)()
+	newSeed = rand.New(rand.NewPCG(1, 2)).Uint64
+	contexts := []*Context[string]{nil, {
+		Hash:  func(k string) uint64 { return hashOf(1, stringBytes(k)) },
+		Equal: func(a, b string) bool { return a == b },
+	}}
+	for i, ctx := range contexts {
+		for _, few := range []int{1, 7, 25} {
+			a := new(heapOf)
+			var m StringHashMapUnmanaged[int]
+			if ctx != nil {
+				m.SetContext(ctx)
+			}
+			put := func(m *StringHashMapUnmanaged[int], k int) {
+				t.Helper()
+				if _, err := m.Put(a, strconv.Itoa(k), -k); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for k := range few {
+				put(&m, k)
+			}
+			c, err := m.Clone(a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Len() != few || c.t.seed == m.t.seed || c.Cap() != m.Cap() {
+				t.Errorf("context %d: of %d entries, the copy has %d, in the same places", i, few, c.Len())
+			}
+			for k := range 4000 {
+				put(&m, k)
+			}
+			for k, v := range m.All() {
+				if _, err := c.Put(a, k, v); err != nil {
+					t.Fatal(err)
+				}
+				if c.t.stray > 100 {
+					t.Fatalf("context %d, a copy of %d entries: after %d, %d are not in their parts", i, few, c.Len(), c.t.stray)
+				}
+			}
+			for k := range 4000 {
+				if v, ok := c.Get(strconv.Itoa(k)); !ok || v != -k {
+					t.Fatalf("context %d: of key %d: %d, %t", i, k, v, ok)
+				}
+			}
+			m.Close(a)
+			c.Close(a)
+			if a.live != 0 {
+				t.Errorf("%d bytes leaked", a.live)
+			}
 		}
 	}
 }

@@ -208,12 +208,11 @@ func TestHashMapClearCounters(t *testing.T) {
 		if err := m.EnsureTotalCapacity(56); err != nil {
 			t.Fatal(err)
 		}
-		for range m.Cap() {
-			m.PutAssumeCapacity(math.NaN(), 1)
-		}
-		m.DeleteFunc(func(float64, int) bool { return true })
-		if sum, _ := generic.Passes(m); sum == 0 {
-			t.Errorf("%s: no entry had to pass a full group: the test tests nothing", name)
+		for sum := 0; sum == 0; sum, _ = generic.Passes(m) { // where they are is chance
+			for range m.Cap() {
+				m.PutAssumeCapacity(math.NaN(), 1)
+			}
+			m.DeleteFunc(func(float64, int) bool { return true })
 		}
 		clear(m)
 		if sum, _ := generic.Passes(m); sum != 0 || m.Len() != 0 || m.Cap() != 56 {

@@ -207,7 +207,8 @@ func (b *smpBin) one(class uintptr, size int) []byte {
 }
 
 // draw takes free slots of the slab into the magazine, downwards from at, and
-// returns where it stopped: at 0, or where the slab has none left.
+// returns where it stopped: at 0, or where the slab has none left. Free slots often
+// lie side by side, all of them in a slab that is new, so that it goes by runs.
 //
 //go:norace
 func (sl *smpSlab) draw(e *smpEntry, at uintptr) uintptr {
@@ -216,22 +217,26 @@ func (sl *smpSlab) draw(e *smpEntry, at uintptr) uintptr {
 	first := uintptr(sl.first) * smpPageSize
 	open := sl.open()
 	i := uintptr(sl.low)
-	n := sl.free
+	n := uintptr(sl.free)
 	for at > 0 && n > 0 {
 		w := open[i]
-		for ; w != 0 && at > 0; w &= w - 1 {
-			offset := first + (i*64+uintptr(bits.TrailingZeros64(w)))*size
-			at--
-			n--
-			*e.at(uint32(at)) = smpSlot{base + offset, state + offset/smpGrain}
-		}
-		open[i] = w
 		if w == 0 {
 			i++
+			continue
+		}
+		from := uintptr(bits.TrailingZeros64(w))
+		run := min(uintptr(bits.TrailingZeros64(^(w >> from))), at)
+		open[i] = w &^ ((1<<run - 1) << from)
+		n -= run
+		offset := first + (i*64+from)*size
+		for range run {
+			at--
+			*e.at(uint32(at)) = smpSlot{base + offset, state + offset/smpGrain}
+			offset += size
 		}
 	}
 	sl.low = uint16(i)
-	sl.free = n
+	sl.free = uint32(n)
 	return at
 }
 

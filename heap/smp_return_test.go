@@ -227,7 +227,9 @@ func TestSMPPatience(t *testing.T) {
 }
 
 // A large block leaves nothing behind while blocks of its size are few: a program
-// that allocates little, but of many sizes, would have most of its memory there.
+// that allocates little, but of many sizes, would have most of its memory there. Nor
+// does it where so much is used that an empty slab would be little beside it: many
+// are not.
 func TestSMPFewLarge(t *testing.T) {
 	s := newSMP(t, heap.SMPOptions{})
 	use := func(size, times int) {
@@ -240,14 +242,20 @@ func TestSMPFewLarge(t *testing.T) {
 			s.Free(b, mem.Layout{})
 		}
 	}
-	for size := 5 << 10; size <= 32<<10; size += 1 << 10 {
-		use(size, 8)
-	}
-	if st := s.Stats(); len(st.Classes) > 0 || st.Cached > 0 {
-		t.Errorf("few blocks of many sizes left %d bytes in caches, and slabs of %d classes", st.Cached, len(st.Classes))
+	var blocks [][]byte
+	for _, small := range []int{0, 2 << 20} {
+		blocks = append(blocks, smpFill(t, s, small, func(int) int { return 1024 })...)
+		for size := 5 << 10; size <= 32<<10; size += 1 << 10 {
+			use(size, 4)
+		}
+		for _, c := range s.Stats().Classes {
+			if c.Size > 1024 {
+				t.Errorf("beside %d bytes, few blocks of many sizes left %d slabs of %d bytes, and %d slots in caches", small, c.Slabs, c.Size, c.Cached)
+			}
+		}
 	}
 	// Where they are not few, they need not go that far.
-	blocks := smpFill(t, s, 8<<20, func(int) int { return 1024 })
+	blocks = append(blocks, smpFill(t, s, 6<<20, func(int) int { return 1024 })...)
 	use(16<<10, 1000)
 	kept := false
 	for _, c := range s.Stats().Classes {

@@ -164,8 +164,8 @@ func clonedStrings[V any](m shared[string, V]) (shared[string, V], error) {
 }
 
 var sharedPrograms = []modelProgram{
-	sharedModel(func(a mem.Allocator) shared[uint32, byte] { return generic.NewConcurrentMap[uint32, byte](a) },
-		clonedMap, func(b byte) uint32 { return uint32(b) << 20 }, func(k uint32) uint32 { return k }, id),
+	sharedModel(func(a mem.Allocator) shared[uint64, uint32] { return generic.NewConcurrentMap[uint64, uint32](a) },
+		clonedMap, func(b byte) uint64 { return uint64(b) << 20 }, func(k uint64) uint64 { return k }, func(b byte) uint32 { return uint32(b) }),
 	sharedModel(func(a mem.Allocator) shared[string, byte] { return generic.NewStringConcurrentMap[byte](a) },
 		clonedStrings, words, strings.Clone, id),
 	sharedModel(func(a mem.Allocator) shared[string, struct{}] { return generic.NewStringConcurrentMap[struct{}](a) },

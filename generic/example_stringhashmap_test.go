@@ -31,7 +31,7 @@ func ExampleStringHashMap() {
 // Put returns the map's copy of the key, which lives until the entry goes.
 func ExampleStringHashMapUnmanaged() {
 	a := heap.NewFixedBuffer(make([]byte, 1<<10))
-	var ids generic.StringHashMapUnmanaged[int32] // ready for use
+	var ids generic.StringHashMapUnmanaged[int] // ready for use
 	defer ids.Close(a)
 	line := []byte("name=value")
 	key, err := ids.Put(a, string(line[:4]), 1)

@@ -1,5 +1,16 @@
 package generic
 
+import "github.com/allod-dev/allod/internal/invariant"
+
+// Rounds returns n, or a fifth of it where every step is checked, and may be
+// watched for races: that costs ten times as much.
+func Rounds(n int) int {
+	if invariant.Enabled {
+		return (n + 4) / 5
+	}
+	return n
+}
+
 // Passes sums the counters of the groups of m, and tells how many of them have
 // come to their end.
 func Passes[K comparable, V any](m *HashMap[K, V]) (sum, saturated int) {

@@ -83,13 +83,13 @@ func TestHashOfSpreads(t *testing.T) {
 func TestHashMapSpreads(t *testing.T) {
 	const n = 3584 // a table of 512 groups, full
 	once := func(key func(i int) uint64) int {
-		m := generic.NewHashMap[uint64, struct{}](heap.Page{})
+		m := generic.NewHashMap[uint64, uint64](heap.Page{})
 		defer m.Close()
 		if err := m.EnsureTotalCapacity(n); err != nil || m.Cap() != n {
 			t.Fatal(m.Cap(), err)
 		}
 		for i := range n {
-			m.PutAssumeCapacity(key(i), struct{}{})
+			m.PutAssumeCapacity(key(i), 0)
 		}
 		got, _ := generic.Passes(m)
 		return got
@@ -116,7 +116,7 @@ func TestHashMapSpreads(t *testing.T) {
 func TestHashMapCollisions(t *testing.T) {
 	a := newChecked(t, 0)
 	a.moves = true
-	m := generic.NewHashMap[uint64, int](a)
+	m := generic.NewHashMap[uint64, uint64](a)
 	defer m.Close()
 	if err := m.EnsureTotalCapacity(768); err != nil { // 128 groups
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func TestHashMapCollisions(t *testing.T) {
 	}
 	put := func() {
 		for i, k := range keys {
-			if err := m.Put(k, i); err != nil {
+			if err := m.Put(k, uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -137,7 +137,7 @@ func TestHashMapCollisions(t *testing.T) {
 	check := func(from int) {
 		t.Helper()
 		for i, k := range keys {
-			if v, ok := m.Get(k); ok != (i >= from) || ok && v != i {
+			if v, ok := m.Get(k); ok != (i >= from) || ok && v != uint64(i) {
 				t.Fatalf("Get(%d): %d, %v", k, v, ok)
 			}
 		}

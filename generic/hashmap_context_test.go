@@ -28,32 +28,32 @@ var folded = generic.Context[string]{
 var (
 	rowNames = []string{"anna", "bert", "anna", "carl"}
 	rowHash  = func(name string) uint64 { return maphash.String(foldSeed, name) }
-	byName   = generic.Context[int32]{
-		Hash:  func(r int32) uint64 { return rowHash(rowNames[r]) },
-		Equal: func(a, b int32) bool { return rowNames[a] == rowNames[b] },
+	byName   = generic.Context[int]{
+		Hash:  func(r int) uint64 { return rowHash(rowNames[r]) },
+		Equal: func(a, b int) bool { return rowNames[a] == rowNames[b] },
 	}
 )
 
 func TestHashMapContext(t *testing.T) {
-	m := generic.NewHashMap[int32, string](allocatortest.New(t))
+	m := generic.NewHashMap[int, string](allocatortest.New(t))
 	defer m.Close()
 	m.SetContext(&byName)
 	for r := range rowNames {
-		if err := m.Put(int32(r), fmt.Sprint(r)); err != nil {
+		if err := m.Put(r, fmt.Sprint(r)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if k, ok := m.GetKey(2); m.Len() != 3 || !ok || k != 0 {
 		t.Errorf("%d entries, the key of 2 is %d", m.Len(), k)
 	}
-	is := func(name string) func(int32) bool { return func(r int32) bool { return rowNames[r] == name } }
+	is := func(name string) func(int) bool { return func(r int) bool { return rowNames[r] == name } }
 	if v, ok := m.GetAdapted(rowHash("anna"), is("anna")); !ok || v != "2" {
 		t.Error(v, ok)
 	}
 	if _, ok := m.GetAdapted(rowHash("dora"), is("dora")); ok || m.GetPtrAdapted(rowHash("dora"), is("dora")) != nil {
 		t.Error("dora is found")
 	}
-	dora := func() (int32, error) { rowNames = append(rowNames, "dora"); return int32(len(rowNames) - 1), nil }
+	dora := func() (int, error) { rowNames = append(rowNames, "dora"); return len(rowNames) - 1, nil }
 	for i := range 2 {
 		s, err := m.GetOrPutAdapted(rowHash("dora"), is("dora"), dora)
 		if err != nil || s.Found != (i == 1) || s.Key != 4 {
@@ -65,7 +65,7 @@ func TestHashMapContext(t *testing.T) {
 		t.Error(p, rowNames)
 	}
 	oops := errors.New("oops")
-	if _, err := m.GetOrPutAdapted(rowHash("emil"), is("emil"), func() (int32, error) { return 0, oops }); err != oops || m.Len() != 4 {
+	if _, err := m.GetOrPutAdapted(rowHash("emil"), is("emil"), func() (int, error) { return 0, oops }); err != oops || m.Len() != 4 {
 		t.Error(err)
 	}
 	if k, v, ok := m.FetchRemoveAdapted(rowHash("bert"), is("bert")); !ok || k != 1 || v != "1" {
@@ -84,7 +84,7 @@ func TestHashMapContext(t *testing.T) {
 	}
 	mustPanic(t, "with memory", func() { c.SetContext(&byName) }, "generic: HashMap.SetContext: the container has memory")
 	c.Close()
-	mustPanic(t, "empty", func() { c.SetContext(&generic.Context[int32]{}) }, "without Hash or Equal")
+	mustPanic(t, "empty", func() { c.SetContext(&generic.Context[int]{}) }, "without Hash or Equal")
 	mustPanic(t, "nil", func() { c.SetContext(nil) }, "without Hash or Equal")
 	d := generic.NewHashMap[int, int](heap.GC{})
 	mustPanic(t, "none", func() { d.GetAdapted(0, nil) }, "generic: HashMap.GetAdapted: the container has no Context")

@@ -7,7 +7,6 @@ import (
 
 	"github.com/allod-dev/allod/generic"
 	"github.com/allod-dev/allod/heap"
-	"github.com/allod-dev/allod/internal/asan"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -74,26 +73,6 @@ func TestHashMapReserved(t *testing.T) {
 			}
 			m.Close()
 		}
-	}
-}
-
-// Room for one more, again and again, is not planned anew every time.
-func TestHashMapReservedByOne(t *testing.T) {
-	if asan.Enabled {
-		t.Skip("it takes minutes with the address sanitizer")
-	}
-	defer generic.SmallParts(1)()
-	a := newChecked(t, mem.PlainOnly)
-	m := generic.NewHashMap[uint64, uint64](a)
-	defer m.Close()
-	for i := range 30_000 {
-		if err := m.EnsureUnusedCapacity(1); err != nil {
-			t.Fatal(err)
-		}
-		m.PutAssumeCapacity(spreadKey(i), 1)
-	}
-	if m.Len() != 30_000 {
-		t.Error(m.Len())
 	}
 }
 

@@ -19,25 +19,25 @@ func TestHashMapAllocs(t *testing.T) {
 
 // countMapAllocs returns the allocations of some rounds for each way to hash.
 func countMapAllocs(t *testing.T, a *checked, rounds int) float64 {
-	n := allocsPerRun(10, func() { mapAllocs(t, a, rounds, uint64(3), uint64(4)) }) +
-		allocsPerRun(10, func() { mapAllocs(t, a, rounds, "key", "yek") })
+	n := allocsPerRun(10, func() { mapAllocs(t, a, rounds, uint64(3), uint64(4), uint64(1)) }) +
+		allocsPerRun(10, func() { mapAllocs(t, a, rounds, "key", "yek", 1) })
 	if !maphashAllocates {
-		n += allocsPerRun(10, func() { mapAllocs(t, a, rounds, padded{1, 2}, padded{2, 1}) }) +
-			allocsPerRun(10, func() { mapAllocs(t, a, rounds, [3]string{"a"}, [3]string{"b"}) }) +
-			allocsPerRun(10, func() { mapAllocs(t, a, rounds, 1.5, 2.5) })
+		n += allocsPerRun(10, func() { mapAllocs(t, a, rounds, padded{1, 2}, padded{2, 1}, wide{}) }) +
+			allocsPerRun(10, func() { mapAllocs(t, a, rounds, any("a"), any("b"), 1) }) +
+			allocsPerRun(10, func() { mapAllocs(t, a, rounds, 1.5, 2.5, 1) })
 	}
 	return n
 }
 
-func mapAllocs[K comparable](t *testing.T, a *checked, rounds int, k, k2 K) {
-	var m generic.HashMapUnmanaged[K, uint64]
+func mapAllocs[K comparable, V any](t *testing.T, a *checked, rounds int, k, k2 K, v V) {
+	var m generic.HashMapUnmanaged[K, V]
 	if err := m.EnsureTotalCapacity(a, 7); err != nil {
 		t.Fatal(err)
 	}
 	a.failAt, a.onwards = 1, true
 	for range rounds {
-		m.Put(a, k, 1)
-		m.FetchPut(a, k2, 1)
+		m.Put(a, k, v)
+		m.FetchPut(a, k2, v)
 		m.Get(k)
 		m.GetPtr(k2)
 		m.GetOrPut(a, k2)
@@ -75,11 +75,10 @@ func TestHashMapCollector(t *testing.T) {
 	a := newChecked(t, mem.Scanned)
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 4 {
-		m := generic.NewHashMap[*int, *int](a)
-		keys := map[int]*int{}
+		m := generic.NewHashMap[*box, *box](a)
+		keys := map[int]*box{}
 		for i := range 1500 {
-			k, v := new(int), new(int)
-			*k, *v = i, i
+			k, v := &box{n: i}, &box{n: i}
 			if err := m.Put(k, v); err != nil {
 				t.Fatal(err)
 			}
@@ -92,8 +91,8 @@ func TestHashMapCollector(t *testing.T) {
 		}
 		m.ShrinkAndFree()
 		for k, v := range m.All() {
-			if *k != *v || keys[*k] != k {
-				t.Fatalf("%d: %d", *k, *v)
+			if *k != *v || keys[k.n] != k {
+				t.Fatalf("%d: %d", k.n, v.n)
 			}
 		}
 		if m.Len() != len(keys) {

@@ -51,7 +51,7 @@ func inject[S any](o allocatortest.FailureOptions, promise bool, sizes []int, se
 			asked := 0
 			for _, n := range sizes {
 				o, restore := o, func() {}
-				o.MaxPoints = 20
+				o.MaxPoints = generic.Rounds(20)
 				if name == "ShrinkAndFree" { // does without the memory it asks for
 					o.MaySwallow = true
 				}

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/allod-dev/allod/generic"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -65,7 +66,7 @@ func program(seed uint64, n int) []byte {
 func testModel(t *testing.T, programs ...modelProgram) {
 	t.Helper()
 	variants(t, func(t *testing.T, a *checked) {
-		for seed := range uint64(3) {
+		for seed := range uint64(generic.Rounds(3)) {
 			for _, run := range programs {
 				run(t, a, &tape{program(seed, 1500)})
 			}

@@ -19,7 +19,7 @@ func stringKey(i int) string { return fmt.Sprintf("key %03d", i) }
 
 func TestStringHashMapOverflow(t *testing.T) {
 	a := newChecked(t, mem.PlainOnly)
-	m := generic.NewStringHashMap[wide](a)
+	m := generic.NewStringHashMap[int](a)
 	defer m.Close()
 	for name, err := range map[string]error{
 		"EnsureTotalCapacity":  m.EnsureTotalCapacity(math.MaxInt / 8),
@@ -123,11 +123,11 @@ func TestStringHashMapCollector(t *testing.T) {
 		}
 	}()
 	for _, a := range []mem.Allocator{heap.GC{}, mem.NoGoPointers(newChecked(t, mem.PlainOnly))} {
-		m := generic.NewStringHashMap[[]byte](a)
+		m := generic.NewStringHashMap[string](a)
 		garbage := make([][]byte, 64)
 		for i := range 3000 {
 			k := fmt.Sprint("key ", i)
-			v, err := mem.Dupe(a, []byte(k))
+			v, err := mem.DupeString(a, k)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -138,7 +138,7 @@ func TestStringHashMapCollector(t *testing.T) {
 			if i%3 == 0 {
 				k := fmt.Sprint("key ", i/2)
 				v, _ := m.FetchRemove(k)
-				mem.Free(a, v)
+				mem.FreeString(a, v)
 			}
 		}
 		c, err := m.Clone()
@@ -146,10 +146,10 @@ func TestStringHashMapCollector(t *testing.T) {
 			t.Fatal(err)
 		}
 		for k, v := range m.AllPtr() {
-			if k != string(*v) {
+			if k != *v {
 				t.Fatalf("key %q, value %q", k, *v)
 			}
-			mem.Free(a, *v)
+			mem.FreeString(a, *v)
 		}
 		m.Close()
 		for k := range c.Keys() {

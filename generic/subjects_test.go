@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/allod-dev/allod/generic"
 	"github.com/allod-dev/allod/mem"
@@ -83,7 +84,7 @@ func ownText(i int) string { return string([]byte(keyTexts[i])) }
 
 // subjects are all containers, of numbers and of pointers, and those of strings
 // and bits.
-var subjects = append(append(subjectsOf[int]("/plain", false), subjectsOf[*box]("/pointers", true)...), textSubjects...)
+var subjects = slices.Concat(subjectsOf[int]("/plain", false), subjectsOf[*box]("/pointers", true), []subject{orderedByElement}, textSubjects)
 
 func subjectsOf[T content](suffix string, pointers bool) []subject {
 	of := func(name string, nodes bool, open func(a mem.Allocator) opened) subject {
@@ -407,24 +408,27 @@ func subjectsOf[T content](suffix string, pointers bool) []subject {
 				return sum / 5
 			}}
 		}),
-		of("BTreeMap of pointers to", true, func(a mem.Allocator) opened {
-			m := generic.NewBTreeMapOrder[int](a, firstFirst[T]{})
-			return opened{m, func(i int) error { return m.Put(contentOf[T](i), i) }, func(i int) { m.PopMax() }, func(i int) bool {
-				for k, v := range m.All() {
-					if v == i {
-						return number(k) == i
-					}
-				}
-				return false
-			}, func(n int) (sum int) {
-				for k := range m.Keys() {
-					sum += number(k)
-				}
-				return sum
-			}}
-		}),
 	}
 }
+
+// orderedByElement is a map whose keys are the elements, in an order of the test's
+// own: that of what they point to.
+var orderedByElement = subject{"BTreeMap of pointers to/pointers", true, true, func(a mem.Allocator) opened {
+	m := generic.NewBTreeMapOrder[int](a, firstFirst[*box]{})
+	return opened{m, func(i int) error { return m.Put(contentOf[*box](i), i) }, func(i int) { m.PopMax() }, func(i int) bool {
+		for k, v := range m.All() {
+			if v == i {
+				return number(k) == i
+			}
+		}
+		return false
+	}, func(n int) (sum int) {
+		for k := range m.Keys() {
+			sum += number(k)
+		}
+		return sum
+	}}
+}}
 
 // textSubjects are containers of strings, bytes and bits, which hold no pointers
 // of their users'.

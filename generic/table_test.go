@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/allod-dev/allod/internal/asan"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -132,7 +131,7 @@ func TestTableStraysCounted(t *testing.T) {
 	strays := 0
 	for _, groups := range []int{2, 4, 8} {
 		restore := SmallParts(groups)
-		for seed := range uint64(150) {
+		for seed := range uint64(Rounds(150)) {
 			r := rand.New(rand.NewPCG(seed, uint64(groups)))
 			few := make([]uint64, 2+r.IntN(6))
 			for i := range few {
@@ -294,8 +293,9 @@ func (t *table[K, V]) countStrays() (n int) {
 }
 
 // As many equal hashes as fill a part make a large map no larger than it would be
-// with others.
+// with others. Parts are small: equal hashes are looked at one by one.
 func TestTableEqualHashes(t *testing.T) {
+	defer SmallParts(32)()
 	a := new(heapOf)
 	var m HashMapUnmanaged[int, int]
 	m.SetContext(badFor())
@@ -319,13 +319,11 @@ func TestTableEqualHashes(t *testing.T) {
 // Room that there is already is never refused, whatever it would take to have it
 // in the best places.
 func TestTableEnsureWithin(t *testing.T) {
-	if asan.Enabled {
-		t.Skip("it takes minutes with the address sanitizer: equal hashes are looked at one by one")
-	}
+	defer SmallParts(32)()
 	a := new(heapOf)
 	var m HashMapUnmanaged[int, int]
 	m.SetContext(badFor())
-	for i := range 60_000 {
+	for i := range 8000 {
 		if err := m.Put(a, i, i); err != nil {
 			t.Fatal(err)
 		}
@@ -356,6 +354,29 @@ func TestTableEnsureWithin(t *testing.T) {
 	m.t.more.reserved = 0
 	if err := m.EnsureTotalCapacity(a, m.Len()+1); err != nil || m.Cap() != before {
 		t.Errorf("Cap %d, then %d; %v", before, m.Cap(), err)
+	}
+	m.Close(a)
+}
+
+// Room for one more, again and again, is not planned anew every time.
+func TestTableReservedByOne(t *testing.T) {
+	defer SmallParts(8)()
+	a := new(heapOf)
+	var m HashMapUnmanaged[int, int]
+	const n = 8000
+	plans, planned := 0, 0
+	for i := range n {
+		if err := m.EnsureUnusedCapacity(a, 1); err != nil {
+			t.Fatal(err)
+		}
+		if m.t.more != nil && m.t.more.reserved != planned {
+			planned = m.t.more.reserved
+			plans++
+		}
+		m.PutAssumeCapacity(i, i)
+	}
+	if m.Len() != n || plans < 10 || plans > n/8 {
+		t.Errorf("%d plans for %d entries", plans, m.Len())
 	}
 	m.Close(a)
 }

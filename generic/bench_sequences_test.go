@@ -141,15 +141,15 @@ func BenchmarkBTreeMap(b *testing.B) {
 		keys := randomKeys(n, 1)
 		lookups := shuffled(keys)
 		name := func(op, impl string) string { return fmt.Sprintf("op=%s/n=%d/impl=%s", op, n, impl) }
-		sum := uint64(0)
-		fill := func() *generic.BTreeMap[uint64, uint64, generic.Ascending[uint64]] {
-			m := generic.NewBTreeMap[uint64, uint64](allod.NewArena(allod.Page{}))
+		sum := 0
+		fill := func() *generic.BTreeMap[uint64, int, generic.Ascending[uint64]] {
+			m := generic.NewBTreeMap[uint64, int](allod.NewArena(allod.Page{}))
 			for _, k := range keys {
-				must(b, m.Put(k, k))
+				must(b, m.Put(k, int(k)))
 			}
 			return m
 		}
-		free := func(m *generic.BTreeMap[uint64, uint64, generic.Ascending[uint64]]) {
+		free := func(m *generic.BTreeMap[uint64, int, generic.Ascending[uint64]]) {
 			m.Allocator().(*allod.Arena).Close()
 		}
 		bench(b, name("insert", "map"), n, func() {

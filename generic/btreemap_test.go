@@ -205,7 +205,7 @@ func (byA) Compare(x, y wide) int { return cmp.Compare(x.a, y.a) }
 
 var btreePrograms = []modelProgram{
 	func(t *testing.T, a *checked, p *tape) {
-		btreeProgram[int, byte, generic.Ascending[int]](t, a, p, func(i int) int { return i - 2000 }, func(b byte) byte { return b })
+		btreeProgram[int, int, generic.Ascending[int]](t, a, p, func(i int) int { return i - 2000 }, intOf)
 	},
 	func(t *testing.T, a *checked, p *tape) {
 		btreeProgram[uint16, struct{}, generic.Descending[uint16]](t, a, p, func(i int) uint16 { return uint16(5000 - i) },

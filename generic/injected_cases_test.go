@@ -253,7 +253,7 @@ var treeSizes = func() []int {
 	return []int{0, 64, 256, 64 * 64}
 }()
 
-type linkTree = *generic.BTreeMap[int, link, generic.Ascending[int]]
+type linkTree = *generic.BTreeMap[int, *link, generic.Ascending[int]]
 
 // hashed is what adapted lookups need: a hash that is known.
 var hashed = generic.Context[string]{
@@ -357,22 +357,22 @@ var mapInjections = []injection{
 		},
 	}),
 	inject(none, true, treeSizes, func(a mem.Allocator, n int) (linkTree, error) {
-		m := generic.NewBTreeMap[int, link](a)
+		m := generic.NewBTreeMap[int, *link](a)
 		for i := range n {
-			if err := m.Put(2*i, links[i%256]); err != nil {
+			if err := m.Put(2*i, &links[i%256]); err != nil {
 				return m, err
 			}
 		}
 		return m, nil
 	}, func(m linkTree) any { return []any{slices.Collect(m.Keys()), slices.Collect(m.Values())} }, operations[linkTree]{
 		"Clone":              func(m linkTree, n int) error { return closing(m.Clone()) },
-		"FetchPut":           func(m linkTree, n int) error { _, _, err := m.FetchPut(2*n+1, links[1]); return err },
+		"FetchPut":           func(m linkTree, n int) error { _, _, err := m.FetchPut(2*n+1, &links[1]); return err },
 		"GetOrPut":           func(m linkTree, n int) error { _, _, err := m.GetOrPut(2*n + 1); return err },
-		"Put":                func(m linkTree, n int) error { return m.Put(2*n+1, links[1]) },
-		"Put: in front":      func(m linkTree, n int) error { return m.Put(-1, links[1]) },
-		"Put: in the middle": func(m linkTree, n int) error { return m.Put(n|1, links[1]) },
+		"Put":                func(m linkTree, n int) error { return m.Put(2*n+1, &links[1]) },
+		"Put: in front":      func(m linkTree, n int) error { return m.Put(-1, &links[1]) },
+		"Put: in the middle": func(m linkTree, n int) error { return m.Put(n|1, &links[1]) },
 		"Load": func(m linkTree, n int) error {
-			c := generic.NewBTreeMap[int, link](m.Allocator())
+			c := generic.NewBTreeMap[int, *link](m.Allocator())
 			defer c.Close()
 			return c.Load(m.All())
 		},

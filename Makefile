@@ -73,7 +73,7 @@ test-invariants: ## the tests with every internal check on
 .PHONY: test-race
 test-race: ## the tests under the race detector (needs cgo)
 	@if $(HAVE_CC); then \
-		echo $(GO) test -race -timeout 30m $(PKGS); $(GO) test -race -timeout 30m $(PKGS); \
+		echo $(GO) test -race $(PKGS); $(GO) test -race $(PKGS); \
 	else echo "SKIPPED: go test -race: no C compiler here"; fi
 
 .PHONY: test-checkptr

@@ -2,6 +2,7 @@ package soak
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -30,6 +31,18 @@ func TestRun(t *testing.T) {
 		if err := a.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Nothing is found wrong with SMPs as they are.
+func TestSMPs(t *testing.T) {
+	rooms, finish, err := SMPs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Run(t.Context(), rooms, Options{For: 400 * time.Millisecond, Goroutines: 4, Every: 100 * time.Millisecond, Reports: 1, FailOneIn: 4}, &bytes.Buffer{})
+	if err := errors.Join(err, finish()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -10,12 +10,15 @@ import (
 // BenchmarkDebug takes the time of an Alloc and a Free in a program whose stack
 // is deep, over a child that takes next to none.
 func BenchmarkDebug(b *testing.B) {
+	stacks, none := heap.NewDebug(newRecycling(), heap.DebugOptions{}), heap.NewDebug(newRecycling(), heap.DebugOptions{StackDepth: -1})
+	defer stacks.Close()
+	defer none.Close()
 	for _, c := range []struct {
 		name  string
 		alloc mem.Allocator
 	}{
-		{"impl=debug-16-frames/size=64", heap.NewDebug(newRecycling(), heap.DebugOptions{})},
-		{"impl=debug-no-stacks/size=64", heap.NewDebug(newRecycling(), heap.DebugOptions{StackDepth: -1})},
+		{"impl=debug-16-frames/size=64", stacks},
+		{"impl=debug-no-stacks/size=64", none},
 		{"impl=validation/size=64", heap.NewValidation(newRecycling())},
 	} {
 		b.Run(c.name, func(b *testing.B) {
@@ -37,7 +40,8 @@ func BenchmarkDebug(b *testing.B) {
 			benchSinkDebug = new([64]byte)
 		}
 	})
-	d := heap.NewDebug(heap.GC{}, heap.DebugOptions{})
+	d := heap.NewDebug(heap.GC{}, heap.DebugOptions{OnLeak: func(*heap.LeakError) {}})
+	defer d.Close()
 	for range 100_000 {
 		d.Alloc(64, word8)
 	}

@@ -96,6 +96,7 @@ type Debug struct {
 	pointers mem.Pointers   // the child's
 	buffers  []*FixedBuffer // below it
 	o        DebugOptions   // with the defaults put in
+	fills    *debugFills    // of blocks that are quick
 	depth    int            // addresses per stack, 0 for none
 	zone     int            // bytes that a zone has at least, 0 for none
 	verbose  *Logging       // logs every call, or nil
@@ -160,6 +161,9 @@ func NewDebug(child mem.Allocator, o DebugOptions) *Debug {
 		o.MaxReports = math.MaxInt
 	}
 	d.o = o
+	d.fills = new(debugFills)
+	fillRaw(d.fills.fresh[:], o.Fresh)
+	fillRaw(d.fills.freed[:], o.Freed)
 	d.table.remember = orDefault(o.Remember, debugGone)
 	if o.Logger != nil {
 		d.verbose = NewLogging(child, LoggingOptions{Logger: o.Logger, Name: "debug"})

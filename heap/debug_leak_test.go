@@ -23,6 +23,23 @@ func leakTwo(a mem.Allocator) []int64 {
 	return s
 }
 
+// However many places leak, a report has so many groups, and counts all.
+func TestDebugLeakGroups(t *testing.T) {
+	d := newDebug(t, &bump{room: make([]byte, 1<<20)}, heap.DebugOptions{})
+	const places = 1500
+	for i := range places {
+		deepAlloc(d, i)
+	}
+	leakTwo(d)
+	e := d.Leaks()
+	if e.Blocks != places+1 || e.Bytes != places*8+4000 || len(e.Groups) != 1000 || e.Groups[0].Bytes != 4000 {
+		t.Errorf("%d blocks of %d bytes in %d groups", e.Blocks, e.Bytes, len(e.Groups))
+	}
+	if text := e.Error(); strings.Count(text, "allocated by") != 10 || !strings.Contains(text, "leakTwo") || !strings.HasSuffix(text, "more") {
+		t.Error(text)
+	}
+}
+
 // Close returns the leak and hands it over, grouped by stack, largest first.
 func TestDebugLeaks(t *testing.T) {
 	var told *heap.LeakError

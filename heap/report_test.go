@@ -1,7 +1,6 @@
 package heap_test
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -148,15 +147,14 @@ func TestWriteProfile(t *testing.T) {
 	}
 }
 
-// A Debug that is dropped without Close is told of, with who made it.
+// A Debug that is dropped without Close is told of, with who made it, and its
+// blocks stay.
 func TestDebugDropped(t *testing.T) {
-	switch os.Getenv("ALLOD_TEST_DROPPED") {
+	const variable = "ALLOD_TEST_DROPPED"
+	switch os.Getenv(variable) {
 	case "open":
-		dropDebug(false)
-		for range 60_000 { // until the parent has seen enough
-			runtime.GC()
-			time.Sleep(time.Millisecond)
-		}
+		report := dropped(t)
+		fmt.Fprint(os.Stdout, report)
 		return
 	case "closed":
 		dropDebug(true)
@@ -164,31 +162,53 @@ func TestDebugDropped(t *testing.T) {
 		cleaned(t)
 		return
 	}
-	const tells = "nobody can close it any more; made by"
 	for how, want := range map[string]bool{"open": true, "closed": false} {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestDebugDropped$", "-test.count=1")
-		cmd.Env = append(os.Environ(), "ALLOD_TEST_DROPPED="+how)
-		stderr, err := cmd.StderrPipe()
-		if err == nil {
-			err = cmd.Start()
-		}
-		if err != nil {
+		cmd.Env = append(os.Environ(), variable+"="+how)
+		out, err := cmd.CombinedOutput()
+		if out == nil && err != nil {
 			t.Skipf("no child process: %v", err)
 		}
-		var out strings.Builder
-		for lines := bufio.NewScanner(stderr); lines.Scan(); {
-			fmt.Fprintln(&out, lines.Text())
-			if text := out.String(); strings.Contains(text, tells) && strings.Contains(text, "heap_test.dropDebug") {
-				cmd.Process.Kill()
-			}
-		}
-		err = cmd.Wait()
-		text := out.String()
-		told := strings.Contains(text, tells) && strings.Contains(text, "heap_test.dropDebug")
-		if told != want || !told && err != nil {
+		text := string(out)
+		if told := strings.Contains(text, droppedTells) && strings.Contains(text, "heap_test.dropDebug"); told != want || err != nil {
 			t.Errorf("%s: told is %t, %v:\n%s", how, told, err, text)
 		}
 	}
+}
+
+const droppedTells = "nobody can close it any more; made by"
+
+// dropped drops a Debug, returns what is printed then, and goes on to use its
+// block.
+func dropped(t *testing.T) string {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Skip(err)
+	}
+	os.Stderr = w
+	b := dropDebug(false)
+	told := make(chan string)
+	go func() {
+		buf := make([]byte, 10_000)
+		n, _ := r.Read(buf) // it is one write
+		told <- string(buf[:n])
+	}()
+	for range 60_000 {
+		runtime.GC()
+		select {
+		case report := <-told:
+			for i := range b {
+				if b[i] != 0xAA {
+					t.Fatalf("byte %d of a block that nobody freed is %#x", i, b[i])
+				}
+				b[i]++
+			}
+			return report
+		case <-time.After(time.Millisecond):
+		}
+	}
+	t.Fatal("not told in a minute of collections")
+	return ""
 }
 
 // cleaned returns when the cleanup of an object has run that was dropped after
@@ -208,11 +228,12 @@ func cleaned(t *testing.T) {
 }
 
 //go:noinline
-func dropDebug(closed bool) {
-	d := heap.NewDebug(heap.GC{}, heap.DebugOptions{})
+func dropDebug(closed bool) []byte {
+	d := heap.NewDebug(heap.Page{}, heap.DebugOptions{})
 	b := debugAlloc(d, 100, word8)
 	if closed {
 		debugFree(d, b, word8)
 		d.Close()
 	}
+	return b
 }

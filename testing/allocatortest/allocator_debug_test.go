@@ -167,7 +167,29 @@ func TestSynctest(t *testing.T) {
 			t.Errorf("found %q", f)
 		}
 		allocatortest.CheckAllFailures(t, three)
-		allocatortest.Play(t, allocatortest.New(t), []byte("0123456789abcdefghijklmnopqrstuvwxyz"))
+		program := []byte("0123456789abcdefghijklmnopqrstuvwxyz")
+		tracer := allocatortest.NewTracer(allocatortest.New(t))
+		allocatortest.Play(t, allocatortest.NewShadow(t, tracer, nil), program)
+		tracer.Trace().Replay(t, allocatortest.New(t))
+		allocatortest.CheckFills(t, func(a mem.Allocator) (int, error) { return sumOf(a, 10, 10) })
+		allocatortest.CheckSystemFailures(t, func() error {
+			b, err := heap.Page{}.Alloc(100, word)
+			if err == nil {
+				heap.Page{}.Free(b, word)
+			}
+			return err
+		})
+		allocatortest.ExpectLeaks(t, 1, leakOne)
+		d := heap.NewDebug(heap.Page{}, heap.DebugOptions{Guard: heap.GuardEnd})
+		allocatortest.NoMisuse(t, func() {
+			b := mem.Must(d.Alloc(100, word))
+			d.Free(b, word)
+			if d.Stats().Unguarded == 0 {
+				allocatortest.ExpectFault(t, heap.UseAfterFree, func() { b[7]++ })
+			}
+		})
+		allocatortest.VerifyNone(t, d)
+		d.Close()
 	}
 	synctest.Test(t, all)
 	all(t)

@@ -1,10 +1,15 @@
 package allocatortest
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"regexp"
+	"runtime"
+	"slices"
 	"strings"
+
+	"github.com/allod-dev/allod/heap"
 )
 
 // The flags with which a test binary runs what failed, and nothing else, again.
@@ -58,25 +63,76 @@ func rerun(tb TB, name, value string) string {
 	if !ok || !testName.MatchString(named.Name()) || fuzzing() {
 		return ""
 	}
-	parts := strings.Split(named.Name(), "/")
-	for i, p := range parts {
-		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
+	return command(named.Name()) + flags(name, value)
+}
+
+// command returns the line that runs the tests and benchmarks of these names.
+func command(names ...string) string {
+	var tests, benchmarks []string
+	for _, name := range names {
+		parts := strings.Split(name, "/")
+		for i, p := range parts {
+			parts[i] = "^" + regexp.QuoteMeta(p) + "$"
+		}
+		list := &tests
+		if strings.HasPrefix(name, "Benchmark") {
+			list = &benchmarks
+		}
+		*list = append(*list, strings.Join(parts, "/"))
 	}
-	line := "\nto run only this: go test -run "
-	if strings.HasPrefix(named.Name(), "Benchmark") {
-		line += "'^$' -bench "
+	line := "\nto run only this: go test -run " + quote(cmp.Or(strings.Join(tests, "|"), "^$"))
+	if len(benchmarks) > 0 {
+		line += " -bench " + quote(strings.Join(benchmarks, "|"))
 	}
-	line += quote(strings.Join(parts, "/"))
+	return line
+}
+
+// flags returns the flags that are set, as the command line has them, with that
+// value for the one of that name if the value is not empty.
+func flags(name, value string) (all string) {
 	for _, f := range [...]string{failFlag, seedFlag, debugFlag} {
 		v := given(f)
 		if f == name && value != "" {
 			v = value
 		}
 		if v != "" {
-			line += " -" + f + "=" + quote(v)
+			all += " -" + f + "=" + quote(v)
 		}
 	}
-	return line
+	return all
+}
+
+// rerunStacks is rerun for what was found when the tests were over, by the stacks
+// of those who did it. It is nothing if one is not of a test.
+func rerunStacks(stacks []heap.Stack) string {
+	var names []string
+	for _, s := range stacks {
+		name := testOf(s)
+		if name == "" {
+			return ""
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return command(names...) + flags("", "")
+}
+
+// testOf returns the name of the test, or benchmark, that a stack is of, or "".
+func testOf(s heap.Stack) (name string) {
+	frames := runtime.CallersFrames(s)
+	for more := len(s) > 0; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		_, function, _ := strings.Cut(f.Function[strings.LastIndexByte(f.Function, '/')+1:], ".")
+		if function, _, _ = strings.Cut(function, "."); testName.MatchString(function) {
+			name = function // the last one called all others
+		}
+	}
+	return name
 }
 
 var testName = regexp.MustCompile(`^(Test|Fuzz|Benchmark)\w*(/|$)`)

@@ -40,7 +40,8 @@ func VerifyNone(tb TB, debugs ...*heap.Debug) {
 // [heap.Debug] of the process that was not closed: if a block is live in one of
 // them, or was written where it may not be, that is printed and the process ends
 // with code 1, although all tests passed. It finds what a program keeps in
-// variables of its packages, and so no test can look for:
+// variables of its packages, and so no test can look for. If the stacks tell which
+// tests did it, the last line runs these again:
 //
 //	func TestMain(m *testing.M) { allocatortest.VerifyTestMain(m) }
 //
@@ -93,27 +94,41 @@ func verifyMain(w io.Writer, m interface{ Run() int }, opts ...VerifyOption) {
 	}
 	code := m.Run()
 	if code == 0 {
-		if found := v.look(); found != "" {
-			fmt.Fprint(w, "allocatortest: all tests passed, but\n"+found)
+		if found, again := v.look(); found != "" {
+			fmt.Fprintf(w, "allocatortest: all tests passed, but\n%s%s\n", strings.TrimSuffix(found, "\n"), again)
 			code = 1
 		}
 	}
 	v.exit(code)
 }
 
-// look returns what there is to say of all open Debugs.
-func (v *verifier) look() string {
-	var b strings.Builder
+// look returns what there is to say of all open Debugs, and the line that runs the
+// tests that did it again.
+func (v *verifier) look() (found, again string) {
+	var (
+		b      strings.Builder
+		stacks []heap.Stack
+	)
 	for _, d := range heap.OpenDebugs() {
 		for _, m := range d.Check() {
-			fmt.Fprintf(&b, "%s\n%s\n", line(m), describe(m))
+			b.WriteString(line(m) + "\n" + describe(m) + "\n")
+			stacks = append(stacks, m.Alloc)
+			if len(m.Free) > 0 {
+				stacks = append(stacks, m.Free)
+			}
 		}
 		if leaks := v.sift(d.LeaksSince(v.since[d])); leaks != nil {
 			leaks.Op = ""
 			fmt.Fprintln(&b, leaks)
+			if len(leaks.Groups) == 0 {
+				stacks = append(stacks, nil)
+			}
+			for _, g := range leaks.Groups {
+				stacks = append(stacks, g.Stack)
+			}
 		}
 	}
-	return b.String()
+	return b.String(), rerunStacks(stacks)
 }
 
 // sift takes out of e what is to be overlooked.

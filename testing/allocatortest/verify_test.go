@@ -63,6 +63,11 @@ func (f tests) Run() int { return f() }
 
 func leakInto(a mem.Allocator) { mem.Must(a.Alloc(24, word)) }
 
+func leakApart(a mem.Allocator, done chan bool) {
+	defer close(done)
+	leakInto(a)
+}
+
 func TestVerifyTestMain(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -94,6 +99,10 @@ func TestVerifyTestMain(t *testing.T) {
 			code := -1
 			opts := append(tt.opts, allocatortest.IgnoreCurrent(), allocatortest.Cleanup(func(c int) { code = c }))
 			allocatortest.VerifyTestMainTo(&out, tests(func() int { return tt.run(d) }), opts...)
+			const line = "\nto run only this: go test -run '^TestVerifyTestMain$'\n"
+			if tt.says != "" && !strings.HasSuffix(out.String(), line) {
+				t.Errorf("printed %q, want %q at the end", out.String(), line)
+			}
 			if code != tt.code || (tt.says == "") != (out.Len() == 0) || !strings.Contains(out.String(), tt.says) {
 				t.Errorf("code %d, printed %q; want %d, %q", code, out.String(), tt.code, tt.says)
 			}
@@ -106,6 +115,16 @@ func TestVerifyTestMain(t *testing.T) {
 	allocatortest.VerifyTestMainTo(&out, tests(func() int { return 0 }), allocatortest.Cleanup(func(c int) { code = c }))
 	if code != 1 || !strings.Contains(out.String(), "leakInto") {
 		t.Errorf("code %d, printed %q; want what was live before", code, out.String())
+	}
+
+	// A goroutine does not tell which test started it.
+	done := make(chan bool)
+	go leakApart(d, done)
+	<-done
+	out.Reset()
+	allocatortest.VerifyTestMainTo(&out, tests(func() int { return 0 }), allocatortest.Cleanup(func(int) {}))
+	if text := out.String(); !strings.Contains(text, "leaked 2 blocks") || strings.Contains(text, "to run only this") {
+		t.Errorf("printed %q, want what is of no test as well", text)
 	}
 }
 

@@ -128,10 +128,11 @@ func (s *SMP) giveBack(n int) (given int) {
 				more = more / smpSystemPages() * smpSystemPages()
 				first, run = first+more, run-more
 			}
-			if !s.decommit(seg, first, run) {
+			went, ok := s.decommit(seg, first, run)
+			if !ok {
 				return given
 			}
-			given += run
+			given += went
 			end = first
 		}
 		seg.cool(n == math.MaxInt)
@@ -143,26 +144,29 @@ func (s *SMP) giveBack(n int) (given int) {
 func smpSystemPages() int { return max(1, vm.PageSize()/smpPageSize) }
 
 // idleBefore returns the last run of free pages before end that may have memory
-// behind them, in whole pages of the system.
+// behind them, in whole pages of the system. Where these are larger, one that is in
+// part as it came from the system goes as a whole.
 //
 //go:norace
 func (g *smpSegment) idleBefore(end int) (first, n int) {
-	var not smpPages
-	for i := range not {
-		not[i] = ^(g.dirty[i] &^ g.used[i])
+	var idle, not smpPages
+	for i := range idle {
+		idle[i] = g.dirty[i] &^ g.used[i]
+		not[i] = ^idle[i]
 	}
 	least := smpSystemPages()
 	for end > 0 {
-		// The last page that is idle; before looks for those in a set.
-		var idle smpPages
-		for i := range idle {
-			idle[i] = ^not[i]
-		}
 		if end = idle.before(end); end == 0 {
 			return 0, 0
 		}
 		first = not.before(end)
-		from, to := (first+least-1)/least*least, end/least*least
+		from, to := first/least*least, (end+least-1)/least*least
+		if g.used.count(from, first-from) > 0 {
+			from += least
+		}
+		if g.used.count(end, to-end) > 0 {
+			to -= least
+		}
 		if to > from {
 			return from, to - from
 		}
@@ -171,13 +175,14 @@ func (g *smpSegment) idleBefore(end int) (first, n int) {
 	return 0, 0
 }
 
-// decommit gives free pages of a segment to the system. The lock is held, but
-// not all the time.
+// decommit gives n free pages of a segment to the system, and returns how many of
+// them may have had memory behind them. The lock is held, but not all the time.
 //
 //go:norace
-func (s *SMP) decommit(seg *smpSegment, first, n int) bool {
+func (s *SMP) decommit(seg *smpSegment, first, n int) (went int, ok bool) {
+	went = seg.dirty.count(first, n)
 	seg.used.set(first, n)
-	s.idle -= n
+	s.idle -= went
 	s.used += n
 	s.rest.lowest = min(s.rest.lowest, s.idle)
 	s.unlock()
@@ -188,13 +193,15 @@ func (s *SMP) decommit(seg *smpSegment, first, n int) bool {
 	if err == nil {
 		seg.dirty.clear(first, n)
 		seg.gone.set(first, n)
-		s.returned += int64(n * smpPageSize)
+		s.returned += int64(went * smpPageSize)
 	}
 	s.giveRun(seg, first, n)
 	if err == nil {
 		s.idle -= n
+	} else {
+		s.idle -= n - went
 	}
-	return err == nil
+	return went, err == nil
 }
 
 // relieve gives all back to the system that is not in use, where memory could not

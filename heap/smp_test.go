@@ -70,8 +70,24 @@ func TestSMPLargerPages(t *testing.T) {
 			t.Errorf("two blocks of %d: %+v", size, st)
 		}
 		s.Free(a, mem.Layout{})
+		s.Trim()
+		for i := range b {
+			if b[i] != 1 {
+				t.Fatalf("Trim gave memory of a live block of %d back", size)
+			}
+		}
 		s.Free(b, mem.Layout{})
+		s.Trim()
+		if st := s.Stats(); st.Committed > 0 {
+			t.Errorf("nothing is live, and %d bytes are committed after Trim", st.Committed)
+		}
 	}
+	smpFree(s, smpFill(t, s, 1<<20, func(i int) int { return 16 << (i % 12) }))
+	s.Trim()
+	if st := s.Stats(); st.Committed > 0 {
+		t.Errorf("nothing is live, and %d bytes are committed after Trim: %+v", st.Committed, st)
+	}
+	heap.CheckSMP(s)
 	allocatortest.RunWith(t, allocatortest.Promises{Concurrent: true, ReusesFreed: true, NoGarbage: !invariant.Enabled},
 		func(t *testing.T) mem.Allocator { return newSMP(t, heap.SMPOptions{}) })
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -101,7 +102,8 @@ func TestDebugNoFalseReports(t *testing.T) {
 }
 
 // special tells whether this is a build with tags, experiments or compiler flags
-// of its own, where tests that take long in the plain one do less.
+// of its own, where tests that take long in the plain one do less. To leave out
+// DWARF changes nothing that runs.
 func special() bool {
 	if !rt.Linked {
 		return true
@@ -113,7 +115,7 @@ func special() bool {
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "-gcflags", "-asan", "-msan", "-tags", "GOEXPERIMENT", "CGO_ENABLED":
-			if s.Value != "" && s.Value != "false" && s.Value != "1" {
+			if s.Value != "" && s.Value != "false" && s.Value != "1" && !strings.HasSuffix(s.Value, "=-dwarf=false") {
 				return true
 			}
 		}

@@ -449,7 +449,7 @@ func (m *StringHashMapUnmanaged[V]) ShrinkAndFree(a mem.Allocator) {
 // own.
 func (m *StringHashMapUnmanaged[V]) Clone(a mem.Allocator) (StringHashMapUnmanaged[V], error) {
 	const method = "generic: StringHashMap.Clone"
-	if len(m.t.dir) == 0 {
+	if m.t.isSmall() {
 		return m.cloneFew(a, method)
 	}
 	t, err := m.t.copyOfMany(a, owned, method)
@@ -478,8 +478,8 @@ func (m *StringHashMapUnmanaged[V]) Clone(a mem.Allocator) (StringHashMapUnmanag
 	return c, nil
 }
 
-// cloneFew is Clone of a map of one part, whose entries have another order in the
-// copy, see table.copyOf.
+// cloneFew is Clone of a small map, whose entries have another order in the copy,
+// see table.copyOf.
 func (m *StringHashMapUnmanaged[V]) cloneFew(a mem.Allocator, method string) (StringHashMapUnmanaged[V], error) {
 	t, err := m.t.copyWithout(a, owned, method)
 	if err != nil {

@@ -96,7 +96,7 @@ func (t *table[K, V]) roomFor(a mem.Allocator, h uint64, ownedKeys bool, method 
 		if len(t.dir) == 0 && n < partGroups[K, V]() {
 			return t.resize(a, 2*n, ownedKeys, method)
 		}
-		if t.room > 0 && (t.n < t.more.reserved || t.room/3 >= t.n || len(t.dir) > 32*t.more.parts) {
+		if t.room > 0 && (t.n < t.more.reserved || t.room/3 >= t.n || len(t.dir) > max(t.longDir(), 32*t.more.parts)) {
 			return nil
 		}
 		var err error
@@ -112,6 +112,13 @@ func (t *table[K, V]) roomFor(a mem.Allocator, h uint64, ownedKeys bool, method 
 			return err
 		}
 	}
+}
+
+// longDir returns how long a directory may always grow: to what takes no more
+// memory than a part. That of 20 million entries is shorter, so that a table that
+// is much smaller may yet be filled in the order of such a one.
+func (t *table[K, V]) longDir() int {
+	return t.groups() * groupBytes[K, V]() / sizeOf[part[K, V]]()
 }
 
 // ensure makes room for n entries in all. It panics if n is negative.
@@ -445,11 +452,11 @@ func (t *table[K, V]) shrink(a mem.Allocator, ownedKeys bool, method string) {
 }
 
 // copyOf returns a table with the entries of t. If they are many, they are in the
-// same places. A few have an order of their own: t may have become large when its
-// entries are put into the copy, in the order of t, and would all be wanted in
-// one part.
+// same places. A few have an order of their own: t may have become many times as
+// large when its entries are put into the copy, in the order of t, and would all
+// be wanted in one part.
 func (t *table[K, V]) copyOf(a mem.Allocator, method string) (table[K, V], error) {
-	if len(t.dir) > 0 {
+	if !t.isSmall() {
 		return t.copyOfMany(a, false, method)
 	}
 	c, err := t.copyWithout(a, false, method)
@@ -462,19 +469,31 @@ func (t *table[K, V]) copyOf(a mem.Allocator, method string) (table[K, V], error
 	return c, nil
 }
 
-// copyWithout returns a table with room for the entries of t, which is one part.
+// isSmall tells whether a copy of t has an order of its own. What is larger takes
+// what comes in the order of t, since the directory may be so much longer than
+// parts are many.
+func (t *table[K, V]) isSmall() bool { return t.more == nil || t.more.parts <= 16 }
+
+// copyWithout returns a table with room for the entries of t, which is small.
 func (t *table[K, V]) copyWithout(a mem.Allocator, ownedKeys bool, method string) (table[K, V], error) {
 	c := table[K, V]{hasher: hasher[K]{ctx: t.ctx}}
 	c.from.check(a, method)
-	if t.n == 0 {
+	switch {
+	case t.n == 0:
 		return c, nil
+	case len(t.dir) == 0:
+		err := c.resize(a, t.groups(), ownedKeys, method)
+		return c, err
 	}
-	err := c.resize(a, t.groups(), ownedKeys, method)
+	err := c.ensure(a, t.n, ownedKeys, method)
+	if c.more != nil {
+		c.more.reserved = t.more.reserved
+	}
 	return c, err
 }
 
-// copyOfMany returns a table with the entries of t, which is more than one part,
-// in the same places.
+// copyOfMany returns a table with the entries of t, which has a directory, in the
+// same places.
 func (t *table[K, V]) copyOfMany(a mem.Allocator, ownedKeys bool, method string) (table[K, V], error) {
 	c := table[K, V]{hasher: hasher[K]{ctx: t.ctx}}
 	c.from.check(a, method)

@@ -37,8 +37,8 @@ import (
 // is found to be damaged, the call that found it does its work all the same; the
 // damage is repaired, so that it is reported once. If the handler panics then, as
 // it does unless told otherwise, Free has freed the block, Resize and Remap have
-// left it as it was, and what else a call found is reported as well before the
-// panic goes on.
+// left it as it was, and what else a call found is reported as well, with a panic
+// each, of which recover returns the last.
 //
 // An overflow or underflow is found in Free, Resize, Remap, [Debug.Check] and
 // Close, if it changed a byte within the zone. The zones begin right at the
@@ -342,7 +342,9 @@ func (d *Debug) Free(b []byte, l mem.Layout) {
 	if d.verbose != nil {
 		d.verbose.log(&event{msg: "free", size: len(b), layout: l, addr: address(b)}, slog.LevelDebug)
 	}
-	d.tick()
+	if d.o.CheckEvery != 0 {
+		defer d.deliverAll(d.tock()) // what other blocks suffered keeps this one from nothing
+	}
 	var here stack.ID
 	if d.depth != 0 {
 		here = d.here()

@@ -131,15 +131,16 @@ func printLeak(w io.Writer, e *LeakError) {
 // tick counts a call, and makes every CheckEvery-th check all blocks.
 func (d *Debug) tick() {
 	if d.o.CheckEvery != 0 {
-		d.tock()
+		d.deliverAll(d.tock())
 	}
 }
 
-func (d *Debug) tock() {
+// tock is tick if CheckEvery is not 0, and returns what is to be reported.
+func (d *Debug) tock() []*Misuse {
 	if hiddenAdd(&d.calls)%uint64(d.o.CheckEvery) != 0 {
-		return
+		return nil
 	}
-	d.deliverAll(d.Check())
+	return d.Check()
 }
 
 // hiddenAdd adds 1 to n and does not order the goroutines that do so in the race

@@ -84,6 +84,26 @@ func TestDebugPanicLosesNothing(t *testing.T) {
 	}
 }
 
+// A Free in which it is time for a check frees its block, whatever that finds.
+func TestDebugPanicInCheck(t *testing.T) {
+	var h heard
+	d := heap.NewDebug(heap.GC{}, h.options(heap.DebugOptions{CheckEvery: 3}))
+	x, y := debugAlloc(d, 30, word8), debugAlloc(d, 40, word8)
+	poke(x, 30)
+	h.in(t, func() { debugFree(d, y, word8) }, "write past the end of 30")
+	if s := d.Stats(); s.Blocks != 1 || d.Owns(y) {
+		t.Errorf("after Free %d blocks are live, want 1", s.Blocks)
+	}
+	debugFree(d, x, word8)
+	y = debugAlloc(d, 50, word8)
+	poke(x, 3)
+	h.in(t, func() { debugFree(d, y[1:], word8) }, "free of an interior pointer of 49", "write after free of 30")
+	debugFree(d, y, word8)
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // A Resize that is told of by a panic changed nothing.
 func TestDebugPanicInResize(t *testing.T) {
 	for name, change := range map[string]func(mem.Allocator, []byte, mem.Layout, int) ([]byte, bool){

@@ -353,6 +353,51 @@ func TestMemoryRefused(t *testing.T) {
 	}
 }
 
+// Trim tries again what the system refused.
+func TestTrimStuck(t *testing.T) {
+	if !vm.CanKeep {
+		t.Skip("pages lose access and memory at once")
+	}
+	defer guard.KeepMost(4)() // one place where there are no markers
+	var refused vm.Call
+	defer vm.Inject(func(c vm.Call) error {
+		if c == vm.CallMark || c == refused && c != 0 {
+			return syscall.EINVAL
+		}
+		return nil
+	})()
+	var p guard.Pool
+	before, _ := vm.Committed()
+	size := vm.PageSize()
+	for i, c := range []vm.Call{vm.CallProtect, vm.CallProtect, vm.CallDecommit} { // the first would keep its memory
+		b := let(t, &p, size, 8, guard.End)
+		b[0] = 1
+		refused = c
+		p.Retire(addr(b), 1)
+		p.Release(addr(b))
+		refused = 0
+		if p.Stuck() != i+1 {
+			t.Errorf("%d places stuck, want %d", p.Stuck(), i+1)
+		}
+	}
+	refused = vm.CallDecommit
+	if n := p.Trim(); n != 0 || p.Stuck() != 2 { // the first is inaccessible, and may stay as it is
+		t.Errorf("Trim returned %d, and %d places are stuck", n, p.Stuck())
+	}
+	refused = 0
+	if n := p.Trim(); n != 3*size || p.Stuck() != 0 {
+		t.Errorf("Trim returned %d of %d, and %d places are stuck", n, 3*size, p.Stuck())
+	}
+	if now, _ := vm.Committed(); now != before {
+		t.Errorf("%d bytes are committed still", now-before)
+	}
+	for range 32 {
+		if b := let(t, &p, size, 8, guard.End); b[0] != 0 {
+			t.Error("let with what was in it")
+		}
+	}
+}
+
 // A mapping whose pages lost access, and get neither that back nor lose their
 // memory, is left alone.
 func TestMappingLost(t *testing.T) {

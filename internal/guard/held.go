@@ -46,13 +46,15 @@ func (p *Pool) Held(owner uint64) (h Held) {
 func (at *place) kept() bool { return at.soiled && !at.drained }
 
 // Trim gives back the memory of places that are free and keep theirs, and returns
-// how many bytes. They keep memory again once they were let again.
+// how many bytes. They keep memory again once they were let again. Those that are
+// stuck are tried again.
 //
 //go:norace
 func (p *Pool) Trim() (n int) {
 	p.lock()
 	defer p.unlock()
 	for i := range p.classes {
+		n += p.retry(i)
 		for at := p.classes[i].oldest; at != nil; at = at.next {
 			if !at.kept() {
 				continue
@@ -63,6 +65,31 @@ func (p *Pool) Trim() (n int) {
 				n += len(pages)
 			}
 		}
+	}
+	return n
+}
+
+// retry makes places of class c that are stuck ones to be let again, where the
+// system does not refuse any more, and returns how many bytes of memory they lost.
+//
+//go:norace
+func (p *Pool) retry(c int) (n int) {
+	k := &p.classes[c]
+	at := k.stuck
+	k.stuck = nil
+	for at != nil {
+		next := at.next
+		if at.next = nil; p.seal(at) {
+			p.stuck--
+			p.put(c, at)
+			if !at.keeps {
+				pages, _ := at.pages()
+				n += len(pages)
+			}
+		} else {
+			at.next, k.stuck = k.stuck, at
+		}
+		at = next
 	}
 	return n
 }

@@ -129,7 +129,8 @@ func forgetDescriptor(b []byte) {
 	}
 }
 
-// body returns the whole pages of the descriptor in which nothing is but its body.
+// body returns the whole pages of the descriptor in which nothing is but its body:
+// none where segments are small and pages large.
 func (g *smpSegment) body() []byte {
 	b := bytesOf(&g.smpBody)
 	skip := int(-address(b) & uintptr(vm.PageSize()-1))
@@ -147,8 +148,8 @@ func (g *smpSegment) cool(atOnce bool) {
 	if vm.GoHeap || g.bare || g.used != (smpPages{}) || g.dirty != (smpPages{}) {
 		return
 	}
-	if g.cold || atOnce {
-		g.bare = vm.Discard(g.body()) == nil
+	if b := g.body(); len(b) > 0 && (g.cold || atOnce) {
+		g.bare = vm.Discard(b) == nil
 	}
 	g.cold = true
 }

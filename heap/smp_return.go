@@ -180,8 +180,10 @@ func (g *smpSegment) idleBefore(end int) (first, n int) {
 //
 //go:norace
 func (s *SMP) decommit(seg *smpSegment, first, n int) (went int, ok bool) {
-	went = seg.dirty.count(first, n)
+	dirty := seg.dirty
+	went = dirty.count(first, n)
 	seg.used.set(first, n)
+	seg.dirty.set(first, n) // as all that is used; see smpHead
 	s.idle -= went
 	s.used += n
 	s.rest.lowest = min(s.rest.lowest, s.idle)
@@ -194,13 +196,15 @@ func (s *SMP) decommit(seg *smpSegment, first, n int) (went int, ok bool) {
 		seg.dirty.clear(first, n)
 		seg.gone.set(first, n)
 		s.returned += int64(went * smpPageSize)
+	} else {
+		for i := first; i < first+n; i++ {
+			if dirty.count(i, 1) == 0 {
+				seg.dirty.clear(i, 1)
+			}
+		}
 	}
 	s.giveRun(seg, first, n)
-	if err == nil {
-		s.idle -= n
-	} else {
-		s.idle -= n - went
-	}
+	s.idle -= n - seg.dirty.count(first, n)
 	return went, err == nil
 }
 

@@ -2,6 +2,7 @@ package heap_test
 
 import (
 	"strconv"
+	"syscall"
 	"testing"
 
 	"github.com/allod-dev/allod/heap"
@@ -90,4 +91,56 @@ func TestSMPLargerPages(t *testing.T) {
 	heap.CheckSMP(s)
 	allocatortest.RunWith(t, allocatortest.Promises{Concurrent: true, ReusesFreed: true, NoGarbage: !invariant.Enabled},
 		func(t *testing.T) mem.Allocator { return newSMP(t, heap.SMPOptions{}) })
+}
+
+// While Trim gives back a page of the system of which a part was never in use,
+// others allocate; and if the system refuses, all is as before.
+func TestSMPLargerPagesMeanwhile(t *testing.T) {
+	arg, child := inPageChild(t, "65536")
+	if !child {
+		return
+	}
+	n, err := strconv.Atoi(arg)
+	if err != nil || n < vm.PageSize() {
+		t.Skip("this machine has larger pages")
+	}
+	vm.SetPageSize(n)
+	before, _ := vm.Committed()
+	s := heap.NewSMP(heap.SMPOptions{})
+	s.Free(must(s.Alloc(32<<10+1, mem.Layout{})), mem.Layout{})
+	was := s.Stats()
+	for _, refused := range []error{syscall.EINVAL, nil} {
+		calls := 0
+		undo := vm.Inject(func(c vm.Call) error {
+			if c != vm.CallDecommit {
+				return nil
+			}
+			if calls++; calls == 1 {
+				s.Free(must(s.Alloc(was.Committed, mem.Layout{})), mem.Layout{}) // in invariant builds this checks
+			}
+			return refused
+		})
+		given := s.Trim()
+		undo()
+		heap.CheckSMP(s)
+		st := s.Stats()
+		switch {
+		case vm.GoHeap: // where nobody asks the system
+		case calls == 0:
+			t.Error("Trim did not ask the system")
+		case refused != nil && (given != 0 || st.Returned != 0 || st.Committed < was.Committed || st.Committed > 2*was.Committed):
+			t.Errorf("refused: Trim returned %d: %+v, before %+v", given, st, was)
+		}
+	}
+	s.Trim()
+	if st := s.Stats(); st.Committed != 0 {
+		t.Errorf("nothing is live, and %d bytes are committed: %+v", st.Committed, st)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	// Descriptors and huge blocks that a closed SMP keeps are not committed either.
+	if now, _ := vm.Committed(); now != before {
+		t.Errorf("%d bytes are committed after Close, %d before", now, before)
+	}
 }

@@ -474,7 +474,8 @@ func (t *table[K, V]) copyOf(a mem.Allocator, method string) (table[K, V], error
 // parts are many.
 func (t *table[K, V]) isSmall() bool { return t.more == nil || t.more.parts <= 16 }
 
-// copyWithout returns a table with room for the entries of t, which is small.
+// copyWithout returns a table with room for the entries of t, which is small, and
+// for what is reserved there.
 func (t *table[K, V]) copyWithout(a mem.Allocator, ownedKeys bool, method string) (table[K, V], error) {
 	c := table[K, V]{hasher: hasher[K]{ctx: t.ctx}}
 	c.from.check(a, method)
@@ -485,10 +486,7 @@ func (t *table[K, V]) copyWithout(a mem.Allocator, ownedKeys bool, method string
 		err := c.resize(a, t.groups(), ownedKeys, method)
 		return c, err
 	}
-	err := c.ensure(a, t.n, ownedKeys, method)
-	if c.more != nil {
-		c.more.reserved = t.more.reserved
-	}
+	err := c.ensure(a, max(t.n, t.more.reserved), ownedKeys, method)
 	return c, err
 }
 

@@ -1,6 +1,7 @@
 package generic
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -200,7 +201,7 @@ func TestTableCopyOfFew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.Len() != few || m.t.isSmall() && c.t.seed == m.t.seed {
+		if c.Len() != few || c.t.seed == m.t.seed {
 			t.Errorf("of %d entries, the copy has %d, in the same places", few, c.Len())
 		}
 		for k := range 20_000 {
@@ -253,7 +254,7 @@ func TestStringTableCopyOfFew(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c.Len() != few || m.t.isSmall() && c.t.seed == m.t.seed {
+			if c.Len() != few || c.t.seed == m.t.seed {
 				t.Errorf("context %d: of %d entries, the copy has %d, in the same places", i, few, c.Len())
 			}
 			for k := range 6000 {
@@ -274,6 +275,91 @@ func TestStringTableCopyOfFew(t *testing.T) {
 			}
 			m.Close(a)
 			c.Close(a)
+			if a.live != 0 {
+				t.Errorf("%d bytes leaked", a.live)
+			}
+		}
+	}
+}
+
+// So it does if the copy is of more parts than are given another order, since its
+// directory may be as long as that of the original.
+func TestTableCopyOfMany(t *testing.T) {
+	defer SmallParts(4)()
+	type large [150]uint64 // so that a part takes the memory of a directory that is long enough
+	a := new(heapOf)
+	var m HashMapUnmanaged[int, large]
+	put := func(m *HashMapUnmanaged[int, large], k int) {
+		t.Helper()
+		if err := m.Put(a, k, large{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for k := range 500 {
+		put(&m, k)
+	}
+	c, err := m.Clone(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.t.isSmall() || c.t.seed != m.t.seed {
+		t.Fatalf("a table of %d parts is copied as a small one", m.t.more.parts)
+	}
+	for k := range 8000 {
+		put(&m, k)
+	}
+	for k := range m.Keys() {
+		put(&c, k)
+		if c.t.stray > 100 {
+			t.Fatalf("after %d entries, %d are not in their parts", c.Len(), c.t.stray)
+		}
+	}
+	m.Close(a)
+	c.Close(a)
+	if a.live != 0 {
+		t.Errorf("%d bytes leaked", a.live)
+	}
+}
+
+// What is reserved in a map is reserved in a copy of it: asking for it again is
+// not answered by what only the original has.
+func TestTableCopyReserved(t *testing.T) {
+	defer SmallParts(4)()
+	for _, n := range []int{20, 40, 300, 1000} {
+		for _, few := range []int{1, 60, n - 1} {
+			if few >= n {
+				continue
+			}
+			a := new(heapOf)
+			var m HashMapUnmanaged[int, int]
+			var s StringHashMapUnmanaged[int]
+			if err := errors.Join(m.EnsureTotalCapacity(a, n), s.EnsureTotalCapacity(a, n)); err != nil {
+				t.Fatal(err)
+			}
+			for k := range few {
+				m.PutAssumeCapacity(k, k)
+				if _, err := s.Put(a, strconv.Itoa(k), k); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c, err := m.Clone(a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := s.Clone(a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(c.EnsureTotalCapacity(a, n), d.EnsureTotalCapacity(a, n)); err != nil {
+				t.Fatal(err)
+			}
+			if c.Cap() < n || d.Cap() < n {
+				t.Errorf("of %d entries of %d, copies have room for %d and %d", few, n, c.Cap(), d.Cap())
+			}
+			m.Close(a)
+			s.Close(a)
+			c.Close(a)
+			d.Close(a)
 			if a.live != 0 {
 				t.Errorf("%d bytes leaked", a.live)
 			}

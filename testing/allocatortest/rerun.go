@@ -122,20 +122,23 @@ func rerunStacks(stacks []heap.Stack) string {
 }
 
 // testOf returns the name of the test, or benchmark, that a stack is of, or "".
+// What has such a name elsewhere than in a file of tests is a helper of them, and
+// no line runs TestMain only.
 func testOf(s heap.Stack) (name string) {
 	frames := runtime.CallersFrames(s)
 	for more := len(s) > 0; more; {
 		var f runtime.Frame
 		f, more = frames.Next()
 		_, function, _ := strings.Cut(f.Function[strings.LastIndexByte(f.Function, '/')+1:], ".")
-		if function, _, _ = strings.Cut(function, "."); testName.MatchString(function) {
+		function, _, _ = strings.Cut(function, ".")
+		if testName.MatchString(function) && function != "TestMain" && strings.HasSuffix(f.File, "_test.go") {
 			name = function // the last one called all others
 		}
 	}
 	return name
 }
 
-var testName = regexp.MustCompile(`^(Test|Fuzz|Benchmark)\w*(/|$)`)
+var testName = regexp.MustCompile(`^(Test|Fuzz|Benchmark)[\pL\pN_]*(/|$)`)
 
 // plain matches what means nothing else to a shell.
 var plain = regexp.MustCompile(`^[\w+,:.-]+$`)

@@ -236,6 +236,7 @@ func TestRerunLine(t *testing.T) {
 		{"TestIndex/isn't", `-run '^TestIndex$/^isn'\''t$'`},
 		{"FuzzRing/seed#1", "-run '^FuzzRing$/^seed#1$'"},
 		{"BenchmarkRing/size=8", "-run '^$' -bench '^BenchmarkRing$/^size=8$'"},
+		{"TestÜber/x", "-run '^TestÜber$/^x$'"},
 		{"", ""},
 		{"Index adds words", ""}, // as of other frameworks
 		{"Test index", ""},

@@ -3,8 +3,10 @@ package allocatortest_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/mem"
@@ -68,6 +70,19 @@ func leakApart(a mem.Allocator, done chan bool) {
 	leakInto(a)
 }
 
+// leakInHelper leaks below a function that has the name of a test.
+func leakInHelper(a mem.Allocator, done chan bool) {
+	defer close(done)
+	iotest.TestReader(leakingReader{a}, nil)
+}
+
+type leakingReader struct{ a mem.Allocator }
+
+func (r leakingReader) Read([]byte) (int, error) {
+	leakInto(r.a)
+	return 0, io.EOF
+}
+
 func TestVerifyTestMain(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -125,6 +140,18 @@ func TestVerifyTestMain(t *testing.T) {
 	allocatortest.VerifyTestMainTo(&out, tests(func() int { return 0 }), allocatortest.Cleanup(func(int) {}))
 	if text := out.String(); !strings.Contains(text, "leaked 2 blocks") || strings.Contains(text, "to run only this") {
 		t.Errorf("printed %q, want what is of no test as well", text)
+	}
+
+	// Nor does a helper that has the name of one.
+	out.Reset()
+	allocatortest.VerifyTestMainTo(&out, tests(func() int {
+		done := make(chan bool)
+		go leakInHelper(d, done)
+		<-done
+		return 0
+	}), allocatortest.IgnoreCurrent(), allocatortest.Cleanup(func(int) {}))
+	if text := out.String(); !strings.Contains(text, "iotest.TestReader") || strings.Contains(text, "to run only this") {
+		t.Errorf("printed %q, want no line that runs no test", text)
 	}
 }
 

@@ -85,7 +85,7 @@ test-race: ## the tests under the race detector (needs cgo)
 test-nocgo: ## the tests without cgo
 	CGO_ENABLED=0 $(GO) $(VETTED) -short $(BELOW)
 
-# What is above internal cannot tell the first from the second.
+# purego leaves out linknames, too: the rooms are tested so.
 .PHONY: test-pure
 test-pure: ## the tests without linknames, and without the runtime's type descriptors as well
 	$(GO) test -short -tags allod_nolinkname ./internal/... ./mem/...

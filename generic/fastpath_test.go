@@ -28,6 +28,23 @@ func putAll(t *testing.T, m *HashMapUnmanaged[uint64, uint64], a mem.Allocator, 
 	}
 }
 
+// removeSome removes the first n of all keys of m, puts the others in once more, and
+// wants no other entries than these, which it returns.
+func removeSome(t *testing.T, m *HashMapUnmanaged[uint64, uint64], a mem.Allocator, keys []uint64, n int) []uint64 {
+	t.Helper()
+	for _, k := range keys[:n] {
+		if !m.Remove(k) {
+			t.Errorf("%d is not there", k)
+		}
+	}
+	keys = keys[n:]
+	putAll(t, m, a, keys, 1)
+	if m.Len() != len(keys) {
+		t.Errorf("%d entries, want %d", m.Len(), len(keys))
+	}
+	return keys
+}
+
 // Where keys of one word are strays, they are found and removed, and not added
 // again when there is room in their part.
 func TestTableStraysOfWords(t *testing.T) {
@@ -43,16 +60,7 @@ func TestTableStraysOfWords(t *testing.T) {
 	if want := uint32(len(keys) - groupLen); m.t.stray != want {
 		t.Fatalf("%d strays, want %d", m.t.stray, want)
 	}
-	for _, k := range keys[:4] {
-		if !m.Remove(k) {
-			t.Errorf("%d is not there", k)
-		}
-	}
-	keys = keys[4:]
-	putAll(t, &m, a, keys, 1)
-	if m.Len() != len(keys) {
-		t.Errorf("%d entries, want %d", m.Len(), len(keys))
-	}
+	keys = removeSome(t, &m, a, keys, 4)
 	for _, k := range keys {
 		v, ok := m.FetchRemove(k)
 		if !ok || v != k+1 || m.Contains(k) {
@@ -78,16 +86,7 @@ func TestTablePassedGroup(t *testing.T) {
 	}
 	keys := keysWith(12, func(h uint64) bool { return m.t.home(h)>>groupShift == 0 })
 	putAll(t, &m, a, keys, 0)
-	for _, k := range keys[:3] {
-		if !m.Remove(k) {
-			t.Errorf("%d is not there", k)
-		}
-	}
-	keys = keys[3:]
-	putAll(t, &m, a, keys, 1)
-	if m.Len() != len(keys) {
-		t.Errorf("%d entries, want %d", m.Len(), len(keys))
-	}
+	keys = removeSome(t, &m, a, keys, 3)
 	for _, k := range keys {
 		if v, ok := m.FetchRemove(k); !ok || v != k+1 || m.Contains(k) {
 			t.Errorf("of %d, %d was removed: %t", k, v, ok)
@@ -261,9 +260,7 @@ func TestDoublyLinkedListConcatOfFull(t *testing.T) {
 		t.Errorf("%d elements, of %d together", l.Len(), sum)
 	}
 	l.Close(a)
-	if a.live != 0 {
-		t.Errorf("%d bytes leaked", a.live)
-	}
+	a.none(t)
 }
 
 // A ring that has grown in place has all elements in order, and nothing beside

@@ -114,8 +114,8 @@ func (t *table[K, V]) roomFor(a mem.Allocator, h uint64, ownedKeys bool, method 
 	}
 }
 
-// longDir returns how long a directory may always grow: to what takes no more
-// memory than a part. That of 20 million entries is shorter, so that a table that
+// longDir returns up to which length a directory may always double: while it takes
+// no more memory than a part. That of 20 million entries is shorter, so that a table that
 // is much smaller may yet be filled in the order of such a one.
 func (t *table[K, V]) longDir() int {
 	return t.groups() * groupBytes[K, V]() / sizeOf[part[K, V]]()

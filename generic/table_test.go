@@ -178,6 +178,39 @@ func TestTableStraysCounted(t *testing.T) {
 	}
 }
 
+// none wants all blocks to be freed.
+func (h *heapOf) none(t *testing.T) {
+	t.Helper()
+	if h.live != 0 {
+		t.Errorf("%d bytes leaked", h.live)
+	}
+}
+
+// putUpTo puts the keys below n into m, each with its value.
+func putUpTo[V any](t *testing.T, m *HashMapUnmanaged[int, V], a mem.Allocator, n int, value func(k int) V) {
+	t.Helper()
+	for k := range n {
+		if err := m.Put(a, k, value(k)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// putInOrder puts the entries of from into m, in the order of from, and wants no
+// part of m to get so many that others have to take them in.
+func putInOrder[V any](t *testing.T, m *HashMapUnmanaged[int, V], a mem.Allocator, from *HashMapUnmanaged[int, V]) {
+	t.Helper()
+	few := m.Len()
+	for k, v := range from.All() {
+		if err := m.Put(a, k, v); err != nil {
+			t.Fatal(err)
+		}
+		if m.t.stray > 100 {
+			t.Fatalf("a copy of %d entries: after %d, %d are not in their parts", few, m.Len(), m.t.stray)
+		}
+	}
+}
+
 // What has become of a map goes into a copy of what it was, in its order, without
 // piling up in one part after the other.
 func TestTableCopyOfFew(t *testing.T) {
@@ -185,18 +218,11 @@ func TestTableCopyOfFew(t *testing.T) {
 	// Seeds that differ in about half of the lower bits: with few or nearly all of
 	// them, numbers in a row have about the same order, or the opposite.
 	newSeed = rand.New(rand.NewPCG(5, 2)).Uint64
+	negative := func(k int) int { return -k }
 	for _, few := range []int{1, 7, 25, 100, 200} {
 		a := new(heapOf)
 		var m HashMapUnmanaged[int, int]
-		put := func(m *HashMapUnmanaged[int, int], k int) {
-			t.Helper()
-			if err := m.Put(a, k, -k); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for k := range few {
-			put(&m, k)
-		}
+		putUpTo(t, &m, a, few, negative)
 		c, err := m.Clone(a)
 		if err != nil {
 			t.Fatal(err)
@@ -204,15 +230,8 @@ func TestTableCopyOfFew(t *testing.T) {
 		if c.Len() != few || c.t.seed == m.t.seed {
 			t.Errorf("of %d entries, the copy has %d, in the same places", few, c.Len())
 		}
-		for k := range 20_000 {
-			put(&m, k)
-		}
-		for k := range m.All() {
-			put(&c, k)
-			if c.t.stray > 100 {
-				t.Fatalf("a copy of %d entries: after %d, %d are not in their parts", few, c.Len(), c.t.stray)
-			}
-		}
+		putUpTo(t, &m, a, 20_000, negative)
+		putInOrder(t, &c, a, &m)
 		for k := range 20_000 {
 			if v, ok := c.Get(k); !ok || v != -k {
 				t.Fatalf("of key %d: %d, %t", k, v, ok)
@@ -220,9 +239,7 @@ func TestTableCopyOfFew(t *testing.T) {
 		}
 		m.Close(a)
 		c.Close(a)
-		if a.live != 0 {
-			t.Errorf("%d bytes leaked", a.live)
-		}
+		a.none(t)
 	}
 }
 
@@ -275,9 +292,7 @@ func TestStringTableCopyOfFew(t *testing.T) {
 			}
 			m.Close(a)
 			c.Close(a)
-			if a.live != 0 {
-				t.Errorf("%d bytes leaked", a.live)
-			}
+			a.none(t)
 		}
 	}
 }
@@ -287,17 +302,10 @@ func TestStringTableCopyOfFew(t *testing.T) {
 func TestTableCopyOfMany(t *testing.T) {
 	defer SmallParts(4)()
 	type large [150]uint64 // so that a part takes the memory of a directory that is long enough
+	none := func(int) (v large) { return v }
 	a := new(heapOf)
 	var m HashMapUnmanaged[int, large]
-	put := func(m *HashMapUnmanaged[int, large], k int) {
-		t.Helper()
-		if err := m.Put(a, k, large{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for k := range 500 {
-		put(&m, k)
-	}
+	putUpTo(t, &m, a, 500, none)
 	c, err := m.Clone(a)
 	if err != nil {
 		t.Fatal(err)
@@ -305,20 +313,11 @@ func TestTableCopyOfMany(t *testing.T) {
 	if m.t.isSmall() || c.t.seed != m.t.seed {
 		t.Fatalf("a table of %d parts is copied as a small one", m.t.more.parts)
 	}
-	for k := range 8000 {
-		put(&m, k)
-	}
-	for k := range m.Keys() {
-		put(&c, k)
-		if c.t.stray > 100 {
-			t.Fatalf("after %d entries, %d are not in their parts", c.Len(), c.t.stray)
-		}
-	}
+	putUpTo(t, &m, a, 8000, none)
+	putInOrder(t, &c, a, &m)
 	m.Close(a)
 	c.Close(a)
-	if a.live != 0 {
-		t.Errorf("%d bytes leaked", a.live)
-	}
+	a.none(t)
 }
 
 // What is reserved in a map is reserved in a copy of it: asking for it again is
@@ -360,9 +359,7 @@ func TestTableCopyReserved(t *testing.T) {
 			s.Close(a)
 			c.Close(a)
 			d.Close(a)
-			if a.live != 0 {
-				t.Errorf("%d bytes leaked", a.live)
-			}
+			a.none(t)
 		}
 	}
 }

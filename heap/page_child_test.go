@@ -54,18 +54,30 @@ func runPageChild(t *testing.T, arg string) (output string, err error) {
 	return string(out), err
 }
 
+// inLargerPages runs the calling test again in a child process where a page has
+// size bytes. There it returns that size, which is that of the child if the test has
+// several, and true.
+func inLargerPages(t *testing.T, size int) (n int, child bool) {
+	t.Helper()
+	arg, child := inPageChild(t, strconv.Itoa(size))
+	if !child {
+		return 0, false
+	}
+	n, err := strconv.Atoi(arg)
+	if err != nil || n < vm.PageSize() {
+		t.Skip("this machine has larger pages")
+	}
+	vm.SetPageSize(n)
+	return n, true
+}
+
 // With larger pages than the machine has, everything holds as well.
 func TestPageLargerPages(t *testing.T) {
-	for _, size := range []string{"16384", "65536"} {
-		arg, child := inPageChild(t, size)
+	for _, size := range []int{16 << 10, 64 << 10} {
+		n, child := inLargerPages(t, size)
 		if !child {
 			continue
 		}
-		n, err := strconv.Atoi(arg)
-		if err != nil || n < vm.PageSize() {
-			t.Skip("this machine has larger pages")
-		}
-		vm.SetPageSize(n)
 		allocatortest.RunWith(t, allocatortest.Promises{
 			ReusesFreed: !vm.GoHeap, NoGarbage: !vm.GoHeap && !invariant.Enabled,
 		}, func(*testing.T) mem.Allocator { return heap.Page{} })

@@ -1,7 +1,6 @@
 package heap_test
 
 import (
-	"strconv"
 	"syscall"
 	"testing"
 
@@ -46,15 +45,9 @@ func must[T any](v T, err error) T {
 // With pages of the system that are larger than those of segments, everything holds
 // as well.
 func TestSMPLargerPages(t *testing.T) {
-	arg, child := inPageChild(t, "65536")
-	if !child {
+	if _, child := inLargerPages(t, 64<<10); !child {
 		return
 	}
-	n, err := strconv.Atoi(arg)
-	if err != nil || n < vm.PageSize() {
-		t.Skip("this machine has larger pages")
-	}
-	vm.SetPageSize(n)
 	s := newSMP(t, heap.SMPOptions{})
 	for _, size := range []int{32<<10 + 1, 40000, 100_000} {
 		a, b := must(s.Alloc(size, mem.Layout{})), must(s.Alloc(size, mem.Layout{}))
@@ -96,15 +89,9 @@ func TestSMPLargerPages(t *testing.T) {
 // While Trim gives back a page of the system of which a part was never in use,
 // others allocate; and if the system refuses, all is as before.
 func TestSMPLargerPagesMeanwhile(t *testing.T) {
-	arg, child := inPageChild(t, "65536")
-	if !child {
+	if _, child := inLargerPages(t, 64<<10); !child {
 		return
 	}
-	n, err := strconv.Atoi(arg)
-	if err != nil || n < vm.PageSize() {
-		t.Skip("this machine has larger pages")
-	}
-	vm.SetPageSize(n)
 	before, _ := vm.Committed()
 	s := heap.NewSMP(heap.SMPOptions{})
 	s.Free(must(s.Alloc(32<<10+1, mem.Layout{})), mem.Layout{})

@@ -155,7 +155,7 @@ func TestBudgetHardLimit(t *testing.T) {
 	if err := b.Reserve(65 << 20); !errors.Is(err, mem.ErrLimit) {
 		t.Fatalf("Reserve past the limit: %v", err)
 	}
-	if _, ok := (heap.Page{}).Remap(small, mem.Layout{}, 66<<20); ok {
+	if _, ok := mem.Remap(heap.Page{}, small, 66<<20); ok {
 		t.Fatal("Remap past the limit succeeded")
 	}
 	if s := b.Stats(); s.Refused < 4 {

@@ -96,9 +96,10 @@ type Debug struct {
 	pointers mem.Pointers   // the child's
 	buffers  []*FixedBuffer // below it
 	o        DebugOptions   // with the defaults put in
-	fills    *debugFills    // of blocks that are quick
+	fills    *debugFills    // of usual blocks
 	depth    int            // addresses per stack, 0 for none
 	zone     int            // bytes that a zone has at least, 0 for none
+	usual    bool           // there are usual blocks, see debug_usual.go
 	verbose  *Logging       // logs every call, or nil
 	id       uint64
 	life     *debugLife
@@ -162,8 +163,9 @@ func NewDebug(child mem.Allocator, o DebugOptions) *Debug {
 	}
 	d.o = o
 	d.fills = new(debugFills)
-	fillRaw(d.fills.fresh[:], o.Fresh)
-	fillRaw(d.fills.freed[:], o.Freed)
+	d.fills.fresh.make(o.Fresh)
+	d.fills.freed.make(o.Freed)
+	d.usual = d.hasUsual()
 	d.table.remember = orDefault(o.Remember, debugGone)
 	if o.Logger != nil {
 		d.verbose = NewLogging(child, LoggingOptions{Logger: o.Logger, Name: "debug"})
@@ -198,7 +200,15 @@ func (d *Debug) Alloc(size int, l mem.Layout) ([]byte, error) {
 	if d.depth != 0 {
 		here = d.here()
 	}
-	b, err := d.alloc(op, size, l, here)
+	var (
+		b   []byte
+		err error
+	)
+	if d.usual && d.o.MemoryLimit == 0 && isUsual(size, l) {
+		b, err = d.allocUsual(op, size, l, here)
+	} else {
+		b, err = d.alloc(op, size, l, here)
+	}
 	if err != nil {
 		hiddenAdd(&d.failed)
 	}
@@ -258,15 +268,39 @@ func (d *Debug) limited(op string, k *debugBlock, total int, l mem.Layout) ([]by
 // obtain serves k, of which all is known but its memory. It is in the table from
 // when k.node is set.
 func (d *Debug) obtain(op string, k *debugBlock, total int, l mem.Layout) ([]byte, error) {
-	if d.o.Guard == Unguarded || !d.guarded(k) {
-		if err := d.served(op, k, total, l); err != nil {
-			return nil, err
-		}
+	if d.o.Guard != Unguarded && d.guarded(k) {
+		return d.settle(op, k, total, l)
 	}
-	closed, other, ready := d.admit(k, l.Zero)
+	base, err := d.child.Alloc(total, l)
+	return d.served(op, k, total, l, base, err)
+}
+
+// served is obtain when the child was asked, and answered base and err. For want
+// of memory the quarantine is given up, and the child asked again.
+func (d *Debug) served(op string, k *debugBlock, total int, l mem.Layout, base []byte, err error) ([]byte, error) {
+	if err != nil && errors.Is(err, mem.ErrOutOfMemory) && !errors.Is(err, mem.ErrTooLarge) && d.flush() > 0 {
+		base, err = d.child.Alloc(total, l)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if hint := lied(base, total, l); hint != "" {
+		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(base), Size: len(base), Hint: hint}, nil)
+		return nil, errLiedDebug
+	}
+	if d.o.Guard != Unguarded && !k.flags.scans() {
+		hiddenAdd(&d.bare)
+	}
+	k.base = base
+	return d.settle(op, k, total, l)
+}
+
+// settle makes k, which has its memory, a block of the program.
+func (d *Debug) settle(op string, k *debugBlock, total int, l mem.Layout) ([]byte, error) {
+	closed, other := d.admit(k)
 	switch {
 	case closed: // meanwhile
-		if k.guarded {
+		if k.flags.guarded() {
 			d.retire(k)
 		}
 		d.giveBack(k)
@@ -274,10 +308,8 @@ func (d *Debug) obtain(op string, k *debugBlock, total int, l mem.Layout) ([]byt
 	case other != nil:
 		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(k.base), Size: len(k.base), Hint: other.overlapped()}, other)
 		return nil, errLiedDebug
-	case ready:
-		return k.block(), nil
 	}
-	if !k.guarded && (l.Zero || l.Kind != mem.Plain) && total <= zeroLooked && !isZero(k.base) {
+	if !k.flags.guarded() && (l.Zero || l.Kind != mem.Plain) && total <= zeroLooked && !isZero(k.base) {
 		d.bury(k, false, nil)
 		d.giveBack(k)
 		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(k.base), Size: len(k.base), Hint: "the block is not zero, as was asked"}, nil)
@@ -289,40 +321,14 @@ func (d *Debug) obtain(op string, k *debugBlock, total int, l mem.Layout) ([]byt
 }
 
 // admit adds k to the table, unless that is closed, or k overlaps another block,
-// which it returns then. A block that is ready needs nothing else.
-func (d *Debug) admit(k *debugBlock, zero bool) (closed bool, other *debugBlock, ready bool) {
+// which it returns then.
+func (d *Debug) admit(k *debugBlock) (closed bool, other *debugBlock) {
 	d.table.lock()
 	defer d.table.unlock()
 	if d.table.closed.Load() {
-		return true, nil, false
+		return true, nil
 	}
-	if other = d.table.admit(k, d.o.MemoryLimit); other != nil || !k.quick() || zero && !isZero(k.base) {
-		return false, other, false
-	}
-	d.dress(k, 0, zero)
-	k.node.set(debugLive)
-	return false, nil, true
-}
-
-// served makes the child serve the block of k, and gives the quarantine up for
-// it if need be.
-func (d *Debug) served(op string, k *debugBlock, total int, l mem.Layout) error {
-	base, err := d.child.Alloc(total, l)
-	if err != nil && errors.Is(err, mem.ErrOutOfMemory) && !errors.Is(err, mem.ErrTooLarge) && d.flush() > 0 {
-		base, err = d.child.Alloc(total, l)
-	}
-	if err != nil {
-		return err
-	}
-	if hint := lied(base, total, l); hint != "" {
-		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(base), Size: len(base), Hint: hint}, nil)
-		return errLiedDebug
-	}
-	if d.o.Guard != Unguarded && !k.scans {
-		hiddenAdd(&d.bare)
-	}
-	k.base = base
-	return nil
+	return false, d.table.admit(k, d.o.MemoryLimit)
 }
 
 // zeroLooked is how large a block is that is looked at whether it is zero: to
@@ -339,41 +345,45 @@ func (d *Debug) Free(b []byte, l mem.Layout) {
 	if d.copies.check(op) {
 		return
 	}
+	var here stack.ID
+	if d.depth != 0 {
+		here = d.here()
+	}
+	if d.usual && len(b) <= usualSize && d.freeUsual(op, b, l, here) {
+		return
+	}
 	if d.verbose != nil {
 		d.verbose.log(&event{msg: "free", size: len(b), layout: l, addr: address(b)}, slog.LevelDebug)
 	}
 	if d.o.CheckEvery != 0 {
 		defer d.deliverAll(d.tock()) // what other blocks suffered keeps this one from nothing
 	}
-	var here stack.ID
-	if d.depth != 0 {
-		here = d.here()
-	}
+	d.free(op, b, l, here)
+}
+
+func (d *Debug) free(op string, b []byte, l mem.Layout, here stack.ID) {
 	var k, old debugBlock
-	f, hurt, fate := d.take(b, l, here, &k, &old)
-	if f.kind != 0 {
+	if f := d.seize(b, l, here, &k); f.kind != 0 {
 		d.found(op, b, l, &k, f)
 		return
 	}
+	hurt := d.inspect(&k)
 	var hides *Misuse
-	if fate == debugUndecided {
-		hurt = d.inspect(&k)
-		if d.mayHide(&k) {
-			hides = d.disclose(op, &k)
-		}
-		keep := k.cost() <= d.o.QuarantineBytes
-		k.free = here
-		if k.guarded {
-			d.retire(&k)
-		} else {
-			d.undress(&k)
-			if keep {
-				race.Free(k.base)
-				d.poison(&k)
-			}
-		}
-		fate = d.bury(&k, keep, &old)
+	if d.mayHide(&k) {
+		hides = d.disclose(op, &k)
 	}
+	keep := k.cost() <= d.o.QuarantineBytes
+	k.free = here
+	if k.flags.guarded() {
+		d.retire(&k)
+	} else {
+		d.undress(&k)
+		if keep {
+			race.Free(k.base)
+			d.poison(&k)
+		}
+	}
+	fate := d.bury(&k, keep, &old)
 	if hurt != nil || hides != nil {
 		// Whoever leaves quarantine may be damaged, too, and the handler panic.
 		defer d.deliverAll(d.wrongs(op, &k, hurt, hides))
@@ -382,12 +392,7 @@ func (d *Debug) Free(b []byte, l mem.Layout) {
 		d.unpoison(&k)
 		d.giveBack(&k)
 	}
-	if fate >= debugSuperseded {
-		d.bid(op, &old)
-	}
-	if fate == debugCrowded {
-		d.evict(op, d.o.QuarantineBlocks, d.o.QuarantineBytes)
-	}
+	d.makeRoom(op, fate, &old)
 }
 
 // wrongs returns the reports of a block that was live until this call.
@@ -403,24 +408,17 @@ func (d *Debug) wrongs(op string, k *debugBlock, hurt *damage, hides *Misuse) (a
 	return all
 }
 
-// take makes the block b busy, for the caller to bury, or tells what is wrong with
-// it. If the block is quick, it is buried already.
-func (d *Debug) take(b []byte, l mem.Layout, here stack.ID, k, old *debugBlock) (f debugFinding, hurt *damage, fate debugFate) {
+// seize makes the block b busy, for the caller to bury, or tells what is wrong with
+// it.
+func (d *Debug) seize(b []byte, l mem.Layout, here stack.ID, k *debugBlock) debugFinding {
 	front, length := d.expect(b, l)
 	d.table.lock()
 	defer d.table.unlock()
-	f = d.table.look(b, l, front, length, k)
-	if f.kind != 0 {
-		return f, nil, debugUndecided
-	}
-	if !k.quick() {
+	f := d.table.look(b, l, front, length, k)
+	if f.kind == 0 {
 		k.node.seize(here)
-		return f, nil, debugUndecided
 	}
-	hurt = d.inspect(k)
-	d.undress(k)
-	k.free = here
-	return f, hurt, d.table.die(k, k.cost() <= d.o.QuarantineBytes, d.o.QuarantineBlocks, d.o.QuarantineBytes, old)
+	return f
 }
 
 // expect returns where the block b is, if all is well: so many bytes after the

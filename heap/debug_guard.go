@@ -29,7 +29,7 @@ var debugPlaces guard.Pool
 // guarded puts the block of k against a guarded page, if that is meant to be
 // and can be.
 func (d *Debug) guarded(k *debugBlock) bool {
-	if d.o.Guard == Unguarded || k.scans {
+	if d.o.Guard == Unguarded || k.flags.scans() {
 		return false
 	}
 	t := guard.Tenant{Size: k.size, Alloc: k.alloc, Owner: d.id, Side: guard.Side(d.o.Guard == GuardEnd)}
@@ -37,7 +37,8 @@ func (d *Debug) guarded(k *debugBlock) bool {
 	if err != nil {
 		return false
 	}
-	k.base, k.front, k.guarded = pages, uint32(front), true
+	k.base, k.front = pages, uint32(front)
+	k.flags |= debugGuarded
 	return true
 }
 
@@ -92,15 +93,16 @@ func pagesOf(b []byte) (front uint32, length int) {
 // retire makes the block of k, which is freed, inaccessible. Where the system
 // refuses, it is filled like other blocks.
 func (d *Debug) retire(k *debugBlock) {
-	k.sealed = debugPlaces.Retire(k.addr(), k.free) == nil
-	if !k.sealed {
+	if debugPlaces.Retire(k.addr(), k.free) == nil {
+		k.flags |= debugSealed
+	} else {
 		d.undress(k)
 	}
 }
 
 // giveBack gives the memory of k to where it came from.
 func (d *Debug) giveBack(k *debugBlock) {
-	if k.guarded {
+	if k.flags.guarded() {
 		debugPlaces.Release(k.addr())
 		return
 	}
@@ -112,7 +114,7 @@ func (d *Debug) giveBack(k *debugBlock) {
 //
 //go:norace
 func (n *debugBlock) cost() int {
-	if n.guarded {
+	if n.flags.guarded() {
 		return n.size
 	}
 	return len(n.base)

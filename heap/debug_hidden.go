@@ -122,7 +122,7 @@ func word(b []byte, at int) uintptr {
 //
 //go:norace
 func (d *Debug) mayHide(k *debugBlock) bool {
-	return !k.scans && !k.told && !k.opaque && k.kind == mem.Local && rt.Linked && !d.o.NoHidden
+	return !k.flags.scans() && !k.flags.told() && !k.flags.opaque() && k.kind == mem.Local && rt.Linked && !d.o.NoHidden
 }
 
 // reveal returns a report of the first of the pointers that nobody else holds, or

@@ -3,7 +3,6 @@ package heap
 import (
 	"sync/atomic"
 
-	"github.com/allod-dev/allod/internal/asan"
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/internal/stack"
 	"github.com/allod-dev/allod/mem"
@@ -11,22 +10,18 @@ import (
 
 // A debugBlock is what is known of a block, as calls have it.
 type debugBlock struct {
-	base    []byte // the child's block, or pages of debugPlaces
-	size    int    // bytes that were asked for
-	typ     mem.Type
-	birth   uint64 // births at the time
-	front   uint32 // where the block starts in base
-	alloc   stack.ID
-	free    stack.ID
-	align   mem.Alignment
-	kind    mem.Kind
-	scans   bool // memory that the collector sees as typed
-	opaque  bool // neither zones nor fills, because the element size does not fit
-	guarded bool // base is pages of debugPlaces
-	sealed  bool // freed and inaccessible
-	told    bool // its pointers were reported
-	state   debugState
-	rival   stack.ID // busy: the stack of the call that it belongs to
+	base  []byte // the child's block, or pages of debugPlaces
+	size  int    // bytes that were asked for
+	typ   mem.Type
+	birth uint64 // births at the time
+	front uint32 // where the block starts in base
+	alloc stack.ID
+	free  stack.ID
+	align mem.Alignment
+	kind  mem.Kind
+	flags debugFlags
+	state debugState
+	rival stack.ID // busy: the stack of the call that it belongs to
 
 	at   int32 // where the table has it
 	node *debugNode
@@ -63,12 +58,19 @@ const (
 type debugFlags uint8
 
 const (
-	debugScans debugFlags = 1 << iota
-	debugOpaque
-	debugGuarded
-	debugSealed
-	debugTold
+	debugScans   debugFlags = 1 << iota // memory that the collector sees as typed
+	debugOpaque                         // neither zones nor fills, because the element size does not fit
+	debugGuarded                        // base is pages of debugPlaces
+	debugSealed                         // freed and inaccessible
+	debugTold                           // its pointers were reported
+	debugUsual                          // see debug_usual.go; no other is set
 )
+
+func (f debugFlags) scans() bool   { return f&debugScans != 0 }
+func (f debugFlags) opaque() bool  { return f&debugOpaque != 0 }
+func (f debugFlags) guarded() bool { return f&debugGuarded != 0 }
+func (f debugFlags) sealed() bool  { return f&debugSealed != 0 }
+func (f debugFlags) told() bool    { return f&debugTold != 0 }
 
 // block returns the bytes that the program has.
 //
@@ -76,17 +78,6 @@ const (
 func (k *debugBlock) block() []byte {
 	return k.base[k.front : int(k.front)+k.size : int(k.front)+k.size]
 }
-
-// quick tells whether what is done to the memory of k takes less time than a
-// round of the table's lock, and so is done under it. The sanitizers are to hear
-// of it without.
-//
-//go:norace
-func (k *debugBlock) quick() bool {
-	return !race.Enabled && !asan.Enabled && len(k.base) <= debugQuick && k.kind == mem.Plain && !k.scans && !k.guarded
-}
-
-const debugQuick = 512
 
 //go:norace
 func (k *debugBlock) addr() uintptr { return address(k.base) + uintptr(k.front) }
@@ -128,10 +119,7 @@ func (n *debugNode) publish() {
 func (n *debugNode) load(k *debugBlock, at int32) {
 	k.base = bytesFrom(n.base, n.length())
 	k.size, k.typ, k.front, k.alloc = n.size, n.typ, n.front, n.alloc
-	k.align, k.kind, k.state = n.align, n.kind, n.is()
-	k.scans, k.opaque = n.flags&debugScans != 0, n.flags&debugOpaque != 0
-	k.guarded, k.sealed = n.flags&debugGuarded != 0, n.flags&debugSealed != 0
-	k.told = n.flags&debugTold != 0
+	k.align, k.kind, k.flags, k.state = n.align, n.kind, n.flags, n.is()
 	k.birth, k.free, k.rival = n.when, 0, 0
 	switch {
 	case k.state == debugDead:
@@ -150,21 +138,9 @@ func (n *debugNode) store(k *debugBlock) {
 	n.size, n.typ, n.front, n.alloc = k.size, k.typ, k.front, k.alloc
 	n.back = uint32(len(k.base) - int(k.front) - k.size)
 	n.align, n.kind, n.when = k.align, k.kind, k.birth
-	n.flags = 0
-	if k.scans {
-		n.flags |= debugScans
-	}
-	if k.opaque {
-		n.flags |= debugOpaque
-	}
-	if k.guarded {
-		n.flags |= debugGuarded
-	}
-	if k.sealed {
-		n.flags |= debugSealed
-	}
-	if k.told {
-		n.flags |= debugTold
+	n.flags = k.flags &^ debugUsual
+	if n.flags == 0 && k.kind == mem.Plain && len(k.base) <= usualMost && n.front == usual && n.back == usual {
+		n.flags = debugUsual
 	}
 }
 

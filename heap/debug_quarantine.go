@@ -12,6 +12,17 @@ func (d *Debug) bury(k *debugBlock, keep bool, old *debugBlock) debugFate {
 	return d.table.die(k, keep, d.o.QuarantineBlocks, d.o.QuarantineBytes, old)
 }
 
+// makeRoom takes leave of old, if another block pushed it out of quarantine, and
+// of more if that was not enough.
+func (d *Debug) makeRoom(op string, fate debugFate, old *debugBlock) {
+	if fate >= debugSuperseded {
+		d.bid(op, old)
+	}
+	if fate == debugCrowded {
+		d.evict(op, d.o.QuarantineBlocks, d.o.QuarantineBytes)
+	}
+}
+
 // flush gives everything in quarantine to the child, and returns how many bytes.
 func (d *Debug) flush() int { return d.evict("heap: Debug.Free", 0, 0) }
 
@@ -30,7 +41,7 @@ func (d *Debug) evict(op string, blocks, most int) (given int) {
 // bid takes leave of a block that was in quarantine, and returns how many bytes
 // of the child it had.
 func (d *Debug) bid(op string, k *debugBlock) (given int) {
-	if !k.guarded {
+	if !k.flags.guarded() {
 		race.Alloc(k.base)
 		given = len(k.base)
 	}

@@ -134,7 +134,7 @@ func (d *Debug) resized(op string, look, move bool, b []byte, l mem.Layout, size
 // change asks the child to make k, which belongs to this call, a block of size
 // bytes, and changes k accordingly.
 func (d *Debug) change(op string, move bool, k *debugBlock, l mem.Layout, size int) (ok bool, lie *Misuse) {
-	if k.guarded {
+	if k.flags.guarded() {
 		return size == k.size, nil
 	}
 	total, ok := k.total(size, d.zone)
@@ -158,7 +158,7 @@ func (d *Debug) change(op string, move bool, k *debugBlock, l mem.Layout, size i
 	if hint == "" && moved && !move {
 		hint = "the child moved the block in Resize"
 	}
-	if hint == "" && moved && k.scans {
+	if hint == "" && moved && k.flags.scans() {
 		hint = "the child moved a block with pointers, which only the typed layer may copy"
 	}
 	if hint != "" {

@@ -52,8 +52,7 @@ type debugTable struct {
 //
 // A block costs one round of the lock to be served and two to be freed: one to
 // look whether it may be, and one in which it enters quarantine and another
-// block leaves it. A small one costs one, for what there is to be done in between
-// is less than a round.
+// block leaves it. A usual one costs one.
 //
 // The lock is hidden from the race detector, which would otherwise see every two
 // allocations ordered by it and miss races of the program. What the lock guards
@@ -143,7 +142,7 @@ func (t *debugTable) release(size int) {
 //
 //go:norace
 func (t *debugTable) admit(k *debugBlock, limit int) (other *debugBlock) {
-	if !k.guarded { // places overlap nothing
+	if !k.flags.guarded() { // places overlap nothing
 		if j := t.overlapping(address(k.base), len(k.base), 0); j != 0 {
 			return t.copy(j)
 		}
@@ -151,19 +150,34 @@ func (t *debugTable) admit(k *debugBlock, limit int) (other *debugBlock) {
 	if limit == 0 {
 		t.book(k.size)
 	}
-	t.births++
-	k.birth = t.births
-	k.at = t.take()
-	k.node = t.node(k.at)
+	k.at = t.enter()
+	k.node, k.birth = t.node(k.at), t.births
 	k.node.store(k)
 	k.node.set(debugBusy)
 	t.insert(k.at)
-	t.blocks++
-	t.peakBlocks = max(t.peakBlocks, t.blocks)
-	if k.guarded {
+	if k.flags.guarded() {
 		t.guarded++
 	}
 	return nil
+}
+
+// enter counts a block that is served and returns the index of a node for it.
+//
+//go:norace
+func (t *debugTable) enter() int32 {
+	t.births++
+	t.blocks++
+	t.peakBlocks = max(t.peakBlocks, t.blocks)
+	return t.take()
+}
+
+// leave counts a block of size bytes that is freed.
+//
+//go:norace
+func (t *debugTable) leave(size int) {
+	t.bytes -= size
+	t.blocks--
+	t.frees++
 }
 
 // copy returns what node i says.
@@ -249,11 +263,8 @@ const (
 //
 //go:norace
 func (t *debugTable) die(k *debugBlock, keep bool, blocks, bytes int, out *debugBlock) debugFate {
-	n := k.node
-	t.bytes -= k.size
-	t.blocks--
-	t.frees++
-	if k.guarded {
+	t.leave(k.size)
+	if k.flags.guarded() {
 		t.guarded--
 	}
 	if !keep || t.closed.Load() {
@@ -262,19 +273,27 @@ func (t *debugTable) die(k *debugBlock, keep bool, blocks, bytes int, out *debug
 		t.discard(k.at)
 		return debugForgotten
 	}
-	if k.sealed {
-		n.flags |= debugSealed
+	if k.flags.sealed() {
+		k.node.flags |= debugSealed
 	}
-	n.when = uint64(k.free)
+	return t.rest(k.node, k.at, k.free, k.cost(), blocks, bytes, out)
+}
+
+// rest puts node i into quarantine, where it takes cost bytes. The rest is as for
+// die.
+//
+//go:norace
+func (t *debugTable) rest(n *debugNode, i int32, free stack.ID, cost, blocks, bytes int, out *debugBlock) debugFate {
+	n.when = uint64(free)
 	n.set(debugDead)
 	if t.newest == 0 {
-		t.oldest = k.at
+		t.oldest = i
 	} else {
-		t.node(t.newest).setAfter(k.at)
+		t.node(t.newest).setAfter(i)
 	}
-	t.newest = k.at
+	t.newest = i
 	t.kept++
-	t.keptBytes += k.cost()
+	t.keptBytes += cost
 	switch {
 	case !t.expel(blocks, bytes, out):
 		return debugKept

@@ -37,8 +37,12 @@ func (d *Debug) plan(k *debugBlock, size int, l mem.Layout) {
 	k.size, k.typ, k.align, k.kind = size, l.Type, l.Align, l.Kind
 	k.front = d.front(size, l)
 	if l.Kind != mem.Plain || l.Type.HasPointers() {
-		k.scans = d.pointers == mem.Scanned
-		k.opaque = l.Type.Size() == 0 || size%l.Type.Size() != 0
+		if d.pointers == mem.Scanned {
+			k.flags |= debugScans
+		}
+		if l.Type.Size() == 0 || size%l.Type.Size() != 0 {
+			k.flags |= debugOpaque
+		}
 	}
 }
 
@@ -84,7 +88,7 @@ func (n *debugBlock) unit() int {
 // of them.
 func (n *debugBlock) total(size, zone int) (total int, ok bool) {
 	back := 0
-	if unit := n.unit(); zone > 0 && !n.opaque && unit <= maxZoneUnit {
+	if unit := n.unit(); zone > 0 && !n.flags.opaque() && unit <= maxZoneUnit {
 		back = roundUp(zone, unit)
 	}
 	extra := int(n.front) + back
@@ -106,7 +110,7 @@ func (d *Debug) zones(n *debugBlock) (before, after []byte) {
 //
 //go:norace
 func (n *debugBlock) watched() int {
-	if n.scans || n.guarded {
+	if n.flags.scans() || n.flags.guarded() {
 		return min(int(n.front), maxZoneUnit)
 	}
 	return 0
@@ -116,12 +120,8 @@ func (n *debugBlock) watched() int {
 // for its owner: zones around it, and what it grew by as a new block has it.
 func (d *Debug) dress(n *debugBlock, old int, zero bool) {
 	b := n.block()
-	if old == 0 && n.quick() {
-		d.dressQuick(n, b, zero)
-		return
-	}
 	switch {
-	case n.scans:
+	case n.flags.scans():
 		// What is new is zero: the child made it so, or it was a zone. What was cut
 		// off and is a zone now is not.
 		if old > n.size {
@@ -140,73 +140,17 @@ func (d *Debug) dress(n *debugBlock, old int, zero bool) {
 	if old == 0 {
 		fillRaw(before, zoneByte)
 	}
-	if !n.opaque && d.zone > 0 {
+	if !n.flags.opaque() && d.zone > 0 {
 		fillRaw(after, zoneByte)
 	}
 }
 
-// dressQuick is dress of a new block that is quick.
+// usualZones tells whether n, which lies from front to end, has two zones of the
+// usual length.
 //
 //go:norace
-func (d *Debug) dressQuick(n *debugBlock, b []byte, zero bool) {
-	if front, end := int(n.front), int(n.front)+n.size; d.usual(n, front, end) {
-		usualZone(n.base[front-usual : front])
-		usualZone(n.base[end:])
-	} else {
-		before, after := d.zones(n)
-		fillRaw(before, zoneByte)
-		fillRaw(after, zoneByte)
-	}
-	if !zero && !d.o.NoFill && fillable(n.typ) {
-		d.fills.fresh.fill(b)
-	}
-}
-
-// debugFills are what quick blocks are filled with.
-type debugFills struct{ fresh, freed debugFill }
-
-// A debugFill is one byte again and again, enough for a quick block. To copy and
-// to compare that takes an eighth off a pair of calls: a loop here does not know
-// the instructions that the runtime does.
-type debugFill [debugQuick]byte
-
-//go:norace
-func (f *debugFill) fill(b []byte) { copy(b, f[:len(b)]) }
-
-// is tells whether b is as fill leaves it.
-//
-//go:norace
-func (f *debugFill) is(b []byte) bool { return bytes.Equal(b, f[:len(b)]) }
-
-// usual is how long a zone is if nothing else is asked for: one that the
-// compiler has no loop for.
-const usual = 32
-
-// usual tells whether n, which lies from front to end, has two such zones.
-//
-//go:norace
-func (d *Debug) usual(n *debugBlock, front, end int) bool {
-	return d.zone == usual && front >= usual && len(n.base)-end == usual && !n.scans && !n.guarded
-}
-
-// usualZone makes b, of that length, a zone.
-//
-//go:norace
-func usualZone(b []byte) {
-	p := (*[usual]byte)(b)
-	binary.NativeEndian.PutUint64(p[0:], zoneByte*ones)
-	binary.NativeEndian.PutUint64(p[8:], zoneByte*ones)
-	binary.NativeEndian.PutUint64(p[16:], zoneByte*ones)
-	binary.NativeEndian.PutUint64(p[24:], zoneByte*ones)
-}
-
-// isUsualZone tells whether b, of that length, is a zone that nobody wrote to.
-//
-//go:norace
-func isUsualZone(b []byte) bool {
-	p := (*[usual]byte)(b)
-	return (binary.NativeEndian.Uint64(p[0:])^zoneByte*ones)|(binary.NativeEndian.Uint64(p[8:])^zoneByte*ones)|
-		(binary.NativeEndian.Uint64(p[16:])^zoneByte*ones)|(binary.NativeEndian.Uint64(p[24:])^zoneByte*ones) == 0
+func (d *Debug) usualZones(n *debugBlock, front, end int) bool {
+	return d.zone == usual && front >= usual && len(n.base)-end == usual && !n.flags.scans() && !n.flags.guarded()
 }
 
 // fillable tells whether a block of plain values of type t may hold anything: a
@@ -222,11 +166,9 @@ func fillable(t mem.Type) bool {
 // undress clears or fills the memory of a block that dies.
 func (d *Debug) undress(n *debugBlock) {
 	switch {
-	case n.scans:
+	case n.flags.scans():
 		n.clear(n.block())
 	case d.o.NoFill:
-	case n.quick():
-		d.fills.freed.fill(n.block())
 	default:
 		fillRaw(n.block(), d.freed(n))
 	}
@@ -237,7 +179,7 @@ func (d *Debug) undress(n *debugBlock) {
 //
 //go:norace
 func (d *Debug) poison(n *debugBlock) {
-	if asan.Enabled && !n.guarded {
+	if asan.Enabled && !n.flags.guarded() {
 		asan.Poison(n.block())
 	}
 }
@@ -246,7 +188,7 @@ func (d *Debug) poison(n *debugBlock) {
 //
 //go:norace
 func (d *Debug) unpoison(n *debugBlock) {
-	if asan.Enabled && !n.guarded {
+	if asan.Enabled && !n.flags.guarded() {
 		asan.Unpoison(n.block())
 	}
 }
@@ -256,7 +198,7 @@ func (d *Debug) unpoison(n *debugBlock) {
 //
 //go:norace
 func (d *Debug) freed(n *debugBlock) byte {
-	if n.scans || n.kind != mem.Plain && bits.UintSize == 32 {
+	if n.flags.scans() || n.kind != mem.Plain && bits.UintSize == 32 {
 		return 0
 	}
 	return d.o.Freed
@@ -264,7 +206,7 @@ func (d *Debug) freed(n *debugBlock) byte {
 
 // clear zeroes elements in memory that the collector sees as typed.
 func (n *debugBlock) clear(b []byte) {
-	if !n.opaque {
+	if !n.flags.opaque() {
 		n.typ.Clear(b)
 	}
 }
@@ -282,15 +224,15 @@ type damage struct {
 //
 //go:norace
 func (d *Debug) inspect(n *debugBlock) *damage {
-	if d.zone == 0 || n.opaque {
+	if d.zone == 0 || n.flags.opaque() {
 		return nil
 	}
-	if front, end := int(n.front), int(n.front)+n.size; d.usual(n, front, end) && isUsualZone(n.base[front-usual:front]) && isUsualZone(n.base[end:]) {
+	if front, end := int(n.front), int(n.front)+n.size; d.usualZones(n, front, end) && isUsualZone(n.base[front-usual:front]) && isUsualZone(n.base[end:]) {
 		return nil
 	}
 	before, after := d.zones(n)
 	want := byte(zoneByte)
-	if n.scans {
+	if n.flags.scans() {
 		want = 0
 	}
 	under, over := differs(before, want), differs(after, want)
@@ -320,17 +262,17 @@ func (d *Debug) inspect(n *debugBlock) *damage {
 //
 //go:norace
 func (d *Debug) autopsy(n *debugBlock) *damage {
-	if n.sealed {
+	if n.flags.sealed() {
 		return nil // nobody could write to it
 	}
+	if d.usual && n.flags == debugUsual && d.fills.freed.is(n.base) {
+		return nil
+	}
 	h := d.inspect(n)
-	if n.opaque || d.o.NoFill && !n.scans {
+	if n.flags.opaque() || d.o.NoFill && !n.flags.scans() {
 		return h
 	}
 	b := n.block()
-	if n.quick() && d.fills.freed.is(b) {
-		return h
-	}
 	want := d.freed(n)
 	i := differs(b, want)
 	if i < 0 {
@@ -340,7 +282,7 @@ func (d *Debug) autopsy(n *debugBlock) *damage {
 		h = new(damage)
 	}
 	h.dead, h.deadAt, h.deadN = true, i, unlike(b[i:], want)
-	if n.scans {
+	if n.flags.scans() {
 		n.clear(b)
 	} else {
 		fillRaw(b, want)
@@ -364,7 +306,7 @@ func unlike(b []byte, want byte) (n int) {
 //
 //go:norace
 func (d *Debug) repair(n *debugBlock, zone []byte) {
-	if n.scans {
+	if n.flags.scans() {
 		n.clear(zone)
 		return
 	}

@@ -36,13 +36,16 @@ func (r *ring[T]) n() int { return r.tail - r.head }
 // twice its length: one of the two is, as a uint, too large.
 func (r *ring[T]) wrap(i int) uint { return min(uint(i), uint(i-len(r.block))) }
 
-// element returns element i. It panics unless 0 <= i < n.
+// element returns element i. It panics unless 0 <= i < n. Who reads pays for no
+// minimum: in a comparison with the length, the one of the index is included.
 func (r *ring[T]) element(i int, method string) *T {
 	if uint(i) >= uint(r.tail-r.head) {
 		panic(badIndex{method, i, r.tail - r.head})
 	}
-	i += r.head
-	return &r.block[min(uint(i), uint(i-len(r.block)))]
+	if i += r.head; uint(i) < uint(len(r.block)) {
+		return &r.block[i]
+	}
+	return &r.block[i-len(r.block)]
 }
 
 // parts returns the k elements from i on, which there must be room for, in the

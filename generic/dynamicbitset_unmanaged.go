@@ -108,7 +108,7 @@ func (s *DynamicBitSetUnmanaged) word(i int) (w *uint, bit uint) {
 	if uint(i) >= uint(s.n) {
 		panic(badIndex{"generic: DynamicBitSet", i, s.n})
 	}
-	return &s.words.items[uint(i)/bits.UintSize], 1 << (uint(i) % bits.UintSize)
+	return elementAt(s.words.items, uint(i)/bits.UintSize), 1 << (uint(i) % bits.UintSize)
 }
 
 // IsSet tells whether bit i is set. It panics unless 0 <= i < Len, as do the
@@ -324,10 +324,12 @@ func (s *DynamicBitSetUnmanaged) each(flip uint) iter.Seq[int] {
 				if flip != 0 && i >= s.n || !yield(i) || at >= len(s.words.items) {
 					return
 				}
-				if now := s.words.items[at]; now != word {
-					word = now
-					w = (now ^ flip) & (^uint(1) << (uint(i) % bits.UintSize)) // what is behind i
+				now := s.words.items[at]
+				if now == word {
+					continue
 				}
+				word = now
+				w = (now ^ flip) & (^uint(1) << (uint(i) % bits.UintSize)) // what is behind i
 			}
 		}
 	}

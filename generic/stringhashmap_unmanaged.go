@@ -77,7 +77,7 @@ func (m *StringHashMapUnmanaged[V]) lookup(k string) (*slot[ownedKey, V], uint64
 	h := unfold(uint32(hashOf(t.seed, stringBytes(k))))
 	p := &t.first
 	if len(t.dir) > 0 {
-		p = partAt(t.dir, t.index(h))
+		p = elementAt(t.dir, t.index(h))
 	}
 	i := t.home(h)
 	if *ctrlAt(p.ctrl, i) == tagOf(h) {
@@ -112,7 +112,7 @@ func (m *StringHashMapUnmanaged[V]) search(h uint64, k string) *slot[ownedKey, V
 	t := &m.t
 	p := &t.first
 	if len(t.dir) > 0 {
-		p = partAt(t.dir, t.index(h))
+		p = elementAt(t.dir, t.index(h))
 	}
 	mask := uint(t.mask)
 	pattern := patternOf(h)

@@ -131,7 +131,7 @@ func (t *table[K, V]) find(k K) *slot[K, V] {
 	h := mix(wordOf(&key) ^ t.seed)
 	p := &t.first
 	if len(t.dir) > 0 {
-		p = partAt(t.dir, t.index(h))
+		p = elementAt(t.dir, t.index(h))
 	}
 	i := uint(h) & uint(t.mask)
 	if *ctrlAt(p.ctrl, i) == tagOf(h) {
@@ -189,7 +189,7 @@ func (t *table[K, V]) lookupLong(k K) (*slot[K, V], uint64) {
 func (t *table[K, V]) search(h uint64, k K) *slot[K, V] {
 	p := &t.first
 	if len(t.dir) > 0 {
-		p = partAt(t.dir, t.index(h))
+		p = elementAt(t.dir, t.index(h))
 	}
 	mask := uint(t.mask)
 	pattern := patternOf(h)
@@ -258,7 +258,7 @@ func (t *table[K, V]) partOf(h uint64) *part[K, V] {
 	if len(t.dir) == 0 {
 		return &t.first
 	}
-	return &t.dir[partAt(t.dir, t.index(h)).first]
+	return &t.dir[elementAt(t.dir, t.index(h)).first]
 }
 
 // nextPart returns the part behind p, or the first behind the last.
@@ -371,7 +371,7 @@ func (t *table[K, V]) entry(a mem.Allocator, k K, method string) (*slot[K, V], b
 	h := mix(wordOf(&key) ^ t.seed)
 	p := &t.first
 	if len(t.dir) > 0 {
-		p = partAt(t.dir, t.index(h))
+		p = elementAt(t.dir, t.index(h))
 	}
 	i := uint(h) & uint(t.mask)
 	if *ctrlAt(p.ctrl, i) == tagOf(h) {
@@ -386,7 +386,7 @@ func (t *table[K, V]) entry(a mem.Allocator, k K, method string) (*slot[K, V], b
 		}
 	} else if empty := ^word & full; empty != 0 && *ctrlAt(p.ctrl, uint(t.mask)+1+i>>groupShift) == 0 && t.stray == 0 {
 		if len(t.dir) > 0 {
-			p = partAt(t.dir, uint(p.first))
+			p = elementAt(t.dir, uint(p.first))
 		}
 		if p.room > 0 && t.room > 0 {
 			p.room--

@@ -16,7 +16,7 @@ func (t *table[K, V]) take(k K, v *V, method string) bool {
 	h := mix(wordOf(&key) ^ t.seed)
 	p := &t.first
 	if len(t.dir) > 0 {
-		p = partAt(t.dir, t.index(h))
+		p = elementAt(t.dir, t.index(h))
 	}
 	i := uint(h) & uint(t.mask)
 	if *ctrlAt(p.ctrl, i) != tagOf(h) {
@@ -42,7 +42,7 @@ func (t *table[K, V]) take(k K, v *V, method string) bool {
 		*s = slot[K, V]{}
 	}
 	if len(t.dir) > 0 {
-		p = partAt(t.dir, uint(p.first))
+		p = elementAt(t.dir, uint(p.first))
 	}
 	p.room++
 	t.n--

@@ -195,11 +195,14 @@ func viewAs[D, S any](s []S) []D {
 // valueAs returns *p as a D, on the terms of viewAs.
 func valueAs[D, S any](p *S) D { return *(*D)(unsafe.Pointer(p)) }
 
-// partAt returns entry i of dir.
-func partAt[K comparable, V any](dir []part[K, V], i uint) *part[K, V] {
-	// Valid: i is below the length of dir, since it is of table.index. It saves the
-	// bounds check in the first steps of every search.
-	return (*part[K, V])(unsafe.Add(unsafe.Pointer(unsafe.SliceData(dir)), i*uint(unsafe.Sizeof(dir[0]))))
+// elementAt returns element i of s, which the caller knows to be one: of a
+// directory since i is of table.index, of the words of a set of bits since it
+// has one for every bit below its length, of a ring since no more than one of its
+// length stands behind the first element. What is done for one element is so
+// little that a second check, of bounds, would be seen.
+func elementAt[T any](s []T, i uint) *T {
+	// Valid: the caller's duty above.
+	return (*T)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(s)), i*uint(unsafe.Sizeof(s[0]))))
 }
 
 // ctrlAt returns the i-th of the bytes at base.

@@ -48,6 +48,32 @@ func ourBits(m *meter) {
 	})
 }
 
+func goBitSet(m *meter) {
+	some := someBits()
+	s, o := newBitSet(bitCount), newBitSet(bitCount)
+	m.settle()
+	m.repeat("set", len(some), func() {
+		for _, i := range some {
+			s.set(i)
+		}
+	})
+	m.repeat("test", len(some), func() {
+		for _, i := range some {
+			if s.isSet(i) {
+				m.sum++
+			}
+		}
+	})
+	m.repeat("union", bitCount/64, func() { o.union(s) })
+	m.repeat("count", bitCount/64, func() { m.sum += uint64(o.count()) })
+	n := o.count()
+	m.repeat("iterate", n, func() {
+		for i := range o.all() {
+			m.sum += uint64(i)
+		}
+	})
+}
+
 func goBits(m *meter) {
 	some := someBits()
 	s, o := make(bitSlice, bitCount/64), make(bitSlice, bitCount/64)

@@ -26,7 +26,9 @@ var (
 	trees     = []string{"google", "tidwall", "tidwall-g"}
 	goRings   = []string{"go-ring"}
 	goLists   = []string{"go-list", "container/list"}
+	goBitSets = []string{"go-bitset"}
 	goSlices  = []string{"slice"}
+	bitPeers  = []string{"go-bitset", "slice"}
 	binHeap   = []string{"container/heap"}
 	lockedOne = []string{"rwmutex+map", "sync.Map"}
 )
@@ -73,11 +75,14 @@ var goals = []goal{
 	{"linked", "queue", "linkedlist-cache", goLists, 1.0, 0},
 	{"linked", "replace", "linkedlist-cache", goLists, 1.0, 0},
 	{"linked", "stack", "linkedlist-cache", goLists, 1.0, 0},
-	{"bits", "set", "bitset", goSlices, 1.0, 0},
-	{"bits", "test", "bitset", goSlices, 1.0, 0},
-	{"bits", "union", "bitset", goSlices, 1.0, 0},
-	{"bits", "count", "bitset", goSlices, 1.0, 0},
-	{"bits", "iterate", "bitset", goSlices, 1.0, 0},
+	{"bits", "set", "bitset", goBitSets, 1.0, 0},
+	{"bits", "set", "bitset", goSlices, 0, 1.0},
+	{"bits", "test", "bitset", goBitSets, 1.0, 0},
+	{"bits", "test", "bitset", goSlices, 0, 1.0},
+	{"bits", "union", "bitset", bitPeers, 1.0, 0},
+	{"bits", "count", "bitset", bitPeers, 1.0, 0},
+	{"bits", "iterate", "bitset", goBitSets, 1.0, 0},
+	{"bits", "iterate", "bitset", goSlices, 0, 1.0},
 	{"concurrent-map", "read", "concurrentmap", lockedOne, 0, 1.0},
 	{"concurrent-map", "mixed", "concurrentmap", lockedOne, 0, 1.0},
 	{"cache", "get", "cache", []string{"mutex+lru"}, 0, 1.0},

@@ -1,6 +1,10 @@
 package containers
 
-import "cmp"
+import (
+	"cmp"
+	"iter"
+	"math/bits"
+)
 
 // What one writes in Go where a container of the standard library is missing or
 // slow: type parameters, checks where an API needs them, no unsafe.
@@ -179,8 +183,65 @@ func (l *singleList[T]) popFront() (v T, ok bool) {
 	return n.v, true
 }
 
-// A bitSlice is a set of small numbers.
+// A bitSlice is a set of small numbers, as many as its words have bits.
 type bitSlice []uint64
 
 func (b bitSlice) set(i int)        { b[uint(i)/64] |= 1 << (uint(i) % 64) }
 func (b bitSlice) isSet(i int) bool { return b[uint(i)/64]>>(uint(i)%64)&1 != 0 }
+
+// A bitSet is a set of the numbers below n.
+type bitSet struct {
+	words []uint64 // of n bits
+	n     int
+}
+
+func newBitSet(n int) *bitSet { return &bitSet{make([]uint64, (n+63)/64), n} }
+
+func (b *bitSet) word(i int) (w *uint64, bit uint64) {
+	if uint(i) >= uint(b.n) {
+		panic("index out of range")
+	}
+	return &b.words[uint(i)/64], 1 << (uint(i) % 64)
+}
+
+func (b *bitSet) set(i int) {
+	w, bit := b.word(i)
+	*w |= bit
+}
+
+func (b *bitSet) isSet(i int) bool {
+	w, bit := b.word(i)
+	return *w&bit != 0
+}
+
+func (b *bitSet) union(o *bitSet) {
+	if b.n != o.n {
+		panic("the sets have different lengths")
+	}
+	for i, w := range o.words {
+		b.words[i] |= w
+	}
+}
+
+func (b *bitSet) count() (n int) {
+	for _, w := range b.words {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
+// all yields the numbers in the set, which may change meanwhile: of those behind
+// the last one that was yielded, it yields what is in the set when it gets there.
+func (b *bitSet) all() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for at := 0; at < len(b.words); at++ {
+			for w := b.words[at]; w != 0; {
+				i := bits.TrailingZeros64(w)
+				if !yield(at*64 + i) {
+					return
+				}
+				w = b.words[at] &^ (2<<i - 1)
+			}
+		}
+	}
+}

@@ -37,7 +37,8 @@ var sequenceTasks = []Task{
 	}},
 	{"bits", "DynamicBitSet of a million bits: one bit of random ones; one word of all; one set bit visited", []string{"set", "test", "union", "count", "iterate"}, []impl{
 		{"bitset", spec.Ours, "generic.DynamicBitSet over heap.Page", ourBits},
-		{"slice", spec.Go, "[]uint64 and loops, as one writes them", goBits},
+		{"go-bitset", spec.Go, "a set with a length, as one writes it: a bit beyond it panics, and bits may change during an iteration, as in ours", goBitSet},
+		{"slice", spec.Go, "[]uint64 and loops, which promise neither: an iteration goes over words as they were when it came to them", goBits},
 		{"bools", spec.Go, "[]bool", goBools},
 	}},
 }

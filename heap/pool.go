@@ -251,7 +251,7 @@ func (p *Pool[T]) destroy(v *T) {
 	size := max(sizeOf[T](), 1)
 	index := offset / size // by a constant
 	near, filled := c.near, c.filled
-	if index*size != offset || index >= uintptr(len(near)) || near[index] == 0 || filled >= magazine {
+	if filled >= magazine || index*size != offset || index >= uintptr(len(near)) || near[index] == 0 {
 		p.destroySlow(v)
 		return
 	}

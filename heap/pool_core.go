@@ -234,7 +234,7 @@ func (c *poolCore) slot(i int) poolSlot {
 // put frees the slot of a live object of s.
 func (c *poolCore) put(s *poolSlab, index uintptr) {
 	s.live[index] = 0
-	if s == c.current && c.filled < magazine {
+	if c.filled < magazine && s == c.current {
 		c.mag[c.filled] = c.slot(int(index))
 		c.filled++
 		return
@@ -245,28 +245,34 @@ func (c *poolCore) put(s *poolSlab, index uintptr) {
 	}
 }
 
-// park records that a slot is free and not in the magazine.
+// park records that a slot is free and not in the magazine. In a slab of which
+// much is parked that is so already of nearly every group: to look costs less than
+// to write where, for all that the processor knows, it is about to read.
 func (c *poolCore) park(s *poolSlab, index uintptr) {
 	g := index >> 6
-	s.summary[g>>6] |= 1 << (g & 63)
-	if s.top == 0 {
-		c.avail[s.id>>6] |= 1 << (s.id & 63)
+	if w := &s.summary[g>>6]; *w>>(g&63)&1 == 0 {
+		*w |= 1 << (g & 63)
+		if s.top == 0 {
+			c.avail[s.id>>6] |= 1 << (s.id & 63)
+		}
+		s.top |= 1 << (g >> 6)
 	}
-	s.top |= 1 << (g >> 6)
 	c.parked++
 }
 
 // slabOf returns the slab that addr lies in, or nil.
 func (c *poolCore) slabOf(addr uintptr) *poolSlab {
-	// Without a branch that depends on the address, which nobody could predict.
-	from := 0
-	for n := len(c.addrs); n > 1; {
+	// Without a branch that depends on the address, which nobody could predict,
+	// and in few instructions: who destroys at random waits for memory, for as
+	// many objects at once as the processor has room for the instructions of.
+	from, n := uint(0), uint(len(c.addrs))
+	for n > 1 {
 		half := n / 2
-		_, below := bits.Sub(uint(addr), uint(c.addrs[from+half]), 0)
-		from += half & (int(below) - 1)
+		_, in := bits.Sub(uint(c.addrs[from+half]), uint(addr)+1, 0)
+		from += half & -in
 		n -= half
 	}
-	if from < len(c.sorted) {
+	if from < uint(len(c.sorted)) {
 		if s := c.sorted[from]; addr-s.addr < s.span {
 			return s
 		}

@@ -99,7 +99,6 @@ type Debug struct {
 	fills    *debugFills    // of usual blocks
 	depth    int            // addresses per stack, 0 for none
 	zone     int            // bytes that a zone has at least, 0 for none
-	usual    bool           // there are usual blocks, see debug_usual.go
 	verbose  *Logging       // logs every call, or nil
 	id       uint64
 	life     *debugLife
@@ -165,7 +164,7 @@ func NewDebug(child mem.Allocator, o DebugOptions) *Debug {
 	d.fills = new(debugFills)
 	d.fills.fresh.make(o.Fresh)
 	d.fills.freed.make(o.Freed)
-	d.usual = d.hasUsual()
+	d.table.usual = d.hasUsual()
 	d.table.remember = orDefault(o.Remember, debugGone)
 	if o.Logger != nil {
 		d.verbose = NewLogging(child, LoggingOptions{Logger: o.Logger, Name: "debug"})
@@ -204,7 +203,7 @@ func (d *Debug) Alloc(size int, l mem.Layout) ([]byte, error) {
 		b   []byte
 		err error
 	)
-	if d.usual && d.o.MemoryLimit == 0 && isUsual(size, l) {
+	if d.table.usual && d.o.MemoryLimit == 0 && isUsual(size, l) {
 		b, err = d.allocUsual(op, size, l, here)
 	} else {
 		b, err = d.alloc(op, size, l, here)
@@ -349,7 +348,7 @@ func (d *Debug) Free(b []byte, l mem.Layout) {
 	if d.depth != 0 {
 		here = d.here()
 	}
-	if d.usual && len(b) <= usualSize && d.freeUsual(op, b, l, here) {
+	if d.table.usual && len(b) <= usualSize && d.freeUsual(op, b, l, here) {
 		return
 	}
 	if d.verbose != nil {

@@ -122,7 +122,7 @@ func (t *debugTable) insert(i int32) {
 	}
 	n := t.node(i)
 	tier := tierOf(n.length())
-	h := hashGranule(granule(n.from(), tier), tier)
+	h := hashGranule(granule(n.from, tier), tier)
 	s := &x.slots[x.slot(h)]
 	if *s == 0 {
 		x.used++
@@ -132,7 +132,7 @@ func (t *debugTable) insert(i int32) {
 	x.tiers[tier]++
 	x.some |= 1 << tier
 	if tier < debugSmall {
-		*x.region(n.from() >> debugRegion)++
+		*x.region(n.from >> debugRegion)++
 	}
 }
 
@@ -147,9 +147,9 @@ func (t *debugTable) remove(i int32) {
 		x.some &^= 1 << tier
 	}
 	if tier < debugSmall {
-		*x.region(n.from() >> debugRegion)--
+		*x.region(n.from >> debugRegion)--
 	}
-	s := &x.slots[x.slot(hashGranule(granule(n.from(), tier), tier))]
+	s := &x.slots[x.slot(hashGranule(granule(n.from, tier), tier))]
 	if first := int32(uint32(*s)); first != i {
 		before := t.node(first)
 		for before.next != i {
@@ -189,7 +189,7 @@ func (t *debugTable) expand() {
 		for i := int32(uint32(s)); i != 0; {
 			k := t.node(i)
 			if tierOf(k.length()) < debugSmall {
-				*x.region(k.from() >> debugRegion)++
+				*x.region(k.from >> debugRegion)++
 			}
 			i = k.next
 		}
@@ -197,22 +197,22 @@ func (t *debugTable) expand() {
 }
 
 // exact returns the node of a block whose memory begins at from and has length
-// bytes, or one of that tier.
+// bytes, or one of that tier, or 0. It may be vacant.
 //
 //go:norace
-func (t *debugTable) exact(from uintptr, length int) int32 {
+func (t *debugTable) exact(from uintptr, length int) (int32, *debugNode) {
 	tier := tierOf(length)
 	if t.index.tiers[tier] == 0 {
-		return 0
+		return 0, nil
 	}
 	for i := t.index.first(hashGranule(granule(from, tier), tier)); i != 0; {
 		n := t.node(i)
-		if n.from() == from {
-			return i
+		if n.from == from {
+			return i, n
 		}
 		i = n.next
 	}
-	return 0
+	return 0, nil
 }
 
 // around returns the node whose memory addr is in, or 0.
@@ -221,7 +221,7 @@ func (t *debugTable) exact(from uintptr, length int) int32 {
 func (t *debugTable) around(addr uintptr) int32 { return t.overlapping(addr, 1, 0) }
 
 // overlapping returns a node other than but whose memory has bytes in common
-// with the length bytes from an address on, or 0.
+// with the length bytes from an address on, or 0. Vacant ones are given up.
 //
 //go:norace
 func (t *debugTable) overlapping(from uintptr, length int, but int32) int32 {
@@ -246,10 +246,14 @@ func (t *debugTable) overlapping(from uintptr, length int, but int32) int32 {
 			}
 			for i := t.index.first(h); i != 0; {
 				n := t.node(i)
+				next := n.next
 				if i != but && n.overlaps(from, length) {
-					return i
+					if n.is() != debugVacant {
+						return i
+					}
+					t.forgo(i)
 				}
-				i = n.next
+				i = next
 			}
 			if g++; g > high {
 				break
@@ -269,10 +273,14 @@ func (t *debugTable) overlappingAny(from uintptr, length int, but int32) int32 {
 	for _, s := range t.index.slots {
 		for i := int32(uint32(s)); i != 0; {
 			n := t.node(i)
+			next := n.next
 			if i != but && n.overlaps(from, length) {
-				return i
+				if n.is() != debugVacant {
+					return i
+				}
+				t.forgo(i)
 			}
-			i = n.next
+			i = next
 		}
 	}
 	return 0
@@ -280,5 +288,5 @@ func (t *debugTable) overlappingAny(from uintptr, length int, but int32) int32 {
 
 //go:norace
 func (n *debugNode) overlaps(from uintptr, length int) bool {
-	return n.from()-from < uintptr(length) || from-n.from() < uintptr(n.length())
+	return n.from-from < uintptr(length) || from-n.from < uintptr(n.length())
 }

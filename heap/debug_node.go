@@ -32,10 +32,11 @@ type debugBlock struct {
 // heap: the collector must neither take nor reuse memory that is thought live,
 // or in quarantine, even if the program forgot it.
 type debugNode struct {
-	base  *byte
+	base  *byte   // nil if the block is not ours any more
+	from  uintptr // its address
 	size  int
 	typ   mem.Type
-	when  uint64 // live: birth; in quarantine: free, and the next in quarantine; taken: see seize
+	when  uint64 // live: birth; in quarantine: free, and the next in quarantine; taken: see seize; vacant: where in the ring
 	front uint32
 	back  uint32 // bytes behind the block
 	alloc stack.ID
@@ -50,6 +51,7 @@ type debugState uint8
 
 const (
 	debugUnused debugState = iota
+	debugVacant            // see debug_vacant.go
 	debugBusy              // belongs to a call
 	debugLive
 	debugDead // in quarantine
@@ -82,13 +84,8 @@ func (k *debugBlock) block() []byte {
 //go:norace
 func (k *debugBlock) addr() uintptr { return address(k.base) + uintptr(k.front) }
 
-// from is the first byte of the child's block.
-//
 //go:norace
-func (n *debugNode) from() uintptr { return pointerAddress(n.base) }
-
-//go:norace
-func (n *debugNode) addr() uintptr { return n.from() + uintptr(n.front) }
+func (n *debugNode) addr() uintptr { return n.from + uintptr(n.front) }
 
 // length is that of the child's block.
 //
@@ -134,7 +131,7 @@ func (n *debugNode) load(k *debugBlock, at int32) {
 //
 //go:norace
 func (n *debugNode) store(k *debugBlock) {
-	n.base = firstOf(k.base)
+	n.base, n.from = firstOf(k.base), address(k.base)
 	n.size, n.typ, n.front, n.alloc = k.size, k.typ, k.front, k.alloc
 	n.back = uint32(len(k.base) - int(k.front) - k.size)
 	n.align, n.kind, n.when = k.align, k.kind, k.birth

@@ -20,7 +20,7 @@ type debugTable struct {
 	chunks []*[debugChunk]debugNode // node 0 is no node
 	nodes  int32                    // nodes ever used, with node 0
 	unused int32                    // nodes to use again, linked by next
-	index  debugIndex               // of all nodes but the lifted ones
+	index  debugIndex               // of all nodes in use but the lifted ones, and of vacant ones
 	lifted int32                    // nodes inside a Resize or Remap, linked by next
 
 	oldest, newest int32 // quarantine
@@ -38,6 +38,10 @@ type debugTable struct {
 	gone     []debugRemains // the last blocks that went back, a ring
 	goner    int            // where in it the next one goes; len(gone): the first, or more room is made
 	remember int            // the most that gone may have
+
+	usual  bool                  // there are usual blocks, see debug_usual.go
+	left   uint32                // where in vacant the last one went
+	vacant [debugVacancies]int32 // nodes, or 0, see debug_vacant.go
 
 	unchecked int32 // calls since the last check
 }
@@ -59,17 +63,7 @@ type debugTable struct {
 // is hidden as well: nothing here is instrumented, and there is no copy, append
 // or map, whose insides are.
 
-const (
-	debugChunk = 128
-	debugGone  = 512 // remembered by default
-)
-
-// debugRemains is what is remembered of a block that went back to the child.
-type debugRemains struct {
-	addr        uintptr
-	size        int
-	alloc, free stack.ID
-}
+const debugChunk = 128
 
 func (t *debugTable) lock() {
 	race.Disable()
@@ -150,7 +144,8 @@ func (t *debugTable) admit(k *debugBlock, limit int) (other *debugBlock) {
 	if limit == 0 {
 		t.book(k.size)
 	}
-	k.at = t.enter()
+	t.enter()
+	k.at = t.take()
 	k.node, k.birth = t.node(k.at), t.births
 	k.node.store(k)
 	k.node.set(debugBusy)
@@ -161,14 +156,13 @@ func (t *debugTable) admit(k *debugBlock, limit int) (other *debugBlock) {
 	return nil
 }
 
-// enter counts a block that is served and returns the index of a node for it.
+// enter counts a block that is served.
 //
 //go:norace
-func (t *debugTable) enter() int32 {
+func (t *debugTable) enter() {
 	t.births++
 	t.blocks++
 	t.peakBlocks = max(t.peakBlocks, t.blocks)
-	return t.take()
 }
 
 // leave counts a block of size bytes that is freed.
@@ -329,9 +323,13 @@ func (t *debugTable) expel(blocks, bytes int, k *debugBlock) bool {
 	}
 	t.kept--
 	t.keptBytes -= k.cost()
-	t.remove(i)
 	t.bury(k.addr(), k.size, k.alloc, k.free)
-	t.discard(i)
+	if t.usual && n.flags == debugUsual {
+		t.vacate(n, i)
+	} else {
+		t.remove(i)
+		t.discard(i)
+	}
 	return true
 }
 
@@ -429,14 +427,13 @@ type debugFinding struct {
 //go:norace
 func (t *debugTable) look(b []byte, l mem.Layout, front uint32, length int, k *debugBlock) (f debugFinding) {
 	addr := address(b)
-	i := t.exact(addr-uintptr(front), length)
-	if i == 0 || t.node(i).addr() != addr {
-		i = t.around(addr)
+	i, n := t.exact(addr-uintptr(front), length)
+	if i == 0 || n.addr() != addr || n.is() == debugVacant {
+		if i = t.around(addr); i == 0 {
+			return t.missing(addr, k)
+		}
+		n = t.node(i)
 	}
-	if i == 0 {
-		return t.missing(addr, k)
-	}
-	n := t.node(i)
 	n.load(k, i)
 	switch {
 	case t.closed.Load():
@@ -484,28 +481,6 @@ func (t *debugTable) missing(addr uintptr, k *debugBlock) debugFinding {
 	return debugFinding{kind: ForeignFree}
 }
 
-// bury remembers a block that goes back to the child.
-//
-//go:norace
-func (t *debugTable) bury(addr uintptr, size int, alloc, free stack.ID) {
-	switch {
-	case t.goner < len(t.gone):
-	case len(t.gone) < t.remember:
-		all := make([]debugRemains, min(t.remember, max(debugGone, 2*len(t.gone))))
-		//lint:ignore S1001 copy is instrumented
-		for i := range t.gone {
-			all[i] = t.gone[i] // the oldest is the first: it was never full before
-		}
-		t.gone = all
-	case t.remember <= 0:
-		return
-	default:
-		t.goner = 0
-	}
-	t.gone[t.goner] = debugRemains{addr, size, alloc, free}
-	t.goner++
-}
-
 //go:norace
 func (t *debugTable) node(i int32) *debugNode {
 	return &t.chunks[uint32(i)/debugChunk][uint32(i)%debugChunk]
@@ -551,7 +526,7 @@ func (t *debugTable) grow() {
 //go:norace
 func (t *debugTable) discard(i int32) {
 	n := t.node(i)
-	n.base, n.typ = nil, mem.Type{}
+	n.base, n.from, n.typ = nil, 0, mem.Type{}
 	n.size, n.front, n.back = 0, 0, 0
 	n.set(debugUnused)
 	n.next, t.unused = t.unused, i
@@ -571,27 +546,41 @@ func (t *debugTable) check() {
 	for i := t.lifted; i != 0; i = t.node(i).next {
 		lifted++
 	}
-	blocks, kept, indexed := 0, 0, 0
+	blocks, kept, indexed, vacant := 0, 0, 0, 0
 	for i := int32(1); i < t.nodes; i++ {
 		n := t.node(i)
 		switch n.is() {
 		case debugUnused:
+			continue
+		case debugVacant:
+			vacant++
+			if j, _ := t.exact(n.from, n.length()); j != i || t.vacant[n.when] != i {
+				invariant.Check(false, "heap: Debug: %d bytes at %#x are vacant, and not where they should be", n.length(), n.from)
+			}
 			continue
 		case debugDead:
 			kept++
 		default:
 			blocks++
 		}
-		if t.exact(n.from(), n.length()) == i {
+		if j, _ := t.exact(n.from, n.length()); j == i {
 			indexed++
-			if j := t.overlapping(n.from(), n.length(), i); j != 0 {
-				invariant.Check(false, "heap: Debug: %d bytes at %#x overlap %d at %#x", n.length(), n.from(), t.node(j).length(), t.node(j).from())
+			if j := t.overlapping(n.from, n.length(), i); j != 0 {
+				invariant.Check(false, "heap: Debug: %d bytes at %#x overlap %d at %#x", n.length(), n.from, t.node(j).length(), t.node(j).from)
 			}
 		}
 	}
 	if blocks != t.blocks || kept != t.kept || indexed+lifted != blocks+kept {
 		invariant.Check(false, "heap: Debug: %d live blocks and %d in quarantine, counted %d and %d, %d indexed and %d lifted",
 			blocks, kept, t.blocks, t.kept, indexed, lifted)
+	}
+	for _, i := range t.vacant {
+		if i != 0 {
+			vacant--
+		}
+	}
+	if vacant != 0 {
+		invariant.Check(false, "heap: Debug: %d more are vacant than the ring has, or overlap a block", vacant)
 	}
 	small := 0
 	for _, n := range t.index.small {

@@ -65,18 +65,28 @@ func (d *Debug) admitUsual(base []byte, l mem.Layout, here stack.ID) bool {
 	t := &d.table
 	t.lock()
 	defer t.unlock()
-	if t.closed.Load() || t.overlapping(address(base), len(base), 0) != 0 {
+	if t.closed.Load() {
 		return false
 	}
-	size := len(base) - usualCost
+	from, size := address(base), len(base)-usualCost
+	i, n := t.place(from, len(base))
+	if (i == 0 || n.length() < len(base)) && t.overlapping(from, len(base), i) != 0 {
+		return false
+	}
+	if i != 0 {
+		t.occupy(n)
+		n.size = size
+	} else {
+		i = t.take()
+		n = t.node(i)
+		n.from, n.size, n.front, n.back = from, size, usual, usual
+		t.insert(i)
+	}
 	t.book(size)
-	i := t.enter()
-	n := t.node(i)
-	n.base, n.size, n.typ, n.when = firstOf(base), size, l.Type, t.births
-	n.front, n.back, n.alloc = usual, usual, here
-	n.align, n.kind, n.flags = l.Align, mem.Plain, debugUsual
+	t.enter()
+	n.base, n.typ, n.when = firstOf(base), l.Type, t.births
+	n.alloc, n.align, n.kind, n.flags = here, l.Align, mem.Plain, debugUsual
 	n.set(debugLive)
-	t.insert(i)
 	if l.Zero || !fillable(l.Type) {
 		usualZone(base[:usual])
 		usualZone(base[usual+size:])
@@ -106,12 +116,8 @@ func (d *Debug) dieUsual(b []byte, l mem.Layout, here stack.ID, old *debugBlock)
 	t := &d.table
 	t.lock()
 	defer t.unlock()
-	i := t.exact(address(b)-usual, len(b)+usualCost)
-	if i == 0 {
-		return debugUndecided
-	}
-	n := t.node(i)
-	if n.flags != debugUsual || n.is() != debugLive || n.size != len(b) || n.align != l.Align || n.typ != l.Type || t.closed.Load() {
+	i, n := t.exact(address(b)-usual, len(b)+usualCost)
+	if i == 0 || n.flags != debugUsual || n.is() != debugLive || n.size != len(b) || n.align != l.Align || n.typ != l.Type || t.closed.Load() {
 		return debugUndecided
 	}
 	base := bytesFrom(n.base, n.size+usualCost)

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"regexp"
+	"runtime"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/internal/invariant"
@@ -39,14 +42,43 @@ func TestDebugUsualTwin(t *testing.T) {
 	}
 }
 
+// A Debug keeps the place of a block in mind that went back to the child, but not
+// its memory.
+func TestDebugVacantIsCollected(t *testing.T) {
+	d := newDebug(t, heap.GC{}, heap.DebugOptions{})
+	var left atomic.Int32
+	const n = 100
+	for range n {
+		b := debugAlloc(d, 64, word8)
+		left.Add(1)
+		runtime.AddCleanup(&b[0], func(left *atomic.Int32) { left.Add(-1) }, &left)
+		d.Free(b, word8)
+	}
+	runtime.GC()
+	if left.Load() != n {
+		t.Fatal("blocks in quarantine were collected")
+	}
+	d.Trim()
+	for range 1000 {
+		if left.Load() == 0 {
+			return
+		}
+		runtime.GC()
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("%d of %d blocks are still there", left.Load(), n)
+}
+
 // wrongProgram plays a program that the seed tells, and returns what happened.
 func wrongProgram(t *testing.T, seed uint64, o heap.DebugOptions) (log []string) {
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	child := &trickster{room: make([]byte, 1<<17), rnd: rand.New(rand.NewPCG(seed, 2)), free: make(map[int][][]byte), log: &log}
 	child.Allocator = child
 	o.OnMisuse = func(m *heap.Misuse) {
-		log = append(log, fmt.Sprintf("%v %s %d of %d: %s; %s, %s", m.Kind, m.Op, child.at(m.Addr), m.Size,
-			hexNumber.ReplaceAllString(m.Hint, "0x"), begins(m.Alloc), begins(m.Free)))
+		if m.Kind == heap.ChildLied && m.Alloc != nil {
+			m.Alloc, m.Free, m.Hint = nil, nil, "the block overlaps" // one of several
+		}
+		log = append(log, fmt.Sprintf("%v %s %d of %d: %s; %s, %s", m.Kind, m.Op, child.at(m.Addr), m.Size, m.Hint, begins(m.Alloc), begins(m.Free)))
 	}
 	o.OnLeak = func(e *heap.LeakError) { log = append(log, fmt.Sprint(e.Blocks, e.Bytes)) }
 	d := heap.NewDebug(child, o)
@@ -82,7 +114,7 @@ func wrongProgram(t *testing.T, seed uint64, o heap.DebugOptions) (log []string)
 		if len(dead) > 0 {
 			last = dead[rnd.IntN(len(dead))]
 		}
-		switch rnd.IntN(16) {
+		switch rnd.IntN(20) {
 		case 0: // of another size
 			d.Free(h.b[:len(h.b)-len(h.b)/2], h.l)
 		case 1: // of another alignment
@@ -111,15 +143,21 @@ func wrongProgram(t *testing.T, seed uint64, o heap.DebugOptions) (log []string)
 			child.overlaps = h.b
 		case 11:
 			child.empty = true
-		case 12:
+		case 12, 13:
+			child.carves, child.twice = true, rnd.IntN(2) == 0
+		case 16:
+			child.grows = true
+		case 14:
 			b, ok := d.Remap(h.b, h.l, 1+rnd.IntN(100)*h.l.Type.Size())
 			log = append(log, fmt.Sprint("remap ", len(b), ok))
 			if ok {
 				live[i].b = b
 			}
-		case 13:
+		case 15:
 			if rnd.IntN(20) == 0 {
+				n := len(log)
 				d.Close()
+				slices.Sort(log[n:])
 			}
 		default:
 			h.l.Zero = !h.l.Zero
@@ -128,16 +166,16 @@ func wrongProgram(t *testing.T, seed uint64, o heap.DebugOptions) (log []string)
 		s := d.Stats()
 		log = append(log, fmt.Sprintf("%+v", s))
 	}
+	n := len(log)
 	for _, m := range d.Check() {
 		log = append(log, fmt.Sprint(m.Kind, child.at(m.Addr), m.Hint))
 	}
+	slices.Sort(log[n:]) // the order is that of nodes
 	for d.Close(); len(live) > 0; live = live[1:] {
 		d.Free(live[0].b, live[0].l)
 	}
 	return log
 }
-
-var hexNumber = regexp.MustCompile("0x[0-9a-f]+")
 
 // A trickster serves blocks of a buffer, and again those that it got back, the last ones
 // first. It does what is set here, once.
@@ -146,6 +184,9 @@ type trickster struct {
 	dirty    bool   // the next block is not zero
 	short    bool   // nor is it as long as it should be
 	empty    bool   // there is none
+	carves   bool   // it is part of a larger one that was freed
+	twice    bool   // which may be served even so
+	grows    bool   // it begins where a smaller one did, and goes on into the next
 	overlaps []byte // if not nil, it has bytes in common with this one
 
 	room []byte
@@ -185,6 +226,8 @@ func (c *trickster) Alloc(size int, l mem.Layout) ([]byte, error) {
 		c.overlaps = nil
 		i += l.Align.Pad(addr(c.room[i:]))
 		return c.room[i : i+size : i+size], nil
+	case c.grows && c.grow(size, l, &b):
+	case c.carves && c.carve(size, l, &b):
 	case len(list) > 0 && l.Align.Check(addr(list[len(list)-1])):
 		b = list[len(list)-1]
 		c.free[size] = list[:len(list)-1]
@@ -204,6 +247,47 @@ func (c *trickster) Alloc(size int, l mem.Layout) ([]byte, error) {
 		return b[:len(b)-1], nil
 	}
 	return b, nil
+}
+
+// carve makes b a part of a freed block that is larger, if there is one.
+func (c *trickster) carve(size int, l mem.Layout, b *[]byte) bool {
+	c.carves = false
+	for n := size + 1; n < 2*size+200; n++ {
+		list := c.free[n]
+		if len(list) == 0 {
+			continue
+		}
+		old := list[len(list)-1]
+		i := c.rnd.IntN(n - size + 1)
+		i += l.Align.Pad(addr(old[i:]))
+		if i > n-size {
+			continue
+		}
+		if !c.twice {
+			c.free[n] = list[:len(list)-1]
+		}
+		*b = old[i : i+size : i+size]
+		return true
+	}
+	return false
+}
+
+// grow makes b a block that begins where a freed one does that is smaller.
+func (c *trickster) grow(size int, l mem.Layout, b *[]byte) bool {
+	c.grows = false
+	for n := size - 1; n > 0; n-- {
+		list := c.free[n]
+		if len(list) == 0 {
+			continue
+		}
+		i := c.at(addr(list[len(list)-1]))
+		if i+size > c.used || !l.Align.Check(addr(c.room[i:])) {
+			continue
+		}
+		*b = c.room[i : i+size : i+size]
+		return true
+	}
+	return false
 }
 
 func (c *trickster) Free(b []byte, l mem.Layout) {

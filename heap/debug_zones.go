@@ -265,7 +265,7 @@ func (d *Debug) autopsy(n *debugBlock) *damage {
 	if n.flags.sealed() {
 		return nil // nobody could write to it
 	}
-	if d.usual && n.flags == debugUsual && d.fills.freed.is(n.base) {
+	if d.table.usual && n.flags == debugUsual && d.fills.freed.is(n.base) {
 		return nil
 	}
 	h := d.inspect(n)

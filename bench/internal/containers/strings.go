@@ -3,6 +3,7 @@ package containers
 import (
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,8 +27,8 @@ type wordMap struct {
 var stringTasks = []Task{
 	{"string-map", "StringHashMap[int] of 5 million keys of 8 to 40 bytes, growing; the map keeps copies of them",
 		[]string{"insert", "hit", "miss", "iterate", "RSS", "peak"}, ofWordMaps(buildWords)},
-	{"held", "20 million strings of 8 to 40 bytes in a StringHashMap[int]: the longest Put meanwhile, in time and in time of the processor; a collection; 64 bytes from Go's heap, 50 million times",
-		[]string{"put", "longest", "longest CPU", "RSS", "peak", "collection", "alloc 64"}, ofWordMaps(holdWords)},
+	{"held", "20 million strings of 8 to 40 bytes in a StringHashMap[int]: the longest Put meanwhile, in time and in time of the processor, and of that the tenth longest; a collection; 64 bytes from Go's heap, 50 million times",
+		[]string{"put", "longest", "longest CPU", "10th CPU", "RSS", "peak", "collection", "alloc 64"}, ofWordMaps(holdWords)},
 }
 
 func ofWordMaps(run func(*meter, func() wordMap)) []impl {
@@ -163,11 +164,15 @@ func holdWords(m *meter, open func() wordMap) {
 var sink *[64]byte
 
 // longest puts n words and records how long the longest Put took: on the clock,
-// where whatever else the machine does is in it, and of the processor.
+// where whatever else the machine does is in it, and of the processor. What a
+// hypervisor or an interrupt takes counts as time of the processor: a program that
+// does nothing has a step of some milliseconds every minute or so. The tenth
+// longest is free of that, and of no more than nine Puts.
 func (m *meter) longest(n int, put func(word []byte, v int)) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	var wall, cpu time.Duration
+	var wall time.Duration
+	var cpu [10]time.Duration // the longest, in ascending order
 	var w wordMaker
 	busy := measure.ThreadCPU()
 	last := time.Now()
@@ -181,13 +186,15 @@ func (m *meter) longest(n int, put func(word []byte, v int)) {
 		// readings, so that the figure is that much too high.
 		if took > 20*time.Microsecond || i%32 == 0 {
 			used := measure.ThreadCPU()
-			if took > 20*time.Microsecond {
-				cpu = max(cpu, used-busy)
+			if took > 20*time.Microsecond && used-busy > cpu[0] {
+				cpu[0] = used - busy
+				slices.Sort(cpu[:])
 			}
 			busy = used
 			last = time.Now()
 		}
 	}
 	m.figures["longest"] = Figure{Value: float64(wall) / 1e3, Unit: "µs"}
-	m.figures["longest CPU"] = Figure{Value: float64(cpu) / 1e3, Unit: "µs"}
+	m.figures["longest CPU"] = Figure{Value: float64(cpu[len(cpu)-1]) / 1e3, Unit: "µs"}
+	m.figures["10th CPU"] = Figure{Value: float64(cpu[0]) / 1e3, Unit: "µs"}
 }

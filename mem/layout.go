@@ -112,10 +112,15 @@ func Align(n int) Alignment {
 // positive int.
 func AlignLog2(log2 int) Alignment {
 	if log2 < 0 || log2 >= bits.UintSize-1 {
-		panic("mem: AlignLog2: " + strconv.Itoa(log2) + " is out of range")
+		notLog2(log2)
 	}
 	return Alignment{uint8(log2)}
 }
+
+// notLog2 is a function of its own so that AlignLog2 can be inlined.
+//
+//go:noinline
+func notLog2(n int) { panic("mem: AlignLog2: " + strconv.Itoa(n) + " is out of range") }
 
 // AlignOf returns the alignment that T needs.
 func AlignOf[T any]() Alignment {

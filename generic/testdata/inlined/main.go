@@ -1,12 +1,13 @@
-// Command inlined calls the methods that programs call in their inner loops, and
-// that must be inlined there: one in each line of every function but main. A test
-// looks whether the compiler does, and, where it says so, whether it does that to
-// what the method has to be done in place, too.
+// Command inlined calls the methods that programs call in their inner loops, and what
+// they pass to these, that must be inlined there: one in each line of every function
+// but main. A test looks whether the compiler does, and, where it says so, whether it
+// does that to what the method has to be done in place, too.
 package main
 
 import (
 	"github.com/allod-dev/allod/generic"
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/mem"
 )
 
 func main() {
@@ -21,6 +22,11 @@ func main() {
 	bitSet(generic.NewDynamicBitSet(a))
 	stringBuilder(generic.NewStringBuilder(a))
 	pool(heap.NewPool[uint64](a), nil)
+	layout(8)
+}
+
+func layout(log2 int) {
+	mem.AlignLog2(log2)
 }
 
 func arrayList(l *generic.ArrayList[uint64]) {

@@ -111,10 +111,7 @@ func (h *handle) FreeAs(p unsafe.Pointer, size int, log2 uint32) {
 
 func (h *handle) ResizeAs(p unsafe.Pointer, old, size int, log2 uint32) unsafe.Pointer {
 	b, l := unsafe.Slice((*byte)(p), old), mem.Layout{Align: mem.AlignLog2(int(log2))}
-	n, ok := h.a.Resize(b, l, size)
-	if !ok {
-		n, ok = h.a.Remap(b, l, size)
-	}
+	n, ok := h.a.Remap(b, l, size) // as mem.Realloc does
 	if !ok {
 		n = must(h.a.Alloc(size, l))
 		copy(n, b)

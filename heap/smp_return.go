@@ -2,6 +2,7 @@ package heap
 
 import (
 	"math"
+	"time"
 
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/internal/vm"
@@ -10,8 +11,8 @@ import (
 // How memory goes back to the system.
 //
 // Pages that are free stay as they are for a while: to give one back and to want
-// it again costs more than all else that SMP does with it. There is no clock and
-// no goroutine that watches: time is measured in pages freed. In a period a quarter
+// it again costs more than all else that SMP does with it. There is no goroutine
+// that watches: time is measured in pages freed. In a period a quarter
 // as many are freed as there are pages with memory behind them. Each period, half
 // of the pages goes that were free for all of it, which is the smallest number of
 // free pages that there ever was in the period. A program that frees as many as it
@@ -21,25 +22,39 @@ import (
 // A pattern may be longer than a period: a program that builds something large,
 // gives all of it up, and builds it again. Each page that goes meanwhile costs it
 // more than anything else that SMP does for what lies there. It shows by taking most
-// of what was given back again before it has freed twice of what there is; then
-// periods become longer, up to the time in which as many pages are freed as there
-// are. What is not taken again makes them shorter. Of a program with less than 2 MiB
-// none of this is seen: a period is never shorter than that.
+// of what was given back again before two periods are over, and twice of what there
+// is was freed; then periods become twice as long, up to the time in which 16 times
+// as many pages are freed as there are. That many, as a program with large blocks
+// that come and go frees all that there is many times before it builds anew. What is
+// not taken again makes periods shorter. None of them is shorter than 2 MiB, so that
+// of a program with less than 128 KiB nothing of this is seen.
+//
+// A program that frees pages now and then would have what it once needed for hours
+// that way. So a period in which all was freed twice is over after a second, which
+// is long enough for what it costs to take a page again not to matter. Nobody looks
+// at the clock but who frees so much in a long period, and then once for all pages.
+//
+// Rejected: to have all pages of a run that were given back put in place by one call
+// when it is taken again. What a page costs is to find and to clear it, so that this
+// saves a twentieth, and takes memory for what may not be touched.
 
 // smpDecay says how far the period is.
 type smpDecay struct {
 	freed  int // pages in this period
 	lowest int // pages that were idle all the time
 
-	patience int // a period is 1<<patience quarters of the pages, up to smpPatience
-	watched  int // pages freed since given and again were 0
-	given    int // pages that were to go at the ends of periods
-	again    int // pages taken that had been given back, since then or longer ago
+	patience int       // a period is 1<<patience quarters of the pages; at most smpPatience
+	looked   int       // freed when the clock was last looked at; 0: not in this period
+	since    time.Time // when it was first
+	watched  int       // pages freed since given and again were 0
+	given    int       // pages that were to go at the ends of periods
+	again    int       // pages taken that had been given back, since then or longer ago
 }
 
 const (
 	smpPeriod   = 2 << 20 / smpPageSize // pages freed, at least
-	smpPatience = 2
+	smpPatience = 6
+	smpLong     = time.Second // a period in which all was freed twice lasts no longer
 
 	// What is kept unless told otherwise, at most: bytes of free pages, and of
 	// free blocks with mappings of their own.
@@ -79,23 +94,50 @@ func (s *SMP) freeRun(seg *smpSegment, first, n int) (excess int) {
 	d := &s.rest
 	d.freed += n
 	all := s.used + s.idle
-	if d.freed >= max(smpPeriod, all>>(smpPatience-d.patience)) {
+	if d.over(all, time.Now) {
 		excess = min((d.lowest+1)/2, s.idle-s.retainPages())
 		d.watched += d.freed
 		d.given += max(excess, 0)
-		d.freed, d.lowest = 0, s.idle
+		d.freed, d.looked, d.lowest = 0, 0, s.idle
 		d.learn(all)
 	}
 	return excess
 }
 
+// period returns how many pages are freed in a period, of all that there are, unless
+// that is too few.
+//
+//go:norace
+func (d *smpDecay) period(all int) int { return all << d.patience / 4 }
+
+// over tells whether the period is.
+//
+//go:norace
+func (d *smpDecay) over(all int, now func() time.Time) bool {
+	switch {
+	case d.freed >= max(smpPeriod, d.period(all)):
+		return true
+	case d.freed-d.looked < max(smpPeriod, all):
+		return false
+	case d.looked == 0:
+		d.since = now()
+	case now().Sub(d.since) >= smpLong:
+		return true
+	}
+	d.looked = d.freed
+	return false
+}
+
 // learn makes periods longer if most of what was given back was taken again, and
-// shorter if it was not while twice as many pages as there are, all, were freed.
+// shorter if it was not while twice as many pages as there are, all, were freed, and
+// two periods went by.
+//
+//go:norace
 func (d *smpDecay) learn(all int) {
 	switch {
 	case d.given > 0 && 2*d.again >= d.given:
 		d.patience = min(d.patience+1, smpPatience)
-	case d.watched < 2*all:
+	case d.watched < 2*max(all, d.period(all)):
 		return
 	case d.given > 0:
 		d.patience = max(d.patience-1, 0)

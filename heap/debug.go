@@ -194,7 +194,6 @@ func (d *Debug) Alloc(size int, l mem.Layout) ([]byte, error) {
 	if d.copies.check(op) {
 		return nil, errMisusedDebug // what it has of the table is out of date
 	}
-	d.tick()
 	var here stack.ID
 	if d.depth != 0 {
 		here = d.here()
@@ -206,6 +205,7 @@ func (d *Debug) Alloc(size int, l mem.Layout) ([]byte, error) {
 	if d.table.usual && d.o.MemoryLimit == 0 && isUsual(size, l) {
 		b, err = d.allocUsual(op, size, l, here)
 	} else {
+		d.tick()
 		b, err = d.alloc(op, size, l, here)
 	}
 	if err != nil {

@@ -48,7 +48,7 @@ func (d *Debug) allocUsual(op string, size int, l mem.Layout, here stack.ID) ([]
 		return nil, mem.ErrClosed
 	}
 	base, err := d.child.Alloc(size+usualCost, l)
-	if err == nil && lied(base, size+usualCost, l) == "" && (!l.Zero || isZero(base)) && d.admitUsual(base, l, here) {
+	if err == nil && isAsAsked(base, size+usualCost, l) && (!l.Zero || isZero(base)) && d.admitUsual(base, l, here) {
 		return base[usual : usual+size : usual+size], nil
 	}
 	var k debugBlock
@@ -104,7 +104,11 @@ func (d *Debug) freeUsual(op string, b []byte, l mem.Layout, here stack.ID) bool
 	if fate == debugUndecided {
 		return false
 	}
-	d.makeRoom(op, fate, &old)
+	if fate == debugSuperseded && old.flags == debugUsual && d.fills.freed.is(old.base) {
+		d.child.Free(old.base, old.layout()) // most often
+	} else {
+		d.makeRoom(op, fate, &old)
+	}
 	return true
 }
 

@@ -18,12 +18,12 @@ const debugVacancies = 256 // the most nodes that are vacant
 //
 //go:norace
 func (t *debugTable) vacate(n *debugNode, i int32) {
-	t.left = (t.left + 1) % debugVacancies
-	if old := t.vacant[t.left]; old != 0 {
+	at := (t.left + 1) % debugVacancies
+	if old := t.vacant[at]; old != 0 {
 		t.forgo(old)
 	}
-	t.vacant[t.left] = i
-	n.base, n.typ, n.when = nil, mem.Type{}, uint64(t.left)
+	t.vacant[at], t.left = i, at
+	n.base, n.typ, n.when = nil, mem.Type{}, uint64(at)
 	n.set(debugVacant)
 }
 
@@ -32,17 +32,31 @@ func (t *debugTable) vacate(n *debugNode, i int32) {
 //
 //go:norace
 func (t *debugTable) place(from uintptr, length int) (int32, *debugNode) {
-	i, n := t.exact(from, length)
+	i := t.vacant[t.left]
+	var n *debugNode
+	if i != 0 {
+		n = t.node(i) // most often
+	}
+	if i == 0 || n.from != from {
+		i, n = t.exact(from, length)
+	}
 	if i == 0 || n.is() != debugVacant || tierOf(n.length()) != tierOf(length) {
 		return 0, nil
 	}
 	return i, n
 }
 
-// occupy makes a vacant node one that is not.
+// occupy makes a vacant node one that is not. If it was the last one, that before
+// it is now.
 //
 //go:norace
-func (t *debugTable) occupy(n *debugNode) { t.vacant[n.when%debugVacancies] = 0 }
+func (t *debugTable) occupy(n *debugNode) {
+	at := uint32(n.when) % debugVacancies
+	t.vacant[at] = 0
+	if at == t.left {
+		t.left = (at - 1) % debugVacancies
+	}
+}
 
 // forgo makes the vacant node i one to use again.
 //

@@ -382,10 +382,15 @@ func clearRaw(b []byte) { fillRaw(b, 0) }
 
 // lied tells what the child got wrong in a block, or nothing.
 func lied(b []byte, size int, l mem.Layout) string {
-	if len(b) == size && cap(b) == size && l.Align.Check(address(b)) {
+	if isAsAsked(b, size, l) {
 		return ""
 	}
 	return lie(b, size, l)
+}
+
+// isAsAsked tells whether lied finds nothing.
+func isAsAsked(b []byte, size int, l mem.Layout) bool {
+	return len(b) == size && cap(b) == size && l.Align.Check(address(b))
 }
 
 func lie(b []byte, size int, l mem.Layout) string {

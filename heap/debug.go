@@ -156,7 +156,7 @@ func NewDebug(child mem.Allocator, o DebugOptions) *Debug {
 	}
 	switch {
 	case o.MaxReports == 0:
-		o.MaxReports = 1000
+		o.MaxReports = debugPanics
 	case o.MaxReports < 0:
 		o.MaxReports = math.MaxInt
 	}
@@ -367,9 +367,10 @@ func (d *Debug) free(op string, b []byte, l mem.Layout, here stack.ID) {
 		return
 	}
 	hurt := d.inspect(&k)
-	var hides *Misuse
+	var hidden []hiddenPointer
 	if d.mayHide(&k) {
-		hides = d.disclose(op, &k)
+		var room [hiddenMost]hiddenPointer
+		hidden = d.hiddenIn(&k, room[:0])
 	}
 	keep := k.cost() <= d.o.QuarantineBytes
 	k.free = here
@@ -383,9 +384,9 @@ func (d *Debug) free(op string, b []byte, l mem.Layout, here stack.ID) {
 		}
 	}
 	fate := d.bury(&k, keep, &old)
-	if hurt != nil || hides != nil {
+	if hurt != nil || len(hidden) > 0 {
 		// Whoever leaves quarantine may be damaged, too, and the handler panic.
-		defer d.deliverAll(d.wrongs(op, &k, hurt, hides))
+		defer d.wrong(op, &k, hurt, hidden, trimmed(callers(1)))
 	}
 	if fate == debugForgotten {
 		d.unpoison(&k)
@@ -394,17 +395,29 @@ func (d *Debug) free(op string, b []byte, l mem.Layout, here stack.ID) {
 	d.makeRoom(op, fate, &old)
 }
 
-// wrongs returns the reports of a block that was live until this call.
-func (d *Debug) wrongs(op string, k *debugBlock, hurt *damage, hides *Misuse) (all []*Misuse) {
+// wrong reports what was wrong with a block that was live until this call, which is
+// made from here. The option Holds is asked last: whatever it does, there is nothing
+// left to do.
+func (d *Debug) wrong(op string, k *debugBlock, hurt *damage, hidden []hiddenPointer, here Stack) {
+	if len(hidden) > 0 {
+		defer d.revealed(op, k, hidden, here)
+	}
 	if hurt != nil {
 		k.free = 0
-		all = d.damages(op, k.addr(), k.size, k, hurt)
+		all := d.damages(op, k.addr(), k.size, k, hurt)
+		for _, m := range all {
+			m.Here = here
+		}
+		d.deliverAll(all)
 	}
-	if hides != nil {
-		hides.Here = trimmed(callers(1))
-		all = append(all, hides)
+}
+
+// revealed reports what reveal finds.
+func (d *Debug) revealed(op string, k *debugBlock, hidden []hiddenPointer, here Stack) {
+	if m := d.reveal(op, k, hidden); m != nil {
+		m.Here = here
+		d.deliver(m)
 	}
-	return all
 }
 
 // seize makes the block b busy, for the caller to bury, or tells what is wrong with

@@ -145,14 +145,9 @@ func (d *Debug) reveal(op string, k *debugBlock, found []hiddenPointer) *Misuse 
 // hiddenMost bounds how many pointers of a block are looked at further.
 const hiddenMost = 8
 
-// disclose is hidden and reveal for a block that belongs to the call.
-func (d *Debug) disclose(op string, k *debugBlock) *Misuse {
-	var room [hiddenMost]hiddenPointer
+// hiddenIn is hidden for a block that belongs to the call.
+func (d *Debug) hiddenIn(k *debugBlock, found []hiddenPointer) []hiddenPointer {
 	d.table.lock()
-	found := d.hidden(k, room[:0])
-	d.table.unlock()
-	if len(found) == 0 {
-		return nil
-	}
-	return d.reveal(op, k, found)
+	defer d.table.unlock()
+	return d.hidden(k, found)
 }

@@ -144,6 +144,33 @@ func TestDebugHiddenPointerTwin(t *testing.T) {
 	off.none()
 }
 
+// A Free in which Holds panics has freed the block, and told what else is wrong.
+func TestDebugHoldsPanics(t *testing.T) {
+	needLinked(t)
+	d := newDebug(t, mem.NoGoPointers(heap.Page{}), heap.DebugOptions{Holds: func(uintptr) bool { panic("Holds") }})
+	s, err := mem.Alloc[*int](d, 9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)*int(unsafe.Sizeof(s[0])))
+	s[7] = new(int)
+	poke(b, len(b))
+	func() {
+		defer func() {
+			if r := recover(); r != "Holds" {
+				t.Errorf("recovered %v", r)
+			}
+		}()
+		mem.Free(d, s)
+	}()
+	d.one(heap.Overflow, b, len(b))
+	if n := d.Stats().Blocks; n != 0 {
+		t.Errorf("%d blocks are live", n)
+	}
+	mem.Free(d, s)
+	d.one(heap.DoubleFree, b, len(b))
+}
+
 func TestDebugHiddenAllocates(t *testing.T) {
 	if asan.Enabled {
 		t.Skip("sanitized builds allocate more")

@@ -44,11 +44,13 @@ type DebugOptions struct {
 	// an address of the collected heap: an arena that has its memory there, say. A
 	// pointer to such an address is not reported as [HiddenPointer]. Blocks of open
 	// Debugs, pages, and the buffers of FixedBuffers below Debugs need not be told.
+	// Should it panic, Free has freed the block, but Check and Close are cut short.
 	// NoHidden reports none at all.
 	Holds    func(addr uintptr) bool
 	NoHidden bool
 	// MaxReports is how many reports of misuse are handed over in all, 0 for 1000,
-	// negative for as many as there are. The rest is counted.
+	// negative for as many as there are. The rest is counted. A call for whose
+	// reports the handler panicked a thousand times hands over no more of them.
 	MaxReports int
 	// OnMisuse is told of misuse and damage. Nil means the handler set with the
 	// function [OnMisuse], which panics unless told otherwise. It may be called from

@@ -84,6 +84,29 @@ func TestDebugPanicLosesNothing(t *testing.T) {
 	}
 }
 
+// The panics of one call are bounded, even if the reports are not. What is not handed
+// over is counted.
+func TestDebugPanicsBounded(t *testing.T) {
+	const n, most = 2500, 1000
+	told := 0
+	d := heap.NewDebug(heap.GC{}, heap.DebugOptions{StackDepth: -1, MaxReports: -1, OnMisuse: func(m *heap.Misuse) { told++; panic(m) },
+		OnLeak: func(*heap.LeakError) {}})
+	for range n {
+		poke(debugAlloc(d, 8, word8), 8)
+	}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		d.Close()
+	}()
+	if s := d.Stats(); told != most || s.Reports != n {
+		t.Errorf("%d reports, %d handed over, want %d and %d", s.Reports, told, n, most)
+	}
+}
+
 // A Free in which it is time for a check frees its block, whatever that finds.
 func TestDebugPanicInCheck(t *testing.T) {
 	var h heard

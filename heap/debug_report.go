@@ -114,11 +114,19 @@ func (d *Debug) misuse(m *Misuse, k *debugBlock) {
 }
 
 // deliverAll hands all to the handler, each of them even if it panics.
-func (d *Debug) deliverAll(all []*Misuse) {
+func (d *Debug) deliverAll(all []*Misuse) { d.deliverPast(0, all) }
+
+// deliverPast is deliverAll during so many panics of the handler. Each of them has
+// a part of the stack, so there is an end.
+func (d *Debug) deliverPast(panics int, all []*Misuse) {
 	n := 0
 	defer func() {
-		if n < len(all) {
-			d.deliverAll(all[n:])
+		switch {
+		case n == len(all):
+		case panics+1 == debugPanics:
+			d.reports.Add(int64(len(all) - n))
+		default:
+			d.deliverPast(panics+1, all[n:])
 		}
 	}()
 	for n < len(all) {
@@ -126,6 +134,10 @@ func (d *Debug) deliverAll(all []*Misuse) {
 		d.deliver(all[n-1])
 	}
 }
+
+// debugPanics is how often the handler may panic in one call: as often as there are
+// reports, unless more are asked for.
+const debugPanics = 1000
 
 // deliver hands m to the handler, unless there were enough before.
 func (d *Debug) deliver(m *Misuse) {

@@ -173,3 +173,24 @@ func TestDebugAllFailures(t *testing.T) {
 		return growAndCopy(d)
 	})
 }
+
+// A Resize that finds its block damaged tells so also if the child served the memory
+// to another in the meantime.
+func TestDebugHurtAndLied(t *testing.T) {
+	child := &fakeChild{}
+	d := newDebug(t, child, heap.DebugOptions{})
+	b := debugAlloc(d, 24, word8)
+	poke(b, 25)
+	var other []byte
+	heap.ResizeHurt(d.Debug, b, word8, func() {
+		child.lie = func(x []byte) []byte { return unsafe.Slice(byteAt(b, -32), len(x)) }
+		other = debugAlloc(d, 24, word8)
+		child.lie = nil
+	})
+	if len(d.got) != 2 || d.got[0].Kind != heap.ChildLied || d.got[1].Kind != heap.Overflow || d.got[1].Addr != addr(b) {
+		t.Errorf("heard %v", d.got)
+	}
+	d.got = nil
+	debugFree(d, other, word8)
+	d.none()
+}

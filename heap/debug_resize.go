@@ -113,22 +113,32 @@ func (d *Debug) resized(op string, look, move bool, b []byte, l mem.Layout, size
 		}
 	}
 	landed = true
-	other := d.table.land(&k, grow)
-	switch {
-	case hint != "":
-		d.misuse(&Misuse{Kind: TypeMismatch, Op: op, Addr: address(b), Size: size, Hint: hint}, &k)
-	case other != nil:
-		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(k.base), Size: len(k.base), Hint: other.overlapped()}, other)
-	case lie != nil:
-		d.misuse(lie, &k)
-	case h != nil:
-		d.hurt(op, address(b), k.size, &k, h)
-		return b, false, true
-	}
-	if !ok {
-		return b, false, false
+	hurt = d.land(op, b, &k, size, grow, hint, lie, h)
+	if hurt || !ok {
+		return b, false, hurt
 	}
 	return k.block(), true, false
+}
+
+// land gives k, which was b, back to the table, and reports what was found of it in
+// the meantime, and if it overlaps another. It tells whether it is only damaged.
+func (d *Debug) land(op string, b []byte, k *debugBlock, size, grow int, hint string, lie *Misuse, h *damage) (hurt bool) {
+	other := d.table.land(k, grow)
+	switch {
+	case hint != "":
+		d.misuse(&Misuse{Kind: TypeMismatch, Op: op, Addr: address(b), Size: size, Hint: hint}, k)
+	case other != nil:
+		if h != nil {
+			defer d.deliverAll(d.damages(op, address(b), k.size, k, h))
+		}
+		d.misuse(&Misuse{Kind: ChildLied, Op: op, Addr: address(k.base), Size: len(k.base), Hint: other.overlapped()}, other)
+	case lie != nil:
+		d.misuse(lie, k)
+	case h != nil:
+		d.hurt(op, address(b), k.size, k, h)
+		return true
+	}
+	return false
 }
 
 // change asks the child to make k, which belongs to this call, a block of size

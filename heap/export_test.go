@@ -1,5 +1,7 @@
 package heap
 
+import "github.com/allod-dev/allod/mem"
+
 // CheckSMP re-derives all that s knows, and panics where it is wrong. Nobody else
 // may call s meanwhile, and the caches that s.Cache made must be closed.
 func CheckSMP(s *SMP) { s.checkAll() }
@@ -35,4 +37,15 @@ func SMPPasses(n uintptr) (passed uintptr) {
 		}
 		passed++
 	}
+}
+
+// ResizeHurt does what Resize does with a block that is damaged, and meanwhile calls
+// a function.
+func ResizeHurt(d *Debug, b []byte, l mem.Layout, meanwhile func()) {
+	var k debugBlock
+	front, length := d.expect(b, l)
+	d.table.hold(b, l, front, length, &k, 0, 0, 0)
+	h := d.inspect(&k)
+	meanwhile()
+	d.land("heap: Debug.Resize", b, &k, len(b), 0, "", nil, h)
 }

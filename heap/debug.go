@@ -118,8 +118,9 @@ var _ mem.Allocator = (*Debug)(nil)
 // debug_report.go.
 //
 // A call marks its block busy, works on it without the lock, and says what
-// became of it. No lock is held when the child is asked, or the handler told;
-// and a handler that panics finds the block, and the Debug, as they should be.
+// became of it; what is little to do is done under the lock (debug_usual.go). No
+// lock is held when the child is asked, or the handler told; and a handler that
+// panics finds the block, and the Debug, as they should be.
 //
 // A block passes from the goroutine that frees it to the one that evicts it from
 // quarantine, and on to the child: the race detector is told, since the table's

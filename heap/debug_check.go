@@ -44,21 +44,29 @@ func (d *Debug) Check() []*Misuse {
 //go:norace
 func (d *Debug) next(i int32, k *debugBlock, room []hiddenPointer) (h *damage, hidden []hiddenPointer) {
 	for d.table.visit(i, debugLive, k) {
-		if k.state == debugLive {
-			h = d.inspect(k)
-			if d.mayHide(k) {
-				hidden = d.hidden(k, room)
-			}
-		} else {
-			d.unpoison(k)
-			h = d.autopsy(k)
-			d.poison(k)
-		}
-		d.table.unlock()
-		if h != nil || len(hidden) > 0 {
+		if h, hidden = d.seen(k, room); h != nil || len(hidden) > 0 {
 			break
 		}
 		i = k.at + 1
+	}
+	return h, hidden
+}
+
+// seen is next of one block. It unlocks the table, even if the block's memory is
+// gone.
+//
+//go:norace
+func (d *Debug) seen(k *debugBlock, room []hiddenPointer) (h *damage, hidden []hiddenPointer) {
+	defer d.table.unlock()
+	if k.state != debugLive {
+		d.unpoison(k)
+		h = d.autopsy(k)
+		d.poison(k)
+		return h, nil
+	}
+	h = d.inspect(k)
+	if d.mayHide(k) {
+		hidden = d.hidden(k, room)
 	}
 	return h, hidden
 }

@@ -86,13 +86,14 @@ func (d *Debug) admitUsual(base []byte, l mem.Layout, here stack.ID) bool {
 	t.enter()
 	n.base, n.typ, n.when = firstOf(base), l.Type, t.births
 	n.alloc, n.align, n.kind, n.flags = here, l.Align, mem.Plain, debugUsual
-	n.set(debugLive)
+	n.set(debugBusy) // until its memory is as it should be: it may fault
 	if l.Zero || !fillable(l.Type) {
 		usualZone(base[:usual])
 		usualZone(base[usual+size:])
 	} else {
 		d.fills.fresh.fillAll(base)
 	}
+	n.set(debugLive)
 	return true
 }
 

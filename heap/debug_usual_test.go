@@ -27,9 +27,8 @@ func TestDebugUsualTwin(t *testing.T) {
 	}
 	for seed := range uint64(rounds) {
 		o := heap.DebugOptions{StackDepth: 3, QuarantineBlocks: 1 + int(seed%40), Remember: 10}
-		if seed%3 == 0 {
-			o.QuarantineBytes = 600
-		}
+		// No block is usual that the quarantine has no room for.
+		o.QuarantineBytes = [...]int{600, 0, 100, 0, 511, 0, 512}[seed%7]
 		usual := wrongProgram(t, seed, o)
 		o.CheckEvery = math.MaxInt
 		other := wrongProgram(t, seed, o)
@@ -87,7 +86,8 @@ func wrongProgram(t *testing.T, seed uint64, o heap.DebugOptions) (log []string)
 		l mem.Layout
 	}
 	layouts := []mem.Layout{word8, word1, {Align: mem.Align(64)}, {Align: mem.Align(32), Zero: true},
-		mem.LayoutOf[bool](), mem.LayoutOf[uint16](), {Align: mem.Align(4), Type: mem.TypeFor[float32]()}}
+		mem.LayoutOf[bool](), mem.LayoutOf[uint16](), {Align: mem.Align(4), Type: mem.TypeFor[float32]()},
+		{Align: mem.Align(8), Type: mem.TypeFor[[3]*int]()}}
 	var live, dead []held
 	for range 400 {
 		if len(live) < 20 || rnd.IntN(2) == 0 {

@@ -42,7 +42,7 @@ func collect(t *testing.T, reader metric.Reader) map[string]int64 {
 			for _, p := range points {
 				key := m.Name
 				for _, a := range p.Attributes.ToSlice() {
-					key += " " + a.Value.Emit()
+					key += " " + a.Value.String()
 				}
 				got[key] = p.Value
 			}

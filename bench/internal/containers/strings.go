@@ -157,7 +157,7 @@ func holdWords(m *meter, open func() wordMap) {
 			sink = new([64]byte)
 		}
 	})
-	has(c.walk() > 0)
+	has(sink != nil && c.walk() > 0)
 	runtime.KeepAlive(c.put)
 }
 

@@ -197,8 +197,7 @@ func valueAs[D, S any](p *S) D { return *(*D)(unsafe.Pointer(p)) }
 
 // elementAt returns element i of s, which the caller knows to be one: of a
 // directory since i is of table.index, of the words of a set of bits since it
-// has one for every bit below its length, of a ring since no more than one of its
-// length stands behind the first element. What is done for one element is so
+// has one for every bit below its length. What is done for one element is so
 // little that a second check, of bounds, would be seen.
 func elementAt[T any](s []T, i uint) *T {
 	// Valid: the caller's duty above.

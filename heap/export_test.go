@@ -1,6 +1,10 @@
 package heap
 
-import "github.com/allod-dev/allod/mem"
+import (
+	"time"
+
+	"github.com/allod-dev/allod/mem"
+)
 
 // CheckSMP re-derives all that s knows, and panics where it is wrong. Nobody else
 // may call s meanwhile, and the caches that s.Cache made must be closed.
@@ -12,6 +16,9 @@ func SMPFar(s *SMP) {
 		s.near[i].Store(nil)
 	}
 }
+
+// SMPWait makes s believe that time passed since it last looked at the clock.
+func SMPWait(s *SMP, d time.Duration) { s.rest.since = s.rest.since.Add(-d) }
 
 // EnterCache does what a goroutine does that begins to use c, and returns what it
 // does at the end.

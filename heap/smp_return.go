@@ -29,10 +29,11 @@ import (
 // not taken again makes periods shorter. None of them is shorter than 2 MiB, so that
 // of a program with less than 128 KiB nothing of this is seen.
 //
-// A program that frees pages now and then would have what it once needed for hours
-// that way. So a period in which all was freed twice is over after a second, which
-// is long enough for what it costs to take a page again not to matter. Nobody looks
-// at the clock but who frees so much in a long period, and then once for all pages.
+// A program that frees pages now and then, as a service at night, would have what it
+// once needed for hours that way. So a period in which a quarter was freed is over
+// after a second, which is long enough for what it costs to take a page again not to
+// matter, however much a program that builds slowly takes again. The clock is looked
+// at when a period begins, and then once for each quarter.
 //
 // Rejected: to have all pages of a run that were given back put in place by one call
 // when it is taken again. What a page costs is to find and to clear it, so that this
@@ -44,8 +45,8 @@ type smpDecay struct {
 	lowest int // pages that were idle all the time
 
 	patience int       // a period is 1<<patience quarters of the pages; at most smpPatience
-	looked   int       // freed when the clock was last looked at; 0: not in this period
-	since    time.Time // when it was first
+	looked   int       // freed when the clock was last looked at
+	since    time.Time // when the period began
 	watched  int       // pages freed since given and again were 0
 	given    int       // pages that were to go at the ends of periods
 	again    int       // pages taken that had been given back, since then or longer ago
@@ -54,7 +55,7 @@ type smpDecay struct {
 const (
 	smpPeriod   = 2 << 20 / smpPageSize // pages freed, at least
 	smpPatience = 6
-	smpLong     = time.Second // a period in which all was freed twice lasts no longer
+	smpLong     = time.Second // a period in which a quarter was freed lasts no longer
 
 	// What is kept unless told otherwise, at most: bytes of free pages, and of
 	// free blocks with mappings of their own.
@@ -98,7 +99,7 @@ func (s *SMP) freeRun(seg *smpSegment, first, n int) (excess int) {
 		excess = min((d.lowest+1)/2, s.idle-s.retainPages())
 		d.watched += d.freed
 		d.given += max(excess, 0)
-		d.freed, d.looked, d.lowest = 0, 0, s.idle
+		d.freed, d.looked, d.lowest, d.since = 0, 0, s.idle, time.Now()
 		d.learn(all)
 	}
 	return excess
@@ -117,15 +118,11 @@ func (d *smpDecay) over(all int, now func() time.Time) bool {
 	switch {
 	case d.freed >= max(smpPeriod, d.period(all)):
 		return true
-	case d.freed-d.looked < max(smpPeriod, all):
+	case d.freed-d.looked < max(smpPeriod, all/4):
 		return false
-	case d.looked == 0:
-		d.since = now()
-	case now().Sub(d.since) >= smpLong:
-		return true
 	}
 	d.looked = d.freed
-	return false
+	return now().Sub(d.since) >= smpLong
 }
 
 // learn makes periods longer if most of what was given back was taken again, and

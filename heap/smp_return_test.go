@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/internal/invariant"
@@ -224,6 +225,26 @@ func TestSMPPatience(t *testing.T) {
 		t.Errorf("of %d bytes, %d are committed after a long time with 1 MiB", n, st.Committed)
 	}
 	heap.CheckSMP(s)
+}
+
+// A program that was fast at its peak, and frees little since, does not keep what it
+// had, long as periods may be.
+func TestSMPSlowAfterPeak(t *testing.T) {
+	s := newSMP(t, heap.SMPOptions{})
+	const n = 32 << 20
+	turn := func(n, size int) { smpFree(s, smpFill(t, s, n, func(int) int { return size })) }
+	for range 12 {
+		turn(n, 6000)
+	}
+	full, freed := s.Stats().Committed, 0
+	for s.Stats().Committed > full/2 && freed < 20*n {
+		turn(1<<20, 64<<10)
+		freed += 1 << 20
+		heap.SMPWait(s, time.Second/4)
+	}
+	if full < n || freed > n {
+		t.Errorf("of %d bytes, half was committed until %d were freed, slowly", full, freed)
+	}
 }
 
 // A large block leaves nothing behind while blocks of its size are few: a program

@@ -547,6 +547,11 @@ func (t *debugTable) check() {
 		lifted++
 	}
 	blocks, kept, indexed, vacant := 0, 0, 0, 0
+	for _, i := range t.vacant { // before any of them is given up below
+		if i != 0 {
+			vacant--
+		}
+	}
 	for i := int32(1); i < t.nodes; i++ {
 		n := t.node(i)
 		switch n.is() {
@@ -556,6 +561,9 @@ func (t *debugTable) check() {
 			vacant++
 			if j, _ := t.exact(n.from, n.length()); j != i || t.vacant[n.when] != i {
 				invariant.Check(false, "heap: Debug: %d bytes at %#x are vacant, and not where they should be", n.length(), n.from)
+			}
+			if j := t.overlapping(n.from, n.length(), i); j != 0 {
+				invariant.Check(false, "heap: Debug: %d bytes at %#x are vacant, but for %d at %#x", n.length(), n.from, t.node(j).length(), t.node(j).from)
 			}
 			continue
 		case debugDead:
@@ -574,13 +582,8 @@ func (t *debugTable) check() {
 		invariant.Check(false, "heap: Debug: %d live blocks and %d in quarantine, counted %d and %d, %d indexed and %d lifted",
 			blocks, kept, t.blocks, t.kept, indexed, lifted)
 	}
-	for _, i := range t.vacant {
-		if i != 0 {
-			vacant--
-		}
-	}
 	if vacant != 0 {
-		invariant.Check(false, "heap: Debug: %d more are vacant than the ring has, or overlap a block", vacant)
+		invariant.Check(false, "heap: Debug: %d more are vacant than the ring has, or have bytes in common", vacant)
 	}
 	small := 0
 	for _, n := range t.index.small {

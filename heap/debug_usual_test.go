@@ -68,6 +68,60 @@ func TestDebugVacantIsCollected(t *testing.T) {
 	t.Errorf("%d of %d blocks are still there", left.Load(), n)
 }
 
+// Of the places that went back to the child so many are kept in mind, and no more,
+// if it never serves them again.
+func TestDebugVacantBounded(t *testing.T) {
+	const most = 256
+	d := newDebug(t, &bump{room: make([]byte, 1<<20)}, heap.DebugOptions{QuarantineBlocks: 4})
+	for i := range 10 * most {
+		d.Free(debugAlloc(d, 1+i%100, word8), word8)
+	}
+	if n := heap.DebugNodes(d.Debug); n > most+8 {
+		t.Errorf("%d nodes", n)
+	}
+	d.none()
+}
+
+// A place that went back to the child is served again for a block of any other size.
+func TestDebugVacantOfAnySize(t *testing.T) {
+	child := &samePlace{room: make([]byte, 2048)}
+	var got []*heap.Misuse
+	d := heap.NewDebug(child, heap.DebugOptions{OnMisuse: func(m *heap.Misuse) { got = append(got, m) }})
+	done := make(chan error)
+	go func() { // what the index does not find it may look for without end
+		for _, size := range []int{300, 10, 64, 65, 448, 1, 449, 30, 900, 64, 400, 63} {
+			b := debugAlloc(d, size, word8)
+			d.Free(b, word8)
+			d.Trim()
+		}
+		done <- d.Close()
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("no end")
+	}
+	if len(got) != 0 {
+		t.Errorf("heard %v", got)
+	}
+}
+
+// samePlace serves one block at a time, which begins where all do.
+type samePlace struct {
+	mem.NoResize
+	room []byte
+}
+
+func (c *samePlace) Alloc(size int, l mem.Layout) ([]byte, error) {
+	from := l.Align.Pad(addr(c.room))
+	return c.room[from : from+size : from+size], nil
+}
+
+func (c *samePlace) Free([]byte, mem.Layout) {}
+
 // wrongProgram plays a program that the seed tells, and returns what happened.
 func wrongProgram(t *testing.T, seed uint64, o heap.DebugOptions) (log []string) {
 	rnd := rand.New(rand.NewPCG(seed, 1))
@@ -147,6 +201,19 @@ func wrongProgram(t *testing.T, seed uint64, o heap.DebugOptions) (log []string)
 			child.carves, child.twice = true, rnd.IntN(2) == 0
 		case 16:
 			child.grows = true
+		case 17: // so many that not all places are kept in mind
+			if rnd.IntN(40) == 0 {
+				var all [][]byte
+				for range 300 {
+					if b, err := d.Alloc(1+rnd.IntN(100), word8); err == nil {
+						all = append(all, b)
+					}
+				}
+				for _, b := range all {
+					d.Free(b, word8)
+				}
+				d.Trim()
+			}
 		case 14:
 			b, ok := d.Remap(h.b, h.l, 1+rnd.IntN(100)*h.l.Type.Size())
 			log = append(log, fmt.Sprint("remap ", len(b), ok))

@@ -56,3 +56,6 @@ func ResizeHurt(d *Debug, b []byte, l mem.Layout, meanwhile func()) {
 	meanwhile()
 	d.land("heap: Debug.Resize", b, &k, len(b), 0, "", nil, h)
 }
+
+// DebugNodes returns how many nodes the table of d ever used.
+func DebugNodes(d *Debug) int { return int(d.table.nodes) }

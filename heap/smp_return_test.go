@@ -218,7 +218,7 @@ func TestSMPPatience(t *testing.T) {
 	if later := turn(n); first < n/4 || later > n/64 {
 		t.Errorf("of %d bytes, %d were given back at first, and %d after ten times", n, first, later)
 	}
-	for range 64 * n / (1 << 20) {
+	for range n / (1 << 20) * 64 {
 		turn(1 << 20)
 	}
 	if st := s.Stats(); st.Committed > n/2 {

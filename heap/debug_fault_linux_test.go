@@ -1,5 +1,3 @@
-//go:build linux
-
 package heap_test
 
 import (

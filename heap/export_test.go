@@ -23,7 +23,7 @@ func SMPWait(s *SMP, d time.Duration) { s.rest.since = s.rest.since.Add(-d) }
 // EnterCache does what a goroutine does that begins to use c, and returns what it
 // does at the end.
 func EnterCache(c *SMPCache) (leave func()) {
-	c.state.busy = true
+	c.state.use |= smpBusy
 	c.state.who.sign()
 	return c.state.leave
 }

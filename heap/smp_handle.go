@@ -2,6 +2,7 @@ package heap
 
 import (
 	"runtime"
+	"unsafe"
 
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
@@ -34,18 +35,29 @@ var _ mem.Allocator = (*SMPCache)(nil)
 // time, takes the cache for its own.
 type smpHandle struct {
 	smp    *SMP
-	busy   bool // not atomic: seen by others sooner or later, as in Go's maps
-	who    signature
-	aside  bool // Free does without the cache: it is closed, or the SMP is hardened
+	use    smpUse // not atomic: seen by others sooner or later, as in Go's maps
 	closed bool
+	who    signature
 	cache  smpCache
 
 	next, prev *smpHandle // in smp.handles, under smp.stopping
 }
 
+// smpUse is what keeps a call from the cache: what may have to be reported, and what
+// is not for the cache at all. So the usual call looks at it once.
+type smpUse uint8
+
+const (
+	smpBusy  smpUse = 1 << iota // a call is at the cache
+	smpAside                    // Free does without the cache: it is closed, or the SMP is hardened
+)
+
 // Cache returns a new cache for one goroutine.
 func (s *SMP) Cache() *SMPCache {
-	h := &smpHandle{smp: s, aside: s.hard != nil}
+	h := &smpHandle{smp: s}
+	if s.hard != nil {
+		h.use = smpAside
+	}
 	s.sampler().arm(&h.cache)
 	h.begin()
 	c := &SMPCache{state: h}
@@ -99,7 +111,7 @@ func (s *SMP) endHandles() {
 	for h := s.handles; h != nil; {
 		next := h.next
 		h.next, h.prev = nil, nil
-		h.closed, h.aside = true, true
+		h.closed, h.use = true, smpAside
 		h.cache = smpCache{}
 		h = next
 	}
@@ -130,10 +142,10 @@ func (s *SMP) unlockCaches() {
 //
 //go:norace
 func (h *smpHandle) enter(op string) {
-	if h.busy {
+	if h.use&smpBusy != 0 {
 		h.reportBusy(op)
 	}
-	h.busy = true
+	h.use |= smpBusy
 	h.who.sign()
 }
 
@@ -145,27 +157,32 @@ func (h *smpHandle) reportBusy(op string) {
 // Alloc implements [mem.Allocator].
 //
 //go:norace
+//go:nosplit
+//go:noinline
 func (c *SMPCache) Alloc(size int, l mem.Layout) ([]byte, error) {
-	h := c.state
-	last := smpLast(size, l.Align)
-	if invariant.Enabled || last >= smpMaxSmall || l.Kind == mem.Managed || h == nil {
+	h, last := c.state, smpLast(size, l.Align)
+	if invariant.Enabled || last >= smpMaxSmall || l.Kind == mem.Managed || h == nil || h.use != 0 {
 		return c.alloc(size, l)
 	}
-	class, zero := uintptr(smpStep[last/smpStepSize]), l.Kind != mem.Plain || l.Zero
-	h.enter("heap: SMPCache.Alloc")
+	class := uintptr(smpStep[last/smpStepSize])
+	h.use = smpBusy
 	e := &h.cache[class&127] // h.cache.take, written out
 	if n := e.count - smpTurn - 1; n&smpNone == 0 {
 		e.count = n
-		b := e.at(n.slots()).open(class, size)
-		h.busy = false
-		runtime.KeepAlive(c)
-		if zero {
-			clear(b)
+		// Valid as in SMP.Alloc.
+		slot := (*smpSlot)(unsafe.Add(unsafe.Pointer(e.mag), uintptr(n&(smpTurn/2-1))*unsafe.Sizeof(smpSlot{})))
+		addr := slot.addr
+		*byteFrom(slot.state) = uint8(smpLive(class, addr))
+		h.use = 0
+		b := slotFrom(addr, size)
+		if l.Kind != mem.Plain || l.Zero {
+			clearSlot(b)
 		}
+		runtime.KeepAlive(c)
 		return b, nil
 	}
-	h.busy = false
-	return c.slow(class, size, zero, 3)
+	h.use = 0
+	return c.slow(class, size, l.Kind != mem.Plain || l.Zero, 3)
 }
 
 // alloc is Alloc for all blocks.
@@ -204,7 +221,7 @@ func (c *SMPCache) alloc(size int, l mem.Layout) ([]byte, error) {
 }
 
 //go:norace
-func (h *smpHandle) leave() { h.busy = false }
+func (h *smpHandle) leave() { h.use &^= smpBusy }
 
 // slow is Alloc for a small block of a class that the cache has no slot of, or
 // whose turn it is to be in the sample. It skips as sampled does.
@@ -274,7 +291,48 @@ func (h *smpHandle) allocSlow(class uintptr, size int) ([]byte, error) {
 // Free implements [mem.Allocator].
 //
 //go:norace
+//go:nosplit
+//go:noinline
 func (c *SMPCache) Free(b []byte, l mem.Layout) {
+	h := c.state
+	if invariant.Enabled || h == nil || h.use != 0 {
+		c.free(b, l)
+		return
+	}
+	// h.smp.find, written out.
+	addr, last := address(b), smpLast(len(b), l.Align)
+	number := addr >> smpSegShift
+	seg := h.smp.near[number%smpNear].Load()
+	if seg == nil || seg.number != number || last >= smpMaxSmall {
+		c.free(b, l)
+		return
+	}
+	class := uintptr(smpStep[last/smpStepSize])
+	state := &seg.state[addr%smpSegSize/smpGrain]
+	if uintptr(*state) != smpLive(class, addr) {
+		c.free(b, l)
+		return
+	}
+	h.use = smpBusy
+	*state = smpDead
+	e := &h.cache[class&127] // h.cache.put, written out
+	if n := e.count & (smpTurn/2 - 1); uint32(n) < e.keep {
+		// Valid as in SMP.Free.
+		slot := (*smpSlot)(unsafe.Add(unsafe.Pointer(e.mag), uintptr(n)*unsafe.Sizeof(smpSlot{})))
+		slot.addr, slot.state = addr, uintptr(unsafe.Pointer(state))
+		e.count++
+		h.use = 0
+		runtime.KeepAlive(c)
+		return
+	}
+	c.putSlow(class, smpSlot{addr, pointerAddress(state)})
+}
+
+// free is Free for all blocks.
+//
+//go:noinline
+//go:norace
+func (c *SMPCache) free(b []byte, l mem.Layout) {
 	h := c.state
 	if h == nil {
 		_ = zeroValue("heap: SMPCache.Free", "SMP.Cache")
@@ -282,52 +340,29 @@ func (c *SMPCache) Free(b []byte, l mem.Layout) {
 	}
 	h.enter("heap: SMPCache.Free")
 	race.Disable()
-	// h.smp.find, written out.
-	addr, last := address(b), smpLast(len(b), l.Align)
-	number := addr >> smpSegShift
-	seg := h.smp.near[number%smpNear].Load()
-	if seg == nil || seg.number != number || last >= smpMaxSmall {
-		c.freeFar(b, l)
-		return
-	}
-	class := uintptr(smpStep[last/smpStepSize])
-	state := &seg.state[addr%smpSegSize/smpGrain]
-	if uintptr(*state) != smpLive(class, addr) || h.aside {
+	class, slot := h.smp.find(b, l.Align)
+	if class == 0 || h.use&smpAside != 0 {
 		race.Enable()
-		h.busy = false
+		h.leave()
 		h.smp.Free(b, l)
 		return
 	}
-	slot := smpSlot{addr, pointerAddress(state)}
 	slot.shut(b)
 	if !h.cache[class&127].put(slot) {
 		h.putSlow(class, slot)
 	}
-	h.busy = false
+	h.leave()
 	race.Enable()
 	runtime.KeepAlive(c)
 }
 
-// freeFar is the rest of Free for blocks in segments that are not near, and for
-// those that are no slots.
+// putSlow is the rest of Free where the magazine is full, or is not there.
 //
 //go:noinline
 //go:norace
-func (c *SMPCache) freeFar(b []byte, l mem.Layout) {
-	h := c.state
-	class, slot := h.smp.find(b, l.Align)
-	if class == 0 || h.aside {
-		race.Enable()
-		h.busy = false
-		h.smp.Free(b, l)
-		return
-	}
-	slot.shut(b)
-	if !h.cache[class&127].put(slot) {
-		h.putSlow(class, slot)
-	}
-	h.busy = false
-	race.Enable()
+func (c *SMPCache) putSlow(class uintptr, slot smpSlot) {
+	c.state.putSlow(class, slot)
+	c.state.leave()
 	runtime.KeepAlive(c)
 }
 
@@ -421,7 +456,7 @@ func (c *SMPCache) Close() error {
 	h := c.state
 	if h != nil && !h.closed {
 		h.enter("heap: SMPCache.Close")
-		h.closed, h.aside = true, true
+		h.closed, h.use = true, h.use|smpAside
 		h.end()
 		h.leave()
 	}

@@ -256,17 +256,17 @@ func (e *smpEntry) exchange(spare *smpEntry) []smpSlot {
 	return full
 }
 
-// larger returns a magazine for an entry of a class that has one with keep slots,
-// which did not do, if it may have one twice as large. What fits in is no more
-// than a part of what is used, but one slot: without a magazine each block would
-// be a slab that comes and goes. So are large blocks, until there were some, and in
-// a program that uses less than smpMagMost of them always.
+// more returns how many slots the magazine may have of a class that has one with
+// keep slots, which did not do: twice as many at most, and 0 if it is to stay as it
+// is. What fits in is no more than a part of what is used, but one slot: without a
+// magazine each block would be a slab that comes and goes. So are large blocks, until
+// there were some, and in a program that uses less than smpMagMost of them always.
 //
 //go:norace
-func (s *SMP) larger(class uintptr, keep uint32) []smpSlot {
+func (s *SMP) more(class uintptr, keep uint32) uint32 {
 	k := &smpClassTable[class&127]
 	if keep >= k.keep {
-		return nil
+		return 0
 	}
 	used := uintptr(s.used) * smpPageSize / k.size
 	most := max(used/smpMagShare, min(used/smpMagMost, uintptr(s.visits[class].Add(1))/smpMagVisits))
@@ -274,9 +274,50 @@ func (s *SMP) larger(class uintptr, keep uint32) []smpSlot {
 		most = max(most, 1)
 	}
 	if most = min(most, uintptr(k.keep)); uintptr(keep) >= most {
-		return nil
+		return 0
 	}
-	return make([]smpSlot, min(most, max(2*uintptr(keep), smpMagLeast)))
+	return uint32(min(most, max(2*uintptr(keep), smpMagLeast)))
+}
+
+// larger returns a magazine for an entry of a class that has one with keep slots,
+// which did not do, if it may have a larger one. It is for caches without a room.
+//
+//go:norace
+func (s *SMP) larger(class uintptr, keep uint32) []smpSlot {
+	if n := s.more(class, keep); n > 0 {
+		return make([]smpSlot, n)
+	}
+	return nil
+}
+
+// The magazines of a processor lie in one piece, its room, in which each class has a
+// place for as many slots as there may ever be: magazines that grew one by one would
+// be of some twenty sizes in the Go heap, and each of these takes pages of its own
+// there, for every processor. Memory is behind what is used of it. An SMPCache, of
+// which there may be many that last for a moment, has its magazines one by one.
+
+// room returns the entry whose magazine is the room of the cache, nil at first.
+//
+//go:norace
+func (c *smpCache) room() *smpEntry { return &c[smpClasses] }
+
+// grow lets the magazine of a class have keep slots, if that is more than it has.
+// The room is for a cache that has none yet.
+//
+//go:norace
+func (c *smpCache) grow(class uintptr, keep uint32, room []smpSlot) {
+	r := c.room()
+	if r.mag == nil && room != nil {
+		r.mag, r.keep = &room[0], uint32(len(room))
+	}
+	e := &c[class&127]
+	if keep <= e.keep || r.mag == nil {
+		return
+	}
+	if e.mag == nil {
+		e.mag = r.at(smpClassTable[class&127].at)
+	}
+	e.keep = keep
 }
 
 // replace makes mag the magazine, if it is larger than that which there is.
@@ -294,7 +335,8 @@ func (e *smpEntry) replace(mag []smpSlot) {
 }
 
 // flush empties a cache that the caller holds. Nobody else may hold it
-// meanwhile: flush takes locks.
+// meanwhile: flush takes locks. The room goes, too: whoever has just exchanged a
+// magazine may still have a part of it.
 //
 //go:norace
 func (s *SMP) flush(c *smpCache) {
@@ -316,19 +358,21 @@ func (s *SMP) flush(c *smpCache) {
 //go:norace
 func (s *SMP) allocSlow(class uintptr, size int) (b []byte, chosen bool, err error) {
 	p := s.sampler()
-	keep := uint32(0)
+	keep, bare := uint32(0), true
 	if c := s.enter(); c != nil {
 		e := &c[class&127]
 		chosen = e.turn(p, class)
 		b = e.serve(class, size)
-		keep = e.keep
+		keep, bare = e.keep, c.room().mag == nil
 		s.leave(c)
 	} else if p != nil {
 		chosen = p.chosen(int(smpClassTable[class&127].size))
 	}
-	var mag []smpSlot
+	var room []smpSlot
 	if b == nil {
-		mag = s.larger(class, keep)
+		if keep = s.more(class, keep); keep > 0 && bare {
+			room = make([]smpSlot, smpMagRoom)
+		}
 	}
 	for b == nil {
 		t := s.theCaches()
@@ -353,8 +397,8 @@ func (s *SMP) allocSlow(class uintptr, size int) (b []byte, chosen bool, err err
 		// Meanwhile the goroutine may have come to another processor, or another
 		// goroutine have filled the magazine.
 		e := &c[class&127]
-		if mag != nil {
-			e.replace(mag)
+		if keep > 0 {
+			c.grow(class, keep, room)
 		}
 		if e.count.slots() == 0 && e.keep > 0 {
 			bin.fill(e)
@@ -385,31 +429,36 @@ func (s *SMP) putSlow(class uintptr, slot smpSlot) {
 		s.putHardened(class, slot)
 		return
 	}
-	var mag []smpSlot
+	var mag, room []smpSlot
+	more, asked := uint32(0), false
 	for {
 		c := s.enter()
 		if c == nil {
 			s.giveSlots([]smpSlot{slot})
 			return
 		}
-		e := &c[class&127]
-		if mag != nil {
-			e.replace(mag)
+		if more > 0 {
+			c.grow(class, more, room)
 		}
+		e := &c[class&127]
 		if e.put(slot) {
 			s.leave(c)
 			return
 		}
-		if keep := e.keep; mag == nil && keep < smpMagSlots {
+		if keep := e.keep; !asked && keep < smpMagSlots {
+			bare := c.room().mag == nil
 			s.leave(c)
-			if mag = s.larger(class, keep); mag != nil {
+			asked = true
+			if more = s.more(class, keep); more > 0 {
+				if bare {
+					room = make([]smpSlot, smpMagRoom)
+				}
 				continue
 			}
 			if keep == 0 { // too early for a magazine
 				s.giveSlots([]smpSlot{slot})
 				return
 			}
-			mag = []smpSlot{}
 			continue
 		}
 		if e.keep < smpMagSlots {
@@ -427,7 +476,7 @@ func (s *SMP) putSlow(class uintptr, slot smpSlot) {
 			}
 			return
 		}
-		if c.spare().mag == nil && len(mag) == smpMagSlots {
+		if c.spare().mag == nil && mag != nil {
 			c.spare().mag = &mag[0]
 		}
 		if c.spare().mag == nil {

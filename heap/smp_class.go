@@ -31,6 +31,7 @@ type smpClass struct {
 	size  uintptr // of a slot
 	recip uint64  // 2^64/size, rounded up: offset/size is the upper word of their product
 	keep  uint32  // slots in a magazine, at most
+	at    uint32  // slots of other magazines before this one, in the room of a cache
 	align int     // pages of which the first of a slab is a multiple
 	pages [smpSlabSizes]uint16
 }
@@ -59,6 +60,7 @@ var smpClassTable = func() (t [128]smpClass) {
 		k.size = size
 		k.recip = math.MaxUint64/uint64(size) + 1
 		k.keep = uint32(min(smpMagSlots, max(2, smpMagBytes/size)))
+		k.at = t[class-1].at + t[class-1].keep
 		// Slots that are a multiple of more than a page serve alignments of that.
 		k.align = max(1, int(size&-size)/smpPageSize)
 		slots := uintptr(smpFewSlots)
@@ -75,6 +77,9 @@ var smpClassTable = func() (t [128]smpClass) {
 	}
 	return t
 }()
+
+// smpMagRoom is how many slots all magazines of a cache have, at most.
+var smpMagRoom = smpClassTable[smpClasses-1].at + smpClassTable[smpClasses-1].keep
 
 // slabPages returns how many pages the next slab of a class has, of which there
 // are n already.

@@ -131,3 +131,29 @@ func TestSMPLargerPagesMeanwhile(t *testing.T) {
 		t.Errorf("%d bytes are committed after Close, %d before", now, before)
 	}
 }
+
+// The Go heap is asked once for what a processor keeps free slots in, however many
+// classes there are.
+func TestSMPMagazinesAreOnePiece(t *testing.T) {
+	if invariant.Enabled {
+		t.Skip("checks ask the Go heap for more")
+	}
+	asked := func(classes int) float64 {
+		return testing.AllocsPerRun(2, func() {
+			var s heap.SMP
+			var blocks [128][]byte
+			for class := range classes {
+				for i := range blocks {
+					blocks[i] = must(s.Alloc(16*(class+1), mem.Layout{}))
+				}
+				for _, b := range blocks {
+					s.Free(b, mem.Layout{})
+				}
+			}
+			s.Close()
+		})
+	}
+	if few, many := asked(2), asked(32); many > few+8 {
+		t.Errorf("%v allocations from the Go heap for 32 classes, %v for 2", many, few)
+	}
+}

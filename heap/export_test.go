@@ -17,6 +17,9 @@ func SMPFar(s *SMP) {
 	}
 }
 
+// SMPRow is how many bytes of addresses an SMP finds the segments of at once.
+const SMPRow = smpNear << smpSegShift
+
 // SMPWait makes s believe that time passed since it last looked at the clock.
 func SMPWait(s *SMP, d time.Duration) { s.rest.since = s.rest.since.Add(-d) }
 

@@ -84,6 +84,11 @@ func pageFill(b []byte, v byte) {
 // pageLonger returns n bytes from the start of b, more than b has.
 func pageLonger(b []byte, n int) []byte { return unsafe.Slice(unsafe.SliceData(b), n) }
 
+// pageAway returns a slice as long as b, so many bytes behind it, where nobody may look.
+func pageAway(b []byte, n uintptr) []byte {
+	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), n)), len(b))
+}
+
 // pageUnkept returns a size for which the system must be asked: no kept range has
 // it, nor what is mapped ahead.
 func pageUnkept(t testing.TB) int {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"runtime"
 	"testing"
 
@@ -113,6 +114,34 @@ func TestSMPFar(t *testing.T) {
 			allocatortest.NoMisuse(t, func() { a.Free(b, l) })
 			expectMisuse(t, heap.DoubleFree, func() { a.Free(b, l) })
 		}
+	}
+	cache.Close()
+	heap.CheckSMP(s)
+}
+
+// An SMP finds the segments of 2 GiB in a row at once. What lies just as far into the
+// next such row as one of its blocks is nothing of its own.
+func TestSMPNextRow(t *testing.T) {
+	if bits.UintSize == 32 {
+		t.Skip("the next row of 32-bit addresses may be the Go heap")
+	}
+	s := newSMP(t, heap.SMPOptions{})
+	cache := s.Cache()
+	l := mem.Layout{}
+	for name, a := range map[string]mem.Allocator{"SMP": s, "Cache": cache} {
+		b := must(a.Alloc(64, l))
+		pageFill(b, 1)
+		alias := pageAway(b, heap.SMPRow)
+		expectMisuse(t, heap.ForeignFree, func() { a.Free(alias, l) })
+		expectMisuse(t, heap.ForeignFree, func() {
+			if _, ok := a.Resize(alias, l, 60); ok {
+				t.Errorf("%s: Resize of a block in the next row", name)
+			}
+		})
+		if at := pageNot(b, 1); at >= 0 {
+			t.Errorf("%s: byte %d changed", name, at)
+		}
+		allocatortest.NoMisuse(t, func() { a.Free(b, l) })
 	}
 	cache.Close()
 	heap.CheckSMP(s)

@@ -384,7 +384,7 @@ func (m *ArrayHashMapUnmanaged[K, V]) SortFunc(cmp func(i, j int) int) {
 // takes O(n log n) comparisons and O(n log² n) swaps.
 func (m *ArrayHashMapUnmanaged[K, V]) SortStableFunc(cmp func(i, j int) int) {
 	m.unlocked("generic: ArrayHashMap.SortStableFunc")
-	stableSort(m.Len(), cmp, m.swap)
+	stableSort(0, m.Len(), cmp, m.swap)
 	m.Reindex()
 }
 

@@ -177,6 +177,12 @@ func (l *MultiArrayList[T]) SortRangeFunc(i, j int, cmp func(i, j int) int) {
 	l.u.SortRangeFunc(i, j, cmp)
 }
 
+// SortRangeStableFunc is SortStableFunc of rows i to j-1. It panics unless
+// 0 <= i <= j <= Len.
+func (l *MultiArrayList[T]) SortRangeStableFunc(i, j int, cmp func(i, j int) int) {
+	l.u.SortRangeStableFunc(i, j, cmp)
+}
+
 // SortStableFunc is SortFunc that keeps the order of rows that are equal. It
 // takes O(n log n) comparisons and O(n log² n) swaps.
 func (l *MultiArrayList[T]) SortStableFunc(cmp func(i, j int) int) { l.u.SortStableFunc(cmp) }

@@ -349,18 +349,21 @@ func (l *MultiArrayListUnmanaged[T]) SortFunc(cmp func(i, j int) int) {
 // SortRangeFunc is SortFunc of rows i to j-1. It panics unless
 // 0 <= i <= j <= Len.
 func (l *MultiArrayListUnmanaged[T]) SortRangeFunc(i, j int, cmp func(i, j int) int) {
-	const method = "generic: MultiArrayList.SortRangeFunc"
-	l.mustReach(j, method)
-	if uint(i) > uint(j) {
-		panicIndex(method, i, j)
-	}
+	l.mustSpan(i, j, "generic: MultiArrayList.SortRangeFunc")
 	heapSort(i, j, cmp, l.Swap)
+}
+
+// SortRangeStableFunc is SortStableFunc of rows i to j-1. It panics unless
+// 0 <= i <= j <= Len.
+func (l *MultiArrayListUnmanaged[T]) SortRangeStableFunc(i, j int, cmp func(i, j int) int) {
+	l.mustSpan(i, j, "generic: MultiArrayList.SortRangeStableFunc")
+	stableSort(i, j, cmp, l.Swap)
 }
 
 // SortStableFunc is SortFunc that keeps the order of rows that are equal. It
 // takes O(n log n) comparisons and O(n log² n) swaps.
 func (l *MultiArrayListUnmanaged[T]) SortStableFunc(cmp func(i, j int) int) {
-	stableSort(l.n, cmp, l.Swap)
+	stableSort(0, l.n, cmp, l.Swap)
 }
 
 // Resize sets the number of rows to n. Rows that are added are zero. It panics
@@ -420,6 +423,13 @@ func (l *MultiArrayListUnmanaged[T]) mustHave(i int, method string) {
 func (l *MultiArrayListUnmanaged[T]) mustReach(i int, method string) {
 	if uint(i) > uint(l.n) {
 		panicIndex(method, i, l.n)
+	}
+}
+
+func (l *MultiArrayListUnmanaged[T]) mustSpan(i, j int, method string) {
+	l.mustReach(j, method)
+	if uint(i) > uint(j) {
+		panicIndex(method, i, j)
 	}
 }
 

@@ -31,20 +31,20 @@ func heapSort(i, j int, cmp func(i, j int) int, swap func(i, j int)) {
 	}
 }
 
-// stableSort sorts elements 0 to n-1, and keeps the order of those that are
+// stableSort sorts elements from to to-1, and keeps the order of those that are
 // equal: it sorts short runs by insertion and merges neighbouring runs in place.
-func stableSort(n int, cmp func(i, j int) int, swap func(i, j int)) {
+func stableSort(from, to int, cmp func(i, j int) int, swap func(i, j int)) {
 	const run = 16
-	for i := 0; i < n; i += run {
-		for j := i + 1; j < min(i+run, n); j++ {
+	for i := from; i < to; i += run {
+		for j := i + 1; j < min(i+run, to); j++ {
 			for k := j; k > i && cmp(k-1, k) > 0; k-- {
 				swap(k-1, k)
 			}
 		}
 	}
-	for size := run; size < n; size *= 2 {
-		for i := 0; i < n-size; i += 2 * size {
-			mergeRuns(i, i+size, min(i+2*size, n), cmp, swap)
+	for size := run; size < to-from; size *= 2 {
+		for i := from; i < to-size; i += 2 * size {
+			mergeRuns(i, i+size, min(i+2*size, to), cmp, swap)
 		}
 	}
 }

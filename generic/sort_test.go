@@ -70,12 +70,24 @@ func TestSort(t *testing.T) {
 			if !slices.Equal(got[:i], rows[:i]) || !slices.Equal(got[j:], rows[j:]) || !slices.IsSortedFunc(got[i:j], byKey) {
 				t.Fatalf("%d rows of %d keys: SortRangeFunc(%d, %d): %v", n, keys, i, j, got)
 			}
+			l.Clear()
+			if err := l.AppendSlice(rows); err != nil {
+				t.Fatal(err)
+			}
+			want = slices.Clone(rows)
+			slices.SortStableFunc(want[i:j], byKey)
+			l.SortRangeStableFunc(i, j, byColumn)
+			if got := slices.Collect(l.Values()); !slices.Equal(got, want) {
+				t.Fatalf("%d rows of %d keys: SortRangeStableFunc(%d, %d): %v, want %v", n, keys, i, j, got, want)
+			}
 			l.SortFunc(byColumn)
 			if !slices.IsSorted(of()) {
 				t.Fatalf("%d rows of %d keys: SortFunc: %v", n, keys, of())
 			}
 			mustPanic(t, "range", func() { l.SortRangeFunc(0, n+1, byColumn) }, "generic: MultiArrayList.SortRangeFunc")
 			mustPanic(t, "order", func() { l.SortRangeFunc(1, 0, byColumn) }, "generic: MultiArrayList.SortRangeFunc")
+			mustPanic(t, "range", func() { l.SortRangeStableFunc(0, n+1, byColumn) }, "generic: MultiArrayList.SortRangeStableFunc")
+			mustPanic(t, "order", func() { l.SortRangeStableFunc(1, 0, byColumn) }, "generic: MultiArrayList.SortRangeStableFunc")
 			l.Close()
 			m.Close()
 		}

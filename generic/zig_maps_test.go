@@ -168,7 +168,7 @@ func TestZigHashMap(t *testing.T) {
 		{"remove many elements in random order", func(t *testing.T, a mem.Allocator) {
 			m := zigMap[uint32](t, a)
 			r := rand.New(rand.NewPCG(1, 2))
-			n := generic.Rounds(100_000)
+			n := generic.Rounds(30_000)
 			for _, k := range r.Perm(n) {
 				noError(t, m.Put(uint32(k), uint32(k)))
 			}
@@ -341,7 +341,7 @@ func TestZigHashMap(t *testing.T) {
 		}},
 		{"rehash", func(t *testing.T, a mem.Allocator) {
 			m := zigMap[uint32](t, a)
-			n := uint32(3 * generic.Rounds(100_000))
+			n := uint32(3 * generic.Rounds(20_000))
 			for k := range n {
 				noError(t, m.Put(k, k))
 				if k%3 == 0 {

@@ -14,9 +14,10 @@ import (
 
 // What the tests of Zig's containers ask for is the least that ours do. Here and in
 // the file beside this each of the tests of its release 0.16 stands again, by its
-// name, with the same numbers, save those that are of what Go has not: values of the
-// language, or a way to build the container that is a detail there. Ours are managed
-// and unmanaged as it comes: that the two agree is tested elsewhere.
+// name, with the same numbers, or fewer where they are many, save those that are of what
+// Go has not: values of the language, or a way to build the container that is a detail
+// there. Ours are managed and unmanaged as it comes: that the two agree is tested
+// elsewhere.
 
 // A zigTest is what one test of Zig's asks for.
 type zigTest struct {

@@ -91,7 +91,7 @@ func (m *ArrayHashMap[K, V]) Index(k K) int { return m.u.Index(k) }
 func (m *ArrayHashMap[K, V]) Get(k K) (v V, ok bool) { return m.u.Get(k) }
 
 // GetPtr returns a pointer to the value of k in the map, or nil if the map does
-// not hold k.
+// not hold k. It lives as long as pointers into the map do.
 func (m *ArrayHashMap[K, V]) GetPtr(k K) *V { return m.u.GetPtr(k) }
 
 // Contains tells whether the map holds k.
@@ -102,8 +102,8 @@ func (m *ArrayHashMap[K, V]) Contains(k K) bool { return m.u.Contains(k) }
 // anything else.
 func (m *ArrayHashMap[K, V]) Keys() []K { return m.u.Keys() }
 
-// Values returns the values in the order of their keys: memory of the map as that
-// of Keys is, which may be written.
+// Values returns the values in the order of their keys: memory of the map, dead
+// when that of Keys is, which may be written.
 func (m *ArrayHashMap[K, V]) Values() []V { return m.u.Values() }
 
 // Reindex puts the map in order after keys were changed or moved, such as by

@@ -335,7 +335,7 @@ func (m *ArrayHashMapUnmanaged[K, V]) Get(k K) (v V, ok bool) {
 }
 
 // GetPtr returns a pointer to the value of k in the map, or nil if the map does
-// not hold k.
+// not hold k. It lives as long as pointers into the map do.
 func (m *ArrayHashMapUnmanaged[K, V]) GetPtr(k K) *V {
 	if i, _ := m.find(k); i >= 0 {
 		return &m.vals.items[i]
@@ -354,8 +354,8 @@ func (m *ArrayHashMapUnmanaged[K, V]) Keys() []K {
 	return k[:len(k):len(k)]
 }
 
-// Values returns the values in the order of their keys: memory of the map as that
-// of Keys is, which may be written.
+// Values returns the values in the order of their keys: memory of the map, dead
+// when that of Keys is, which may be written.
 func (m *ArrayHashMapUnmanaged[K, V]) Values() []V {
 	v := m.vals.items
 	return v[:len(v):len(v)]

@@ -139,7 +139,8 @@ func (l *ArrayList[T]) AppendNAssumeCapacity(v T, n int) { l.u.AppendNAssumeCapa
 // AppendNBounded is AppendN into spare capacity. It panics if n is negative.
 func (l *ArrayList[T]) AppendNBounded(v T, n int) error { return l.u.AppendNBounded(v, n) }
 
-// AddOne adds a zero element at the end and returns a pointer to it.
+// AddOne adds a zero element at the end and returns a pointer to it. The
+// pointer is dead when the list grows, gives back memory or is closed.
 func (l *ArrayList[T]) AddOne() (*T, error) { return l.u.AddOne(l.a) }
 
 // AddOneAssumeCapacity is AddOne in spare capacity. It panics if there is none.
@@ -149,7 +150,7 @@ func (l *ArrayList[T]) AddOneAssumeCapacity() *T { return l.u.AddOneAssumeCapaci
 func (l *ArrayList[T]) AddOneBounded() (*T, error) { return l.u.AddOneBounded() }
 
 // AddMany adds n zero elements at the end and returns them. It panics if n is
-// negative.
+// negative. They are dead when the list grows, gives back memory or is closed.
 func (l *ArrayList[T]) AddMany(n int) ([]T, error) { return l.u.AddMany(l.a, n) }
 
 // AddManyUninit is AddMany without the promise of zeroes, to be written by the

@@ -97,7 +97,8 @@ func (l *ArrayListUnmanaged[T]) AppendNBounded(v T, n int) error {
 	return nil
 }
 
-// AddOne adds a zero element at the end and returns a pointer to it.
+// AddOne adds a zero element at the end and returns a pointer to it. The
+// pointer is dead when the list grows, gives back memory or is closed.
 func (l *ArrayListUnmanaged[T]) AddOne(a mem.Allocator) (*T, error) {
 	if err := l.ensureUnused(a, 1, "generic: ArrayList.AddOne"); err != nil {
 		return nil, err
@@ -121,7 +122,7 @@ func (l *ArrayListUnmanaged[T]) AddOneBounded() (*T, error) {
 }
 
 // AddMany adds n zero elements at the end and returns them. It panics if n is
-// negative.
+// negative. They are dead when the list grows, gives back memory or is closed.
 func (l *ArrayListUnmanaged[T]) AddMany(a mem.Allocator, n int) ([]T, error) {
 	s, err := l.AddManyUninit(a, n)
 	clear(s)

@@ -65,7 +65,7 @@ func (m *BTreeMap[K, V, C]) Len() int { return m.u.Len() }
 func (m *BTreeMap[K, V, C]) Get(k K) (v V, ok bool) { return m.u.Get(k) }
 
 // GetPtr returns a pointer to the value of k in the map, or nil if the map does
-// not hold k.
+// not hold k. It is valid until an entry is put or removed.
 func (m *BTreeMap[K, V, C]) GetPtr(k K) *V { return m.u.GetPtr(k) }
 
 // GetKey returns the key in the map that is equivalent to k, and whether there
@@ -101,7 +101,7 @@ func (m *BTreeMap[K, V, C]) FetchPut(k K, v V) (old V, had bool, err error) {
 
 // GetOrPut returns a pointer to the value of k in the map, and whether it was
 // there before: if not, it is put, with a zero value. It cannot fail for a key
-// that is there.
+// that is there. The pointer is valid until an entry is put or removed.
 func (m *BTreeMap[K, V, C]) GetOrPut(k K) (v *V, found bool, err error) {
 	return m.u.GetOrPut(m.a, k)
 }

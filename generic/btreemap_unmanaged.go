@@ -137,7 +137,7 @@ func (m *BTreeMapUnmanaged[K, V, C]) Get(k K) (v V, ok bool) {
 }
 
 // GetPtr returns a pointer to the value of k in the map, or nil if the map does
-// not hold k.
+// not hold k. It is valid until an entry is put or removed.
 func (m *BTreeMapUnmanaged[K, V, C]) GetPtr(k K) *V {
 	if l, i, found := m.entryOf(&k); found {
 		return &l.vals[i]
@@ -243,7 +243,7 @@ func (m *BTreeMapUnmanaged[K, V, C]) FetchPut(a mem.Allocator, k K, v V) (old V,
 
 // GetOrPut returns a pointer to the value of k in the map, and whether it was
 // there before: if not, it is put, with a zero value. It cannot fail for a key
-// that is there.
+// that is there. The pointer is valid until an entry is put or removed.
 func (m *BTreeMapUnmanaged[K, V, C]) GetOrPut(a mem.Allocator, k K) (v *V, found bool, err error) {
 	var zero V
 	l, i, found, err := m.place(a, &k, &zero, "generic: BTreeMap.GetOrPut")

@@ -84,7 +84,8 @@ func (b *BufferUnmanaged) Len() int { return len(b.list.items) - b.off }
 // Cap returns how many bytes the block has room for.
 func (b *BufferUnmanaged) Cap() int { return b.list.Cap() }
 
-// Bytes returns the bytes that have not been read.
+// Bytes returns the bytes that have not been read: the buffer's own memory, dead
+// with the next write, and with Close.
 func (b *BufferUnmanaged) Bytes() []byte { return b.list.Items()[b.off:] }
 
 // String returns a copy of the bytes that have not been read, in the Go heap.

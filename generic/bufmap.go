@@ -61,7 +61,8 @@ func (m *BufMap) Clear() { m.u.Clear(m.a) }
 // Len returns the number of entries.
 func (m *BufMap) Len() int { return m.u.Len() }
 
-// Get returns the value of k, and whether the map holds k.
+// Get returns the value of k, and whether the map holds k. The value is dead
+// when it is put again, or removed.
 func (m *BufMap) Get(k string) (v string, ok bool) { return m.u.Get(k) }
 
 // GetKey returns the map's copy of k, and whether it holds k.
@@ -89,11 +90,13 @@ func (m *BufMap) Remove(k string) bool { return m.u.Remove(m.a, k) }
 
 // All yields the entries in order. Entries may be put during the iteration, and
 // the one that it is at removed: the last one, which takes its place, is then
-// not yielded, unless the iteration is one Backward.
+// not yielded, unless the iteration is one Backward. A value is dead when it is
+// put again, and both strings are when the entry is removed.
 func (m *BufMap) All() iter.Seq2[string, string] { return m.u.All() }
 
 // Backward yields the entries from the last to the first. Entries may be put
-// during the iteration, and those removed that it has yielded.
+// during the iteration, and those removed that it has yielded. Strings live as
+// long as with All.
 func (m *BufMap) Backward() iter.Seq2[string, string] { return m.u.Backward() }
 
 // Keys yields the keys in order, on the terms of All.

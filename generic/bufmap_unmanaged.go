@@ -95,7 +95,8 @@ func (m *BufMapUnmanaged) row(k string) int {
 	return i
 }
 
-// Get returns the value of k, and whether the map holds k.
+// Get returns the value of k, and whether the map holds k. The value is dead
+// when it is put again, or removed.
 func (m *BufMapUnmanaged) Get(k string) (v string, ok bool) {
 	if i := m.row(k); i >= 0 {
 		return m.rows[i].val, true
@@ -234,7 +235,8 @@ func (m *BufMapUnmanaged) Remove(a mem.Allocator, k string) bool {
 
 // All yields the entries in order. Entries may be put during the iteration, and
 // the one that it is at removed: the last one, which takes its place, is then
-// not yielded, unless the iteration is one Backward.
+// not yielded, unless the iteration is one Backward. A value is dead when it is
+// put again, and both strings are when the entry is removed.
 func (m *BufMapUnmanaged) All() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for i := 0; i < len(m.rows); i++ {
@@ -246,7 +248,8 @@ func (m *BufMapUnmanaged) All() iter.Seq2[string, string] {
 }
 
 // Backward yields the entries from the last to the first. Entries may be put
-// during the iteration, and those removed that it has yielded.
+// during the iteration, and those removed that it has yielded. Strings live as
+// long as with All.
 func (m *BufMapUnmanaged) Backward() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for i := len(m.rows) - 1; i >= 0; i = min(i, len(m.rows)) - 1 {

@@ -79,11 +79,12 @@ func (s *BufSet) EnsureUnusedCapacity(n int) error { return s.u.EnsureUnusedCapa
 
 // All yields the strings in order. Strings may be added during the iteration,
 // and the one that it is at removed: the last one, which takes its place, is
-// then not yielded.
+// then not yielded. A string is dead when it is removed.
 func (s *BufSet) All() iter.Seq[string] { return s.u.All() }
 
 // Backward yields the strings from the last to the first. Strings may be added
-// during the iteration, and those removed that it has yielded.
+// during the iteration, and those removed that it has yielded. A string is dead
+// when it is removed.
 func (s *BufSet) Backward() iter.Seq[string] { return s.u.Backward() }
 
 // Drain yields the strings from the last to the first and removes each before it

@@ -63,11 +63,12 @@ func (s *BufSetUnmanaged) EnsureUnusedCapacity(a mem.Allocator, n int) error {
 
 // All yields the strings in order. Strings may be added during the iteration,
 // and the one that it is at removed: the last one, which takes its place, is
-// then not yielded.
+// then not yielded. A string is dead when it is removed.
 func (s *BufSetUnmanaged) All() iter.Seq[string] { return s.m.Keys() }
 
 // Backward yields the strings from the last to the first. Strings may be added
-// during the iteration, and those removed that it has yielded.
+// during the iteration, and those removed that it has yielded. A string is dead
+// when it is removed.
 func (s *BufSetUnmanaged) Backward() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for k := range s.m.Backward() {

@@ -74,7 +74,8 @@ func (d *Deque[T]) Cap() int { return d.u.Cap() }
 func (d *Deque[T]) At(i int) T { return d.u.At(i) }
 
 // Ptr returns a pointer to element i, counted from the front. It panics unless
-// 0 <= i < Len.
+// 0 <= i < Len. The pointer is dead when the element is removed, and when the
+// deque grows, gives back memory or is closed.
 func (d *Deque[T]) Ptr(i int) *T { return d.u.Ptr(i) }
 
 // Front returns the first element, and false if there is none.
@@ -85,7 +86,8 @@ func (d *Deque[T]) Back() (v T, ok bool) { return d.u.Back() }
 
 // Slices returns the elements in order, in the two pieces that they have in
 // memory. The second one is often empty. The slices are the deque's own memory:
-// they may be read and written.
+// they may be read and written. They are dead when the deque grows, gives back
+// memory or is closed.
 func (d *Deque[T]) Slices() (first, second []T) { return d.u.Slices() }
 
 // All yields indexes and elements from front to back. Elements may be removed

@@ -72,7 +72,8 @@ func (d *DequeUnmanaged[T]) Cap() int { return len(d.r.block) }
 func (d *DequeUnmanaged[T]) At(i int) T { return *d.r.element(i, "generic: Deque.At") }
 
 // Ptr returns a pointer to element i, counted from the front. It panics unless
-// 0 <= i < Len.
+// 0 <= i < Len. The pointer is dead when the element is removed, and when the
+// deque grows, gives back memory or is closed.
 func (d *DequeUnmanaged[T]) Ptr(i int) *T { return d.r.element(i, "generic: Deque.Ptr") }
 
 // Front returns the first element, and false if there is none.
@@ -93,7 +94,8 @@ func (d *DequeUnmanaged[T]) Back() (v T, ok bool) {
 
 // Slices returns the elements in order, in the two pieces that they have in
 // memory. The second one is often empty. The slices are the deque's own memory:
-// they may be read and written.
+// they may be read and written. They are dead when the deque grows, gives back
+// memory or is closed.
 func (d *DequeUnmanaged[T]) Slices() (first, second []T) { return d.r.parts(0, d.r.n()) }
 
 // All yields indexes and elements from front to back. Elements may be removed

@@ -56,11 +56,12 @@ func (l *DoublyLinkedList[T]) ToUnmanaged() DoublyLinkedListUnmanaged[T] {
 	return u
 }
 
-// PushBack adds v behind the last element and returns its node.
+// PushBack adds v behind the last element and returns its node. The node is
+// valid until it is removed.
 func (l *DoublyLinkedList[T]) PushBack(v T) (*DoublyNode[T], error) { return l.u.PushBack(l.a, v) }
 
 // InsertBefore adds v before the node at, which is in the list, and returns its
-// node.
+// node. The node is valid until it is removed.
 func (l *DoublyLinkedList[T]) InsertBefore(at *DoublyNode[T], v T) (*DoublyNode[T], error) {
 	return l.u.InsertBefore(l.a, at, v)
 }
@@ -90,19 +91,20 @@ func (l *DoublyLinkedList[T]) Backward() iter.Seq[*DoublyNode[T]] { return l.u.B
 // Len returns the number of elements.
 func (l *DoublyLinkedList[T]) Len() int { return l.u.Len() }
 
-// First returns the first node, or nil.
+// First returns the first node, or nil. The node is valid until it is removed.
 func (l *DoublyLinkedList[T]) First() *DoublyNode[T] { return l.u.First() }
 
-// Last returns the last node, or nil.
+// Last returns the last node, or nil. The node is valid until it is removed.
 func (l *DoublyLinkedList[T]) Last() *DoublyNode[T] { return l.u.Last() }
 
-// PushFront adds v before the first element and returns its node.
+// PushFront adds v before the first element and returns its node. The node is
+// valid until it is removed.
 func (l *DoublyLinkedList[T]) PushFront(v T) (*DoublyNode[T], error) {
 	return l.u.PushFront(l.a, v)
 }
 
 // InsertAfter adds v behind the node at, which is in the list, and returns its
-// node.
+// node. The node is valid until it is removed.
 func (l *DoublyLinkedList[T]) InsertAfter(at *DoublyNode[T], v T) (*DoublyNode[T], error) {
 	return l.u.InsertAfter(l.a, at, v)
 }
@@ -112,8 +114,8 @@ func (l *DoublyLinkedList[T]) PopFront() (v T, ok bool) {
 	return l.u.gone(l.a, l.u.l.PopFront())
 }
 
-// All yields the nodes in order. The loop may remove the node that it is at, and
-// no other.
+// All yields the nodes in order. The loop may remove the node that it is at,
+// and no other. A node is valid until it is removed.
 func (l *DoublyLinkedList[T]) All() iter.Seq[*DoublyNode[T]] { return l.u.All() }
 
 // Values yields the elements in order, on the terms of All.

@@ -40,10 +40,10 @@ type DoublyNode[T any] struct {
 	Value T
 }
 
-// Next returns the next node, or nil.
+// Next returns the next node, or nil. It is valid until it is removed.
 func (n *DoublyNode[T]) Next() *DoublyNode[T] { return n.next }
 
-// Prev returns the node before, or nil.
+// Prev returns the node before, or nil. It is valid until it is removed.
 func (n *DoublyNode[T]) Prev() *DoublyNode[T] { return n.prev }
 
 // Clone returns a list of the same elements.
@@ -68,7 +68,8 @@ func (l *DoublyLinkedListUnmanaged[T]) ToManaged(a mem.Allocator) *DoublyLinkedL
 	return c
 }
 
-// PushBack adds v behind the last element and returns its node.
+// PushBack adds v behind the last element and returns its node. The node is
+// valid until it is removed.
 func (l *DoublyLinkedListUnmanaged[T]) PushBack(a mem.Allocator, v T) (*DoublyNode[T], error) {
 	n, err := l.node(a, v, "generic: DoublyLinkedList.PushBack")
 	if err == nil {
@@ -78,7 +79,7 @@ func (l *DoublyLinkedListUnmanaged[T]) PushBack(a mem.Allocator, v T) (*DoublyNo
 }
 
 // InsertBefore adds v before the node at, which is in the list, and returns its
-// node.
+// node. The node is valid until it is removed.
 func (l *DoublyLinkedListUnmanaged[T]) InsertBefore(a mem.Allocator, at *DoublyNode[T], v T) (*DoublyNode[T], error) {
 	n, err := l.node(a, v, "generic: DoublyLinkedList.InsertBefore")
 	if err == nil {
@@ -128,13 +129,14 @@ func (l *DoublyLinkedListUnmanaged[T]) Backward() iter.Seq[*DoublyNode[T]] { ret
 // Len returns the number of elements.
 func (l *DoublyLinkedListUnmanaged[T]) Len() int { return l.l.Len() }
 
-// First returns the first node, or nil.
+// First returns the first node, or nil. The node is valid until it is removed.
 func (l *DoublyLinkedListUnmanaged[T]) First() *DoublyNode[T] { return l.l.First() }
 
-// Last returns the last node, or nil.
+// Last returns the last node, or nil. The node is valid until it is removed.
 func (l *DoublyLinkedListUnmanaged[T]) Last() *DoublyNode[T] { return l.l.Last() }
 
-// PushFront adds v before the first element and returns its node.
+// PushFront adds v before the first element and returns its node. The node is
+// valid until it is removed.
 func (l *DoublyLinkedListUnmanaged[T]) PushFront(a mem.Allocator, v T) (*DoublyNode[T], error) {
 	n, err := l.node(a, v, "generic: DoublyLinkedList.PushFront")
 	if err == nil {
@@ -144,7 +146,7 @@ func (l *DoublyLinkedListUnmanaged[T]) PushFront(a mem.Allocator, v T) (*DoublyN
 }
 
 // InsertAfter adds v behind the node at, which is in the list, and returns its
-// node.
+// node. The node is valid until it is removed.
 func (l *DoublyLinkedListUnmanaged[T]) InsertAfter(a mem.Allocator, at *DoublyNode[T], v T) (*DoublyNode[T], error) {
 	n, err := l.node(a, v, "generic: DoublyLinkedList.InsertAfter")
 	if err == nil {
@@ -161,8 +163,8 @@ func (l *DoublyLinkedListUnmanaged[T]) PopFront(a mem.Allocator) (v T, ok bool) 
 	return l.gone(a, l.l.PopFront())
 }
 
-// All yields the nodes in order. The loop may remove the node that it is at, and
-// no other.
+// All yields the nodes in order. The loop may remove the node that it is at,
+// and no other. A node is valid until it is removed.
 func (l *DoublyLinkedListUnmanaged[T]) All() iter.Seq[*DoublyNode[T]] { return l.l.All() }
 
 // Values yields the elements in order, on the terms of All.

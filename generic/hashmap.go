@@ -108,7 +108,7 @@ func (m *HashMap[K, V]) Get(k K) (v V, ok bool) {
 }
 
 // GetPtr returns a pointer to the value of k in the map, or nil if the map does
-// not hold k.
+// not hold k. It lives as long as pointers into the map do.
 func (m *HashMap[K, V]) GetPtr(k K) *V { return m.u.GetPtr(k) }
 
 // Contains tells whether the map holds k.

@@ -157,7 +157,7 @@ func (m *HashMapUnmanaged[K, V]) Get(k K) (v V, ok bool) {
 }
 
 // GetPtr returns a pointer to the value of k in the map, or nil if the map does
-// not hold k.
+// not hold k. It lives as long as pointers into the map do.
 func (m *HashMapUnmanaged[K, V]) GetPtr(k K) *V {
 	if s := m.t.find(k); s != nil {
 		return &s.val

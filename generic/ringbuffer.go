@@ -121,12 +121,15 @@ func (r *RingBuffer[T]) Read(dst []T) int { return r.u.Read(dst) }
 func (r *RingBuffer[T]) Discard(n int) { r.u.Discard(n) }
 
 // Readable returns the elements in order, in the two pieces that they have in
-// memory. The second one is often empty. Discard removes what was read.
+// memory. The second one is often empty. Discard removes what was read. The
+// slices are dead with what Discard removes, and when the capacity changes or
+// the buffer is closed.
 func (r *RingBuffer[T]) Readable() (first, second []T) { return r.u.Readable() }
 
 // Writable returns the room for more elements, in the order in which they will
 // be read, in the two pieces that it has in memory. Its content is undefined;
 // of elements with pointers, zero. Commit makes elements of what was written.
+// The slices are dead when the capacity changes or the buffer is closed.
 func (r *RingBuffer[T]) Writable() (first, second []T) { return r.u.Writable() }
 
 // Commit makes newest elements of the first n in what Writable returned. It

@@ -166,12 +166,15 @@ func (r *RingBufferUnmanaged[T]) Discard(n int) {
 }
 
 // Readable returns the elements in order, in the two pieces that they have in
-// memory. The second one is often empty. Discard removes what was read.
+// memory. The second one is often empty. Discard removes what was read. The
+// slices are dead with what Discard removes, and when the capacity changes or
+// the buffer is closed.
 func (r *RingBufferUnmanaged[T]) Readable() (first, second []T) { return r.r.parts(0, r.r.n()) }
 
 // Writable returns the room for more elements, in the order in which they will
 // be read, in the two pieces that it has in memory. Its content is undefined;
 // of elements with pointers, zero. Commit makes elements of what was written.
+// The slices are dead when the capacity changes or the buffer is closed.
 func (r *RingBufferUnmanaged[T]) Writable() (first, second []T) {
 	return r.r.parts(r.r.n(), r.r.room())
 }

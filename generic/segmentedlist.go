@@ -76,16 +76,18 @@ func (l *SegmentedList[T]) Last() (v T, ok bool) { return l.u.Last() }
 // returns how many these are. It panics unless 0 <= i <= Len.
 func (l *SegmentedList[T]) CopyTo(dst []T, i int) int { return l.u.CopyTo(dst, i) }
 
-// Segments yields the elements in order, in the pieces that they have in memory.
-// The slices are the list's own memory: they may be read and written. The list
-// must not change during the iteration.
+// Segments yields the elements in order, in the pieces that they have in
+// memory. The slices are the list's own memory: they may be read and written.
+// The list must not change during the iteration. A piece is valid until
+// elements of it are removed.
 func (l *SegmentedList[T]) Segments() iter.Seq[[]T] { return l.u.Segments() }
 
 // All yields indexes and elements in order. Elements may be removed or added
 // during the iteration, which goes on from the next index.
 func (l *SegmentedList[T]) All() iter.Seq2[int, T] { return l.u.All() }
 
-// AllPtr is All with pointers to the elements, which may be written through.
+// AllPtr is All with pointers to the elements, which may be written through. A
+// pointer is valid until the element is removed.
 func (l *SegmentedList[T]) AllPtr() iter.Seq2[int, *T] { return l.u.AllPtr() }
 
 // Values yields the elements in order, on the terms of All.

@@ -171,9 +171,10 @@ func (l *SegmentedListUnmanaged[T]) runs(i, j int) iter.Seq[[]T] {
 	}
 }
 
-// Segments yields the elements in order, in the pieces that they have in memory.
-// The slices are the list's own memory: they may be read and written. The list
-// must not change during the iteration.
+// Segments yields the elements in order, in the pieces that they have in
+// memory. The slices are the list's own memory: they may be read and written.
+// The list must not change during the iteration. A piece is valid until
+// elements of it are removed.
 func (l *SegmentedListUnmanaged[T]) Segments() iter.Seq[[]T] { return l.runs(0, l.n) }
 
 // All yields indexes and elements in order. Elements may be removed or added
@@ -188,7 +189,8 @@ func (l *SegmentedListUnmanaged[T]) All() iter.Seq2[int, T] {
 	}
 }
 
-// AllPtr is All with pointers to the elements, which may be written through.
+// AllPtr is All with pointers to the elements, which may be written through. A
+// pointer is valid until the element is removed.
 func (l *SegmentedListUnmanaged[T]) AllPtr() iter.Seq2[int, *T] {
 	return func(yield func(int, *T) bool) {
 		for i := 0; i < l.n; i++ {

@@ -68,16 +68,17 @@ func (l *SinglyLinkedList[T]) Reverse() { l.u.Reverse() }
 // Len counts the elements.
 func (l *SinglyLinkedList[T]) Len() int { return l.u.Len() }
 
-// First returns the first node, or nil.
+// First returns the first node, or nil. The node is valid until it is removed.
 func (l *SinglyLinkedList[T]) First() *SinglyNode[T] { return l.u.First() }
 
-// PushFront adds v before the first element and returns its node.
+// PushFront adds v before the first element and returns its node. The node is
+// valid until it is removed.
 func (l *SinglyLinkedList[T]) PushFront(v T) (*SinglyNode[T], error) {
 	return l.u.PushFront(l.a, v)
 }
 
 // InsertAfter adds v behind the node at, which is in the list, and returns its
-// node.
+// node. The node is valid until it is removed.
 func (l *SinglyLinkedList[T]) InsertAfter(at *SinglyNode[T], v T) (*SinglyNode[T], error) {
 	return l.u.InsertAfter(l.a, at, v)
 }
@@ -87,8 +88,8 @@ func (l *SinglyLinkedList[T]) PopFront() (v T, ok bool) {
 	return l.u.gone(l.a, l.u.l.PopFront())
 }
 
-// All yields the nodes in order. The loop may remove the node that it is at, and
-// no other.
+// All yields the nodes in order. The loop may remove the node that it is at,
+// and no other. A node is valid until it is removed.
 func (l *SinglyLinkedList[T]) All() iter.Seq[*SinglyNode[T]] { return l.u.All() }
 
 // Values yields the elements in order, on the terms of All.

@@ -39,7 +39,7 @@ type SinglyNode[T any] struct {
 	Value T
 }
 
-// Next returns the next node, or nil.
+// Next returns the next node, or nil. It is valid until it is removed.
 func (n *SinglyNode[T]) Next() *SinglyNode[T] { return n.next }
 
 // Clone returns a list of the same elements.
@@ -78,10 +78,11 @@ func (l *SinglyLinkedListUnmanaged[T]) Reverse() { l.l.Reverse() }
 // Len counts the elements.
 func (l *SinglyLinkedListUnmanaged[T]) Len() int { return l.l.Len() }
 
-// First returns the first node, or nil.
+// First returns the first node, or nil. The node is valid until it is removed.
 func (l *SinglyLinkedListUnmanaged[T]) First() *SinglyNode[T] { return l.l.First() }
 
-// PushFront adds v before the first element and returns its node.
+// PushFront adds v before the first element and returns its node. The node is
+// valid until it is removed.
 func (l *SinglyLinkedListUnmanaged[T]) PushFront(a mem.Allocator, v T) (*SinglyNode[T], error) {
 	n, err := l.node(a, v, "generic: SinglyLinkedList.PushFront")
 	if err == nil {
@@ -91,7 +92,7 @@ func (l *SinglyLinkedListUnmanaged[T]) PushFront(a mem.Allocator, v T) (*SinglyN
 }
 
 // InsertAfter adds v behind the node at, which is in the list, and returns its
-// node.
+// node. The node is valid until it is removed.
 func (l *SinglyLinkedListUnmanaged[T]) InsertAfter(a mem.Allocator, at *SinglyNode[T], v T) (*SinglyNode[T], error) {
 	n, err := l.node(a, v, "generic: SinglyLinkedList.InsertAfter")
 	if err == nil {
@@ -108,8 +109,8 @@ func (l *SinglyLinkedListUnmanaged[T]) PopFront(a mem.Allocator) (v T, ok bool) 
 	return l.gone(a, l.l.PopFront())
 }
 
-// All yields the nodes in order. The loop may remove the node that it is at, and
-// no other.
+// All yields the nodes in order. The loop may remove the node that it is at,
+// and no other. A node is valid until it is removed.
 func (l *SinglyLinkedListUnmanaged[T]) All() iter.Seq[*SinglyNode[T]] { return l.l.All() }
 
 // Values yields the elements in order, on the terms of All.

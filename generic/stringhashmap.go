@@ -104,7 +104,7 @@ func (m *StringHashMap[V]) Get(k string) (v V, ok bool) {
 }
 
 // GetPtr returns a pointer to the value of k in the map, or nil if the map does
-// not hold k.
+// not hold k. It lives as long as pointers into the map do.
 func (m *StringHashMap[V]) GetPtr(k string) *V { return m.u.GetPtr(k) }
 
 // GetKey returns the map's copy of k, and whether the map holds k.

@@ -312,7 +312,7 @@ func (m *StringHashMapUnmanaged[V]) Get(k string) (v V, ok bool) {
 }
 
 // GetPtr returns a pointer to the value of k in the map, or nil if the map does
-// not hold k.
+// not hold k. It lives as long as pointers into the map do.
 func (m *StringHashMapUnmanaged[V]) GetPtr(k string) *V {
 	if s, _ := m.lookup(k); s != nil {
 		return &s.val

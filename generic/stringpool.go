@@ -84,5 +84,6 @@ func (p *StringPool) EnsureUnusedCapacity(n, bytes int) error {
 }
 
 // All yields handles and strings in the order in which they were interned,
-// without the empty string. Strings may be interned during the iteration.
+// without the empty string. Strings may be interned during the iteration. A
+// string is valid as long as its handle.
 func (p *StringPool) All() iter.Seq2[StringHandle, string] { return p.u.All() }

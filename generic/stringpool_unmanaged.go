@@ -205,7 +205,8 @@ func (p *StringPoolUnmanaged) block(a mem.Allocator, n int) error {
 }
 
 // All yields handles and strings in the order in which they were interned,
-// without the empty string. Strings may be interned during the iteration.
+// without the empty string. Strings may be interned during the iteration. A
+// string is valid as long as its handle.
 func (p *StringPoolUnmanaged) All() iter.Seq2[StringHandle, string] {
 	return func(yield func(StringHandle, string) bool) {
 		for i := 0; i < len(p.rows) && yield(StringHandle(i+1), p.rows[i].key); i++ {

@@ -41,7 +41,7 @@ type smpClass struct {
 // one that is much used pays off.
 const (
 	smpSlabSizes = 5        // each twice the one before
-	smpSlabStep  = 4        // slabs of a size, before they become larger
+	smpSlabStep  = 8        // slabs of a size, before they become larger
 	smpFewSlots  = 4        // in the smallest slabs
 	smpFewLarge  = 2        // the same, of slots of more than smpLargeSlot
 	smpLargeSlot = 4 << 10  // bytes

@@ -157,3 +157,19 @@ func TestSMPMagazinesAreOnePiece(t *testing.T) {
 		t.Errorf("%v allocations from the Go heap for 32 classes, %v for 2", many, few)
 	}
 }
+
+// The slabs of a class are small as long as there are few: of each, a block that is
+// left alone there keeps all.
+func TestSMPFewSlabsAreSmall(t *testing.T) {
+	s := newSMP(t, heap.SMPOptions{})
+	var blocks [][]byte
+	for range 30 {
+		blocks = append(blocks, must(s.Alloc(2048, mem.Layout{})))
+	}
+	for _, c := range s.Stats().Classes {
+		if c.Size == 2048 && c.Slots > 4*c.Slabs {
+			t.Errorf("%d slots are in %d slabs, want no more than 4 in each", c.Slots, c.Slabs)
+		}
+	}
+	smpFree(s, blocks)
+}

@@ -17,6 +17,7 @@ func (t *table[K, V]) check() {
 	invariant.Check(t.mask&(t.mask+1) == 0, "generic: parts of %d slots", t.mask+1)
 	invariant.Check(len(t.dir) == 0 || uint64(len(t.dir)) == 3<<(62-t.shift), "generic: directory of %d", len(t.dir))
 	invariant.Check(t.n >= 0 && t.room >= 0 && t.stray <= uint32(t.n), "generic: %d entries, room for %d, %d strays", t.n, t.room, t.stray)
+	t.checkSlabs()
 	if max(1, len(t.dir))*t.groups() > checkMost {
 		return
 	}
@@ -41,6 +42,23 @@ func (t *table[K, V]) check() {
 			invariant.Check(u.lo <= i && i+t.span(p) <= u.lo+u.span && (i-u.lo)%t.span(p) == 0, "generic: part %d is not in its place", i)
 		}
 	}
+}
+
+// checkSlabs checks that all memory is that of parts, or of parts to come.
+func (t *table[K, V]) checkSlabs() {
+	d := t.more
+	if len(t.dir) == 0 || len(d.slabs) > checkMost {
+		return
+	}
+	held, spare := 0, len(d.fresh.slots)
+	for i, x := range d.slabs {
+		held += len(x.slots)
+		if i > d.used {
+			spare += len(x.slots)
+		}
+	}
+	invariant.Check(held == d.parts*(int(t.mask)+1)+spare, "generic: %d slots in slabs, %d of them in none of %d parts", held, spare, d.parts)
+	invariant.Check(0 <= d.warm && d.warm < len(d.fresh.slots)*sizeOf[slot[K, V]]()+warmPage, "generic: %d bytes are warm", d.warm)
 }
 
 // checkPart returns the number of entries of p, and that of those which belong

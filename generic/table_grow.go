@@ -10,8 +10,10 @@ import (
 // A directory is what a table of more than one part has beside the directory
 // itself, which lookups need at hand.
 type directory[K comparable, V any] struct {
-	slabs    []slab[K, V] // memory of the parts; the first used+1 hold some
+	slabs    []slab[K, V] // memory of the parts; those behind used hold none yet
 	fresh    slab[K, V]   // of slabs[used], what is not yet a part
+	warm     int          // bytes of the slots of fresh that warmUp is done with
+	cold     bool         // warmUp may have more to do
 	used     int
 	parts    int
 	reserved int // as long as there are fewer entries, no part is split
@@ -87,9 +89,12 @@ func (t *table[K, V]) begin(a mem.Allocator, ownedKeys bool, method string) erro
 // hashes are. With hashes that are good, hardly any part of many has no slot left
 // when the table has no room.
 func (t *table[K, V]) roomFor(a mem.Allocator, h uint64, ownedKeys bool, method string) error {
-	for {
+	for split := false; ; split = true {
 		p := t.partOf(h)
 		if p.room > 0 && t.room > 0 { // the others may be overfull
+			if !split && t.more != nil && t.more.cold {
+				t.warmUp(a, ownedKeys, method)
+			}
 			return nil
 		}
 		n := t.groups()

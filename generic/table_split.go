@@ -132,6 +132,7 @@ func (t *table[K, V]) splitOne(a mem.Allocator, p *part[K, V], ownedKeys bool, m
 		at *= 2
 	}
 	t.split(t.unitOf(&t.dir[at]))
+	t.chill()
 	return nil
 }
 
@@ -140,10 +141,10 @@ func (t *table[K, V]) splitOne(a mem.Allocator, p *part[K, V], ownedKeys bool, m
 func (t *table[K, V]) split(u unit) {
 	d := t.more
 	if len(d.fresh.slots) == 0 {
-		d.used++
-		d.fresh = d.slabs[d.used]
+		d.nextSlab()
 	}
 	fresh := d.fresh.cut(t.groups()).part()
+	d.warm = max(0, d.warm-t.slotBytes())
 	fresh.room = int32(t.limit())
 	d.parts++
 	t.room += int(fresh.room)

@@ -126,6 +126,10 @@ type SMPClassStats struct {
 	Slots  int // in all slabs
 	Live   int // slots of live blocks
 	Cached int // free slots that a processor, or an SMPCache, has ready
+
+	// Committed is the bytes in its slabs, which may have memory behind them. What
+	// is reserved and returned belongs to all classes together.
+	Committed int
 }
 
 // Stats returns what the SMP holds, in a time that grows with the number of its
@@ -174,6 +178,7 @@ func (s *SMP) countSlabs(per *[smpClasses]SMPClassStats, st *SMPStats) {
 				c.Slabs++
 				live, free := sl.count()
 				c.Slots += int(sl.slots)
+				c.Committed += int(sl.pages) * smpPageSize
 				c.Live += live
 				c.Cached += int(sl.slots) - free - live
 			}

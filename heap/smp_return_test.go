@@ -144,12 +144,17 @@ func TestSMPStats(t *testing.T) {
 	check := func(when string) {
 		t.Helper()
 		st := s.Stats()
-		slots, cached, all := 0, 0, 0
+		slots, cached, all, small, slabs := 0, 0, 0, 0, 0
 		for _, c := range st.Classes {
-			if c.Live+c.Cached > c.Slots || c.Slabs == 0 {
+			if c.Live+c.Cached > c.Slots || c.Slabs == 0 || c.Slots*c.Size > c.Committed || c.Committed%(8<<10) != 0 {
 				t.Errorf("%s: %+v", when, c)
 			}
 			slots, cached, all = slots+c.Live, cached+c.Cached*c.Size, all+c.Slots*c.Size
+			small, slabs = small+c.Live*c.Size, slabs+c.Committed
+		}
+		// After Trim, what is not in slabs is in large blocks, of whole pages.
+		if rest := st.Committed - slabs - (st.Live - small); rest < 0 || when == "trimmed" && rest >= (n-slots)*8<<10 {
+			t.Errorf("%s: %d bytes are in slabs, %d in large blocks: %+v", when, slabs, st.Live-small, st)
 		}
 		if st.Blocks != n || st.Live != live || st.Cached != cached || slots > n ||
 			all > st.Committed || st.Live+st.Cached > st.Committed || st.Committed > st.Reserved {

@@ -11,9 +11,7 @@ CLIENTS     := contrib/arrow contrib/grpcmem contrib/moderncmemory/clients contr
 # What is tested with all RELEASES and vetted for all PLATFORMS: ours, not what it
 # adapts.
 PORTABLE    := . cmd/allod
-# What takes minutes to compile, and is left to make clients.
-HEAVY       := contrib/moderncmemory/clients
-MODULES     := $(PORTABLE) bench contrib/hiddenpointer contrib/httparena contrib/prometheus contrib/otel contrib/pagetest contrib/moderncmemory $(filter-out $(HEAVY),$(CLIENTS))
+MODULES     := $(PORTABLE) bench contrib/hiddenpointer contrib/httparena contrib/prometheus contrib/otel contrib/pagetest contrib/moderncmemory $(CLIENTS)
 # What staticcheck looks at: it would look at all that the clients are made of, too.
 CHECKED     := $(filter-out $(CLIENTS),$(MODULES))
 PKGS        := ./...
@@ -26,9 +24,9 @@ BELOW       := . ./docs/... ./examples/... ./internal/... $(ROOMS)
 # that would mix what they print have one.
 TWO         := $(if $(filter output-sync,$(.FEATURES)),-j2 --output-sync=target)
 CHECKPTR    := github.com/allod-dev/allod/...=-d=checkptr -dwarf=false
-# What clients are made of is compiled without optimization: it takes a minute less,
-# and nobody waits for what the tests do with it.
-FOREIGN     := $(foreach p,apache andybalholm goccy klauspost pierrec,"-gcflags=github.com/$p/...=-N -l -dwarf=false")
+# What clients are made of is compiled without optimization: that saves minutes, most of
+# them of SQLite, and nobody waits for what the tests do with it.
+FOREIGN     := $(foreach p,$(addprefix github.com/,apache andybalholm goccy klauspost pierrec) modernc.org,"-gcflags=$p/...=-N -l -dwarf=false")
 # Tests of what vet and platforms vet in the same build.
 VETTED      := test -vet=off
 HAVE_CC     := [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null

@@ -1,7 +1,9 @@
 // Package load is what the loops over all allocators share. Each folder below
 // it is one way to get memory in Go, as its users would call it: an adapter,
-// and a copy of the loops, so that the calls between the two are static and can
-// be inlined. The loops are written in the folder ours; go generate copies them.
+// and a copy of the loops, so that the calls between the two are static and are
+// inlined: what they took would count as the allocator's, and those in C and Zig
+// have none. So adapters return nil for an error, which the loops look for.
+// The loops are written in the folder ours; go generate copies them.
 package load
 
 //go:generate go run ./copyloops
@@ -78,6 +80,54 @@ type (
 	}
 )
 
+// Sizes of nodes.
+const (
+	ListSize = int(unsafe.Sizeof(ListNode{}))
+	TreeSize = int(unsafe.Sizeof(TreeNode{}))
+)
+
+// Put16 makes the bytes at p, which may be nil, an Obj16 with v. So do the functions
+// after it for other types: the loops call them where an allocator gives bytes.
+func Put16(p unsafe.Pointer, v uint64) *Obj16 {
+	o := (*Obj16)(p)
+	if o != nil {
+		o.First, o.Last = v, ^v
+	}
+	return o
+}
+
+func Put32(p unsafe.Pointer, v uint64) *Obj32 {
+	o := (*Obj32)(p)
+	if o != nil {
+		o.First, o.Last = v, ^v
+	}
+	return o
+}
+
+func Put64(p unsafe.Pointer, v uint64) *Obj64 {
+	o := (*Obj64)(p)
+	if o != nil {
+		o.First, o.Last = v, ^v
+	}
+	return o
+}
+
+func PutList(p unsafe.Pointer, next *ListNode, v uint64) *ListNode {
+	n := (*ListNode)(p)
+	if n != nil {
+		n.Next, n.Value = next, v
+	}
+	return n
+}
+
+func PutTree(p unsafe.Pointer, l, r *TreeNode, v uint64) *TreeNode {
+	n := (*TreeNode)(p)
+	if n != nil {
+		n.Left, n.Right, n.Value = l, r, v
+	}
+	return n
+}
+
 // A Batch is what is passed at once in Pipeline.
 type Batch [spec.BatchObjects]*Obj64
 
@@ -85,6 +135,9 @@ type Batch [spec.BatchObjects]*Obj64
 func Corrupt(what string, got, want uint64) {
 	panic(fmt.Sprintf("%s: %#x is in memory where %#x was written", what, got, want))
 }
+
+// Refused ends the process: the allocator has refused memory.
+func Refused(what string) { panic(what + ": no memory") }
 
 // A Slot is where a Window keeps an object.
 type Slot struct {
@@ -198,7 +251,8 @@ func (Unable) NewTree(l, r *TreeNode, v uint64) *TreeNode               { unable
 func (Unable) FreeTree(*TreeNode)                                       { unable() }
 func (Unable) Alloc(int) unsafe.Pointer                                 { unable(); return nil }
 func (Unable) Free(unsafe.Pointer, int)                                 { unable() }
-func (Unable) AllocAs(int, uint32, bool) unsafe.Pointer                 { unable(); return nil }
+func (Unable) AllocAs(int, uint32) unsafe.Pointer                       { unable(); return nil }
+func (Unable) ZeroAs(int, uint32) unsafe.Pointer                        { unable(); return nil }
 func (Unable) FreeAs(unsafe.Pointer, int, uint32)                       { unable() }
 func (Unable) ResizeAs(unsafe.Pointer, int, int, uint32) unsafe.Pointer { unable(); return nil }
 func (Unable) Vector(int)                                               { unable() }

@@ -36,7 +36,9 @@ func (h *handle) Alloc(size int) unsafe.Pointer {
 
 func (h *handle) Free(p unsafe.Pointer, size int) { h.a.Free(unsafe.Slice((*byte)(p), size)) }
 
-func (h *handle) AllocAs(size int, _ uint32, _ bool) unsafe.Pointer { return h.Alloc(size) }
+func (h *handle) AllocAs(size int, _ uint32) unsafe.Pointer { return h.Alloc(size) }
+
+func (h *handle) ZeroAs(size int, _ uint32) unsafe.Pointer { return h.Alloc(size) }
 
 func (h *handle) FreeAs(p unsafe.Pointer, size int, _ uint32) { h.Free(p, size) }
 

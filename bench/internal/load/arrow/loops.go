@@ -154,7 +154,10 @@ func pair(h *handle, size, n int) {
 
 func pair16(h *handle, n int) {
 	for i := range uint64(n) {
-		p := h.New16(i)
+		p := load.Put16(h.Alloc(16), i)
+		if p == nil {
+			load.Refused("pair")
+		}
 		h.sink = unsafe.Pointer(p)
 		if p.First != i || p.Last != ^i {
 			load.Corrupt("pair", p.First, i)
@@ -165,7 +168,10 @@ func pair16(h *handle, n int) {
 
 func pair64(h *handle, n int) {
 	for i := range uint64(n) {
-		p := h.New64(i)
+		p := load.Put64(h.Alloc(64), i)
+		if p == nil {
+			load.Refused("pair")
+		}
 		h.sink = unsafe.Pointer(p)
 		if p.First != i || p.Last != ^i {
 			load.Corrupt("pair", p.First, i)
@@ -186,7 +192,11 @@ func deep(h *handle, calls, n int) {
 func (r *rig) random(h *handle) {
 	objects := r.objects
 	for i := range objects {
-		objects[i] = h.New32(uint64(i))
+		p := load.Put32(h.Alloc(32), uint64(i))
+		if p == nil {
+			load.Refused("random")
+		}
+		objects[i] = p
 	}
 	for _, i := range r.job.Order {
 		p := objects[i]
@@ -204,7 +214,11 @@ func (r *rig) fill() {
 		for k := range w.Slots {
 			if s := &w.Slots[k]; s.P == nil {
 				size := w.Size()
-				s.Put(r.handles[i].Alloc(int(size)), size)
+				p := r.handles[i].Alloc(int(size))
+				if p == nil {
+					load.Refused("mixed")
+				}
+				s.Put(p, size)
 			}
 		}
 	}
@@ -214,11 +228,15 @@ func mixed(h *handle, w *load.Window, n int) {
 	for range n {
 		s := w.Slot()
 		s.Verify()
-		p := s.P
+		old := s.P
 		s.P = nil
-		h.Free(p, int(s.Size))
+		h.Free(old, int(s.Size))
 		size := w.Size()
-		s.Put(h.Alloc(int(size)), size)
+		p := h.Alloc(int(size))
+		if p == nil {
+			load.Refused("mixed")
+		}
+		s.Put(p, size)
 	}
 }
 
@@ -226,7 +244,10 @@ func mixed(h *handle, w *load.Window, n int) {
 func (r *rig) phases(h *handle, n int) (done int) {
 	for done < n {
 		for i := range uint64(r.job.N) {
-			p := h.New64(i)
+			p := load.Put64(h.Alloc(64), i)
+			if p == nil {
+				load.Refused("phase")
+			}
 			h.sink = unsafe.Pointer(p)
 			if p.First != i || p.Last != ^i {
 				load.Corrupt("phase", p.First, i)
@@ -251,7 +272,11 @@ func (r *rig) phases(h *handle, n int) (done int) {
 func list(h *handle, n int) {
 	var first *load.ListNode
 	for i := range uint64(n) {
-		first = h.NewList(first, i)
+		p := load.PutList(h.Alloc(load.ListSize), first, i)
+		if p == nil {
+			load.Refused("list")
+		}
+		first = p
 	}
 	sum := uint64(0)
 	for p := first; p != nil; p = p.Next {
@@ -284,12 +309,16 @@ func tree(h *handle, depth, n int) {
 }
 
 func grow(h *handle, depth int) *load.TreeNode {
-	if depth == 0 {
-		return h.NewTree(nil, nil, 1)
+	var l, r *load.TreeNode
+	if depth > 0 {
+		l = grow(h, depth-1)
+		r = grow(h, depth-1)
 	}
-	l := grow(h, depth-1)
-	r := grow(h, depth-1)
-	return h.NewTree(l, r, 1)
+	p := load.PutTree(h.Alloc(load.TreeSize), l, r, 1)
+	if p == nil {
+		load.Refused("tree")
+	}
+	return p
 }
 
 func count(p *load.TreeNode) uint64 {
@@ -356,7 +385,11 @@ func produce(h *handle, batches int, full chan<- *load.Batch, empty <-chan *load
 	for i := range uint64(batches) {
 		b := <-empty
 		for k := range b {
-			b[k] = h.New64(i + uint64(k))
+			p := load.Put64(h.Alloc(64), i+uint64(k))
+			if p == nil {
+				load.Refused("pipeline")
+			}
+			b[k] = p
 		}
 		full <- b
 	}
@@ -379,6 +412,9 @@ func consume(h *handle, batches int, full <-chan *load.Batch, empty chan<- *load
 func block(h *handle, size, n int) {
 	for range n {
 		p := h.Alloc(size)
+		if p == nil {
+			load.Refused("block")
+		}
 		h.sink = p
 		h.Free(p, size)
 	}
@@ -387,6 +423,9 @@ func block(h *handle, size, n int) {
 func touched(h *handle, size, n int) {
 	for range n {
 		p := h.Alloc(size)
+		if p == nil {
+			load.Refused("block")
+		}
 		h.sink = p
 		load.TouchPages(p, size)
 		h.Free(p, size)
@@ -435,8 +474,13 @@ func (r *rig) replay(h *handle, ops []spec.Op) {
 			continue
 		case old > 0:
 			*b = h.ResizeAs(*b, old, size, op.Log2)
+		case op.Kind == spec.OpZero:
+			*b = h.ZeroAs(size, op.Log2)
 		default:
-			*b = h.AllocAs(size, op.Log2, op.Kind == spec.OpZero)
+			*b = h.AllocAs(size, op.Log2)
+		}
+		if *b == nil {
+			load.Refused("trace")
 		}
 		if touching && size > old {
 			load.Touch(*b, old, size)

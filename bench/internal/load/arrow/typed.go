@@ -8,43 +8,18 @@ import (
 	"github.com/allod-dev/allod/bench/internal/load"
 )
 
-// Objects of fixed size, in the bytes that the allocator gives.
+// Objects of fixed size are bytes that the allocator gives; see load.Put16.
 
-func (h *handle) New16(v uint64) *load.Obj16 {
-	p := (*load.Obj16)(h.Alloc(16))
-	p.First, p.Last = v, ^v
-	return p
-}
 func (h *handle) Free16(p *load.Obj16) { h.Free(unsafe.Pointer(p), 16) }
 
-func (h *handle) New32(v uint64) *load.Obj32 {
-	p := (*load.Obj32)(h.Alloc(32))
-	p.First, p.Last = v, ^v
-	return p
-}
 func (h *handle) Free32(p *load.Obj32) { h.Free(unsafe.Pointer(p), 32) }
 
-func (h *handle) New64(v uint64) *load.Obj64 {
-	p := (*load.Obj64)(h.Alloc(64))
-	p.First, p.Last = v, ^v
-	return p
-}
 func (h *handle) Free64(p *load.Obj64) { h.Free(unsafe.Pointer(p), 64) }
 
-func (h *handle) NewList(next *load.ListNode, v uint64) *load.ListNode {
-	p := (*load.ListNode)(h.Alloc(int(unsafe.Sizeof(load.ListNode{}))))
-	p.Next, p.Value = next, v
-	return p
-}
 func (h *handle) FreeList(p *load.ListNode) {
 	h.Free(unsafe.Pointer(p), int(unsafe.Sizeof(load.ListNode{})))
 }
 
-func (h *handle) NewTree(l, r *load.TreeNode, v uint64) *load.TreeNode {
-	p := (*load.TreeNode)(h.Alloc(int(unsafe.Sizeof(load.TreeNode{}))))
-	p.Left, p.Right, p.Value = l, r, v
-	return p
-}
 func (h *handle) FreeTree(p *load.TreeNode) {
 	h.Free(unsafe.Pointer(p), int(unsafe.Sizeof(load.TreeNode{})))
 }
@@ -52,7 +27,7 @@ func (h *handle) FreeTree(p *load.TreeNode) {
 // Vector doubles a block of bytes whenever it is full.
 func (h *handle) Vector(n int) {
 	const log2, first = 4, 16
-	p := h.AllocAs(8*first, log2, false)
+	p := h.AllocAs(8*first, log2)
 	s := unsafe.Slice((*uint64)(p), first)
 	for i := range n {
 		if i == len(s) {

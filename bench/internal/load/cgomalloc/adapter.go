@@ -27,26 +27,16 @@ type handle struct {
 	_    [64]byte
 }
 
-func check(p unsafe.Pointer) unsafe.Pointer {
-	if p == nil {
-		panic("malloc: out of memory")
-	}
-	return p
-}
-
-func (h *handle) Alloc(size int) unsafe.Pointer { return check(C.malloc(C.size_t(size))) }
+func (h *handle) Alloc(size int) unsafe.Pointer { return C.malloc(C.size_t(size)) }
 
 func (h *handle) Free(p unsafe.Pointer, _ int) { C.free(p) }
 
-func (h *handle) AllocAs(size int, _ uint32, zero bool) unsafe.Pointer {
-	if zero {
-		return check(C.calloc(1, C.size_t(size)))
-	}
-	return h.Alloc(size)
-}
+func (h *handle) AllocAs(size int, _ uint32) unsafe.Pointer { return C.malloc(C.size_t(size)) }
+
+func (h *handle) ZeroAs(size int, _ uint32) unsafe.Pointer { return C.calloc(1, C.size_t(size)) }
 
 func (h *handle) FreeAs(p unsafe.Pointer, _ int, _ uint32) { C.free(p) }
 
 func (h *handle) ResizeAs(p unsafe.Pointer, _, size int, _ uint32) unsafe.Pointer {
-	return check(C.realloc(p, C.size_t(size)))
+	return C.realloc(p, C.size_t(size))
 }

@@ -46,13 +46,14 @@ func (h *handle) Alloc(size int) unsafe.Pointer {
 func (h *handle) Free(unsafe.Pointer, int) {}
 
 // AllocAs rounds sizes up: Go gives no more than 8 bytes of alignment to 24.
-func (h *handle) AllocAs(size int, log2 uint32, _ bool) unsafe.Pointer {
+func (h *handle) AllocAs(size int, log2 uint32) unsafe.Pointer {
 	return h.Alloc((size + 1<<log2 - 1) &^ (1<<log2 - 1))
 }
-func (h *handle) FreeAs(unsafe.Pointer, int, uint32) {}
+func (h *handle) ZeroAs(size int, log2 uint32) unsafe.Pointer { return h.AllocAs(size, log2) }
+func (h *handle) FreeAs(unsafe.Pointer, int, uint32)          {}
 
 func (h *handle) ResizeAs(p unsafe.Pointer, old, size int, log2 uint32) unsafe.Pointer {
-	n := h.AllocAs(size, log2, false)
+	n := h.AllocAs(size, log2)
 	copy(unsafe.Slice((*byte)(n), size), unsafe.Slice((*byte)(p), old))
 	return n
 }

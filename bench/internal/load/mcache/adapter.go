@@ -34,13 +34,12 @@ func (h *handle) Free(p unsafe.Pointer, size int) {
 	mcache.Free(unsafe.Slice((*byte)(p), 1<<bits.Len(uint(size-1))))
 }
 
-func (h *handle) AllocAs(size int, log2 uint32, zero bool) unsafe.Pointer {
-	size = max(size, 1<<log2)
-	p := h.Alloc(size)
-	if zero {
-		clear(unsafe.Slice((*byte)(p), size))
-	}
-	return p
+func (h *handle) AllocAs(size int, log2 uint32) unsafe.Pointer { return h.Alloc(max(size, 1<<log2)) }
+
+func (h *handle) ZeroAs(size int, log2 uint32) unsafe.Pointer {
+	b := mcache.Malloc(max(size, 1<<log2))
+	clear(b)
+	return unsafe.Pointer(unsafe.SliceData(b))
 }
 
 func (h *handle) FreeAs(p unsafe.Pointer, size int, log2 uint32) { h.Free(p, max(size, 1<<log2)) }
@@ -49,7 +48,7 @@ func (h *handle) ResizeAs(p unsafe.Pointer, old, size int, log2 uint32) unsafe.P
 	if bits.Len(uint(max(old, 1<<log2)-1)) == bits.Len(uint(max(size, 1<<log2)-1)) {
 		return p
 	}
-	n := h.AllocAs(size, log2, false)
+	n := h.AllocAs(size, log2)
 	copy(unsafe.Slice((*byte)(n), size), unsafe.Slice((*byte)(p), old))
 	h.FreeAs(p, old, log2)
 	return n

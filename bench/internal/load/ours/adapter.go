@@ -62,60 +62,79 @@ func (h *handle) Reset() {
 	}
 }
 
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
+// The loops look for what is nil; with the error looked at here as well, most of
+// these would not be inlined.
 
 func (h *handle) New16(v uint64) *load.Obj16 {
-	return must(mem.New(h.a, load.Obj16{First: v, Last: ^v}))
+	p, _ := mem.New(h.a, load.Obj16{First: v, Last: ^v})
+	return p
 }
 func (h *handle) Free16(p *load.Obj16) { mem.Destroy(h.a, p) }
 
 func (h *handle) New32(v uint64) *load.Obj32 {
-	return must(mem.New(h.a, load.Obj32{First: v, Last: ^v}))
+	p, _ := mem.New(h.a, load.Obj32{First: v, Last: ^v})
+	return p
 }
 func (h *handle) Free32(p *load.Obj32) { mem.Destroy(h.a, p) }
 
 func (h *handle) New64(v uint64) *load.Obj64 {
-	return must(mem.New(h.a, load.Obj64{First: v, Last: ^v}))
+	p, _ := mem.New(h.a, load.Obj64{First: v, Last: ^v})
+	return p
 }
 func (h *handle) Free64(p *load.Obj64) { mem.Destroy(h.a, p) }
 
 func (h *handle) NewList(next *load.ListNode, v uint64) *load.ListNode {
-	return must(mem.New(h.nodes, load.ListNode{Next: next, Value: v}))
+	p, _ := mem.New(h.nodes, load.ListNode{Next: next, Value: v})
+	return p
 }
 func (h *handle) FreeList(p *load.ListNode) { mem.Destroy(h.nodes, p) }
 
 func (h *handle) NewTree(l, r *load.TreeNode, v uint64) *load.TreeNode {
-	return must(mem.New(h.nodes, load.TreeNode{Left: l, Right: r, Value: v}))
+	p, _ := mem.New(h.nodes, load.TreeNode{Left: l, Right: r, Value: v})
+	return p
 }
 func (h *handle) FreeTree(p *load.TreeNode) { mem.Destroy(h.nodes, p) }
 
+// Blocks of any size are had through the interface itself, as whoever stands in for
+// malloc does.
+
 func (h *handle) Alloc(size int) unsafe.Pointer {
-	return unsafe.Pointer(unsafe.SliceData(must(mem.AllocUninit[byte](h.a, size))))
+	b, _ := h.a.Alloc(size, mem.Layout{})
+	return unsafe.Pointer(unsafe.SliceData(b))
 }
 func (h *handle) Free(p unsafe.Pointer, size int) {
-	mem.Free(h.a, unsafe.Slice((*byte)(p), size))
+	h.a.Free(unsafe.Slice((*byte)(p), size), mem.Layout{})
 }
 
-func (h *handle) AllocAs(size int, log2 uint32, zero bool) unsafe.Pointer {
-	l := mem.Layout{Align: mem.AlignLog2(int(log2)), Zero: zero}
-	return unsafe.Pointer(unsafe.SliceData(must(h.a.Alloc(size, l))))
+// aligned has the layout for each binary logarithm of an alignment: in a program, it
+// is a constant.
+var aligned = func() (t [32]mem.Layout) {
+	for i := range t {
+		t[i].Align = mem.AlignLog2(i)
+	}
+	return t
+}()
+
+func (h *handle) AllocAs(size int, log2 uint32) unsafe.Pointer {
+	b, _ := h.a.Alloc(size, aligned[log2&31])
+	return unsafe.Pointer(unsafe.SliceData(b))
+}
+func (h *handle) ZeroAs(size int, log2 uint32) unsafe.Pointer {
+	b, _ := h.a.Alloc(size, mem.Layout{Align: aligned[log2&31].Align, Zero: true})
+	return unsafe.Pointer(unsafe.SliceData(b))
 }
 func (h *handle) FreeAs(p unsafe.Pointer, size int, log2 uint32) {
-	h.a.Free(unsafe.Slice((*byte)(p), size), mem.Layout{Align: mem.AlignLog2(int(log2))})
+	h.a.Free(unsafe.Slice((*byte)(p), size), aligned[log2&31])
 }
 
 func (h *handle) ResizeAs(p unsafe.Pointer, old, size int, log2 uint32) unsafe.Pointer {
-	b, l := unsafe.Slice((*byte)(p), old), mem.Layout{Align: mem.AlignLog2(int(log2))}
+	b, l := unsafe.Slice((*byte)(p), old), aligned[log2&31]
 	n, ok := h.a.Remap(b, l, size) // as mem.Realloc does
 	if !ok {
-		n = must(h.a.Alloc(size, l))
-		copy(n, b)
-		h.a.Free(b, l)
+		n, _ = h.a.Alloc(size, l)
+		if copy(n, b) > 0 {
+			h.a.Free(b, l)
+		}
 	}
 	return unsafe.Pointer(unsafe.SliceData(n))
 }

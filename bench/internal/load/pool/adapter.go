@@ -51,37 +51,29 @@ func (h *handle) Close() {
 	h.tree.Release()
 }
 
-func must[T any](p *T, err error) *T {
-	if err != nil {
-		panic(err)
-	}
-	return p
-}
-
 // What is more than two words is made zero and then written to: New would copy it
 // twice on its way.
 
-func (h *handle) New16(v uint64) *load.Obj16 { return must(h.p16.New(load.Obj16{First: v, Last: ^v})) }
-func (h *handle) Free16(p *load.Obj16)       { h.p16.Destroy(p) }
+func (h *handle) New16(v uint64) *load.Obj16 {
+	p, _ := h.p16.New(load.Obj16{First: v, Last: ^v})
+	return p
+}
 func (h *handle) New32(v uint64) *load.Obj32 {
-	p := must(h.p32.Create())
+	p, _ := h.p32.Create()
 	p.First, p.Last = v, ^v
 	return p
 }
-func (h *handle) Free32(p *load.Obj32) { h.p32.Destroy(p) }
 func (h *handle) New64(v uint64) *load.Obj64 {
-	p := must(h.p64.Create())
+	p, _ := h.p64.Create()
 	p.First, p.Last = v, ^v
 	return p
 }
-func (h *handle) Free64(p *load.Obj64) { h.p64.Destroy(p) }
 
 func (h *handle) NewList(next *load.ListNode, v uint64) *load.ListNode {
-	return must(h.list.New(load.ListNode{Next: next, Value: v}))
+	p, _ := h.list.New(load.ListNode{Next: next, Value: v})
+	return p
 }
-func (h *handle) FreeList(p *load.ListNode) { h.list.Destroy(p) }
-
 func (h *handle) NewTree(l, r *load.TreeNode, v uint64) *load.TreeNode {
-	return must(h.tree.New(load.TreeNode{Left: l, Right: r, Value: v}))
+	p, _ := h.tree.New(load.TreeNode{Left: l, Right: r, Value: v})
+	return p
 }
-func (h *handle) FreeTree(p *load.TreeNode) { h.tree.Destroy(p) }

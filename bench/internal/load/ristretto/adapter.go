@@ -31,14 +31,16 @@ func (h *handle) Alloc(size int) unsafe.Pointer {
 
 func (h *handle) Free(p unsafe.Pointer, size int) { z.Free(unsafe.Slice((*byte)(p), size)) }
 
-func (h *handle) AllocAs(size int, log2 uint32, _ bool) unsafe.Pointer {
+func (h *handle) AllocAs(size int, log2 uint32) unsafe.Pointer {
 	return h.Alloc((size + 1<<log2 - 1) &^ (1<<log2 - 1))
 }
+
+func (h *handle) ZeroAs(size int, log2 uint32) unsafe.Pointer { return h.AllocAs(size, log2) }
 
 func (h *handle) FreeAs(p unsafe.Pointer, size int, _ uint32) { h.Free(p, size) }
 
 func (h *handle) ResizeAs(p unsafe.Pointer, old, size int, log2 uint32) unsafe.Pointer {
-	n := h.AllocAs(size, log2, false)
+	n := h.AllocAs(size, log2)
 	copy(unsafe.Slice((*byte)(n), size), unsafe.Slice((*byte)(p), old))
 	h.Free(p, old)
 	return n

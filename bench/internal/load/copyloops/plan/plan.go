@@ -4,6 +4,7 @@ package plan
 import (
 	"bytes"
 	"fmt"
+	"go/format"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,7 +18,7 @@ type Copy struct{ From, To, Name string }
 var Copies = copies()
 
 // raw are the adapters of allocators that give out bytes only.
-var raw = []string{"modernc", "ristretto", "mcache", "arrow", "cgomalloc"}
+var raw = []string{"modernc", "ristretto", "mcache", "arrow", "cgomalloc", "moderncmutex"}
 
 func copies() (all []Copy) {
 	for _, to := range append([]string{"gonew", "syncpool", "pool", "arena", "zarena", "goarena", "floor"}, raw...) {
@@ -30,7 +31,21 @@ func copies() (all []Copy) {
 }
 
 // tags are the build constraints of adapters that are not for every build.
-var tags = map[string]string{"cgomalloc": "cgo", "goarena": "goexperiment.arenas", "modernc": "!js && !wasip1"}
+var tags = map[string]string{"cgomalloc": "cgo", "goarena": "goexperiment.arenas", "modernc": "!js && !wasip1", "moderncmutex": "!js && !wasip1"}
+
+// written are the calls of adapters that the compiler would not inline, as they would
+// be too much with what they call inlined in them: they are written out in the loops.
+var written = func() map[string]*strings.Replacer {
+	all := map[string]*strings.Replacer{
+		"pool": strings.NewReplacer("h.Free16(", "h.p16.Destroy(", "h.Free32(", "h.p32.Destroy(", "h.Free64(", "h.p64.Destroy(",
+			"h.FreeList(", "h.list.Destroy(", "h.FreeTree(", "h.tree.Destroy("),
+	}
+	for _, to := range raw {
+		all[to] = strings.NewReplacer("h.New16(", "load.Put16(h.Alloc(16), ", "h.New32(", "load.Put32(h.Alloc(32), ", "h.New64(", "load.Put64(h.Alloc(64), ",
+			"h.NewList(", "load.PutList(h.Alloc(load.ListSize), ", "h.NewTree(", "load.PutTree(h.Alloc(load.TreeSize), ")
+	}
+	return all
+}()
 
 // File returns the name of the copy; dir is the folder of the package load.
 func (c Copy) File(dir string) string { return filepath.Join(dir, c.To, c.Name) }
@@ -47,6 +62,10 @@ func (c Copy) Text(dir string) ([]byte, error) {
 		fmt.Fprintf(&b, "//go:build %s\n\n", tag)
 	}
 	clause := strings.Index(string(text), "package ") // after constraints of its own
-	b.WriteString(strings.Replace(string(text[clause:]), "package "+c.From+"\n", "package "+c.To+"\n", 1))
-	return b.Bytes(), nil
+	code := strings.Replace(string(text[clause:]), "package "+c.From+"\n", "package "+c.To+"\n", 1)
+	if calls := written[c.To]; calls != nil && c.Name == "loops.go" {
+		code = calls.Replace(code)
+	}
+	b.WriteString(code)
+	return format.Source(b.Bytes()) // which spaces depend on what is around them
 }

@@ -133,6 +133,40 @@ func TestEveryPointerError(t *testing.T) {
 	}
 }
 
+// Close asks for no memory, neither of a container that memory has run out for, for
+// good, nor of one that it is closed a second time, and gives back all there is.
+func TestEveryClose(t *testing.T) {
+	for _, s := range subjects {
+		t.Run(s.name, func(t *testing.T) {
+			for _, most := range []int{0, 1, 30, 1000} {
+				a := newChecked(t, mem.Scanned)
+				b := s.open(a)
+				n := 0
+				for ; n < most; n++ {
+					if err := b.add(n); err != nil {
+						t.Fatal(err)
+					}
+				}
+				a.failAt, a.onwards = a.requests+1, true
+				for i := n; i < len(keyTexts) && a.failed == 0; i++ {
+					if err := b.add(i); err != nil {
+						break
+					}
+				}
+				asked := a.requests
+				for range 2 {
+					if err := b.c.Close(); err != nil || b.c.Len() != 0 {
+						t.Errorf("%d elements: Close: %v, %d are left", n, err, b.c.Len())
+					}
+					if a.requests != asked || len(a.live) != 0 {
+						t.Errorf("%d elements: Close asks %d times; %d blocks are left", n, a.requests-asked, len(a.live))
+					}
+				}
+			}
+		})
+	}
+}
+
 // A bump serves blocks from one slice and takes no memory from the Go heap, so
 // that what a container takes from there can be counted.
 type bump struct {

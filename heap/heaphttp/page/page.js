@@ -460,7 +460,7 @@ function drawFill() {
   rows($("classes"), classed, key, (f) => {
     const title = (f.process ? "the process" : f.name || "shared") + ", " + f.type;
     return el("div", {}, el("h3", {}, title), el("div", { className: "wide fold", role: "region", "aria-label": "Size classes of " + title, tabIndex: 0 },
-      el("table", { className: "classes" },
+      el("table", { className: "classes", "aria-label": "Size classes of " + title },
         el("thead", {}, el("tr", {}, el("th", { scope: "col", className: "num" }, "Slot"), el("th", { scope: "col" }, el("span", { className: "hidden" }, "Occupancy")),
           el("th", { scope: "col", className: "num" }, "Live"), el("th", { scope: "col", className: "num" }, "Set aside"), el("th", { scope: "col", className: "num" }, "Slots"), el("th", { scope: "col", className: "num" }, "Held"))),
         el("tbody"))));

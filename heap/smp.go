@@ -200,7 +200,7 @@ func (s *SMP) Alloc(size int, l mem.Layout) ([]byte, error) {
 		// package rt verified; and the magazine is e.keep slots, of which n is one.
 		i := uint(**(**uint32)(unsafe.Add(rt.ThisM(), rt.ProcessorAt)))
 		if t := s.caches; t != nil && i < uint(len(t.list)) {
-			e := &t.list[i].cache[class&127]
+			e := &t.list[i][class&127]
 			if n := e.count - smpTurn - 1; n&smpNone == 0 {
 				e.count = n
 				slot := (*smpSlot)(unsafe.Add(unsafe.Pointer(e.mag), uintptr(n&(smpTurn/2-1))*unsafe.Sizeof(smpSlot{})))
@@ -327,7 +327,7 @@ func (s *SMP) Free(b []byte, l mem.Layout) {
 		// smpEntry.put, as if it were pinned, and valid as in Alloc.
 		i := uint(**(**uint32)(unsafe.Add(rt.ThisM(), rt.ProcessorAt)))
 		if t := s.caches; t != nil && i < uint(len(t.list)) {
-			e := &t.list[i].cache[class&127]
+			e := &t.list[i][class&127]
 			if n := e.count & (smpTurn/2 - 1); uint32(n) < e.keep {
 				slot := (*smpSlot)(unsafe.Add(unsafe.Pointer(e.mag), uintptr(n)*unsafe.Sizeof(smpSlot{})))
 				slot.addr, slot.state = addr, uintptr(unsafe.Pointer(state))

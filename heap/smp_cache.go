@@ -25,7 +25,9 @@ import (
 // used it serves one block in seven, and nothing is gained.
 
 // smpCache is a cache, whatever makes it exclusive. Its address is what tells it
-// from others; smpClasses entries are used, and any seven bits are an index.
+// from others; smpClasses entries and one are used, and any seven bits are an index.
+// The rest keeps those of two processors apart, and makes it 4 KiB where words have 64
+// bits: a shift finds one of several.
 type smpCache [128]smpEntry
 
 // smpEntry is what a cache has of a class.
@@ -35,7 +37,7 @@ type smpEntry struct {
 	mag   *smpSlot // the first of keep
 	more  uintptr  // turns that count has no room for
 	seen  smpCount // count when it was last looked at; see smpCache.idle
-	_     uint32
+	busy  uint32   // atomic; see smpCache.busy
 }
 
 // smpCount is two numbers in one word. In the lowest seven bits it is how many
@@ -300,6 +302,9 @@ func (s *SMP) larger(class uintptr, keep uint32) []smpSlot {
 //
 //go:norace
 func (c *smpCache) room() *smpEntry { return &c[smpClasses] }
+
+// busy returns what is not 0 while the cache is held, where nothing is pinned.
+func (c *smpCache) busy() *uint32 { return &c.room().busy }
 
 // grow lets the magazine of a class have keep slots, if that is more than it has.
 // The room is for a cache that has none yet.

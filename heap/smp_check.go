@@ -114,7 +114,7 @@ func (s *SMP) checkCaches() (n int) {
 		return 0
 	}
 	for i := range t.list {
-		n += t.list[i].cache.check()
+		n += t.list[i].check()
 	}
 	return n
 }

@@ -16,14 +16,8 @@ import (
 // Where the runtime cannot pin, there are four caches for each processor; a
 // goroutine finds one by the address of its stack, and holds it with a try-lock.
 type smpCaches struct {
-	list    []smpShard
+	list    []smpCache
 	shelves []*smpShelf // as many
-}
-
-type smpShard struct {
-	cache smpCache
-	busy  atomic.Bool // the cache is held; where nothing is pinned
-	_     [128]byte   // the next one is for another processor
 }
 
 // enter returns the cache of this processor, which is the caller's until leave;
@@ -34,7 +28,7 @@ func (s *SMP) enter() *smpCache {
 	if rt.Pins {
 		i := rt.Pin()
 		if t := s.theCaches(); t != nil && uint(i) < uint(len(t.list)) {
-			return &t.list[i].cache
+			return &t.list[i]
 		}
 		rt.Unpin()
 		return nil
@@ -49,7 +43,7 @@ func (s *SMP) leave(c *smpCache) {
 	if rt.Pins {
 		rt.Unpin()
 	} else {
-		shardOf(c).busy.Store(false)
+		atomic.StoreUint32(c.busy(), 0)
 	}
 }
 
@@ -65,14 +59,14 @@ func (s *SMP) enterLocked() *smpCache {
 		}
 		at := stackHash()
 		for i := range uintptr(len(t.list)) {
-			sh := &t.list[(at+i)&uintptr(len(t.list)-1)]
-			if sh.busy.Load() || !sh.busy.CompareAndSwap(false, true) {
+			c := &t.list[(at+i)&uintptr(len(t.list)-1)]
+			if busy := c.busy(); atomic.LoadUint32(busy) != 0 || !atomic.CompareAndSwapUint32(busy, 0, 1) {
 				continue
 			}
 			if s.theCaches() == t {
-				return &sh.cache
+				return c
 			}
-			sh.busy.Store(false)
+			atomic.StoreUint32(c.busy(), 0)
 			return nil
 		}
 		runtime.Gosched()
@@ -106,7 +100,7 @@ func (s *SMP) provide() *smpCaches {
 	if t != nil && (len(t.list) >= n || !rt.Pins) {
 		return t
 	}
-	more := &smpCaches{make([]smpShard, n), make([]*smpShelf, n)}
+	more := &smpCaches{make([]smpCache, n), make([]*smpShelf, n)}
 	for i := range n {
 		if t != nil && i < len(t.shelves) {
 			more.shelves[i] = t.shelves[i]
@@ -120,7 +114,7 @@ func (s *SMP) provide() *smpCaches {
 	}
 	p := s.sampler()
 	for i := range more.list {
-		p.arm(&more.list[i].cache)
+		p.arm(&more.list[i])
 	}
 	s.setCaches(more)
 	return more
@@ -142,7 +136,7 @@ func (s *SMP) stop(t *smpCaches) {
 		return
 	}
 	for i := range t.list {
-		for t.list[i].busy.Load() {
+		for atomic.LoadUint32(t.list[i].busy()) != 0 {
 			runtime.Gosched()
 		}
 	}
@@ -153,7 +147,7 @@ func (s *SMP) stop(t *smpCaches) {
 //go:norace
 func (s *SMP) flushAll(t *smpCaches) {
 	for i := range t.list {
-		s.flush(&t.list[i].cache)
+		s.flush(&t.list[i])
 	}
 }
 

@@ -165,12 +165,6 @@ func segmentIn(b []byte) *smpSegment {
 	return (*smpSegment)(unsafe.Pointer(unsafe.SliceData(b)))
 }
 
-// shardOf returns the shard that c is the cache of.
-func shardOf(c *smpCache) *smpShard {
-	// Valid: caches that are entered lie at the start of a shard.
-	return (*smpShard)(unsafe.Pointer(c))
-}
-
 // theCaches returns the caches, or nil.
 //
 //go:norace

@@ -56,12 +56,20 @@ func bytesAt[T any](p *T) []byte {
 
 // wordOf returns the bytes of *p as a number. A T has 1, 2, 4 or 8 bytes.
 func wordOf[T any](p *T) uint64 {
-	// Valid: a T has as many bytes as the array that it is read as, and arrays
-	// of bytes have no alignment. The compiler makes one load of each.
+	// Valid: a T has as many bytes as the number, or the array, that it is read
+	// as; the number is aligned as T is, and arrays of bytes have no alignment.
+	// The compiler makes one load of each, and of a number none at all if it
+	// knows what was stored there, so that a variable stays in its register.
 	switch unsafe.Sizeof(*p) {
 	case 8:
+		if unsafe.Alignof(*p) >= unsafe.Alignof(uint64(0)) {
+			return *(*uint64)(unsafe.Pointer(p))
+		}
 		return binary.NativeEndian.Uint64((*[8]byte)(unsafe.Pointer(p))[:])
 	case 4:
+		if unsafe.Alignof(*p) >= unsafe.Alignof(uint32(0)) {
+			return uint64(*(*uint32)(unsafe.Pointer(p)))
+		}
 		return uint64(binary.NativeEndian.Uint32((*[4]byte)(unsafe.Pointer(p))[:]))
 	case 2:
 		return uint64(binary.NativeEndian.Uint16((*[2]byte)(unsafe.Pointer(p))[:]))

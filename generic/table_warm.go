@@ -2,14 +2,14 @@ package generic
 
 import "github.com/allod-dev/allod/mem"
 
-// Memory that the system has mapped and nobody has written to costs a microsecond
-// or two per page when somebody does, and a split writes to all pages of a new
-// part: that would be a third of the time of the longest Put. So the memory of the
-// parts to come is written to beforehand, a little whenever roomFor has nothing
-// else to do. That is in every Put of a table that owns its keys, and in one of
-// some dozen where keys are one word; as many as it takes come between two splits.
-// A slab is asked for when the one before it is used up, and not when a part of it
-// is needed.
+// Memory that the system has mapped and nobody has written to costs a
+// microsecond or two per page when somebody does, and a split writes to all pages
+// of a new part: that would be a third of the time of the longest Put. So the
+// memory of the parts to come is written to beforehand, a little whenever roomFor
+// has nothing else to do. That is in every Put of a table that owns its keys, and
+// in one of some dozen where keys are one word; as many as it takes come between
+// two splits. A slab is asked for when the one before it is used up, and not when
+// a part of it is needed.
 //
 // Nothing depends on it. Where there is no memory for a slab, the next split asks
 // again.
@@ -23,7 +23,7 @@ const (
 // warmUp writes to some of the memory that the next splits take.
 func (t *table[K, V]) warmUp(a mem.Allocator, ownedKeys bool, method string) {
 	d := t.more
-	if t.n < d.reserved { // there is no split to come, and no memory to be asked for
+	if t.n < d.reserved { // nothing will be split, and nothing is to be asked for
 		d.cold = false
 		return
 	}

@@ -20,6 +20,19 @@ func SMPFar(s *SMP) {
 // SMPRow is how many bytes of addresses an SMP finds the segments of at once.
 const SMPRow = smpNear << smpSegShift
 
+// SMPSegmentPages is how many pages a segment has.
+const SMPSegmentPages = smpSegPages
+
+// SMPFindFree returns the first of n pages in a row, a multiple of align, that an SMP
+// finds in a segment with these pages in use; -1 if there are none.
+func SMPFindFree(used []int, n, align int) int {
+	var p smpPages
+	for _, page := range used {
+		p.set(page%smpSegPages, 1)
+	}
+	return p.findFree(n, align)
+}
+
 // SMPWait makes s believe that time passed since it last looked at the clock.
 func SMPWait(s *SMP, d time.Duration) { s.rest.since = s.rest.since.Add(-d) }
 

@@ -71,12 +71,42 @@ func (p *smpPages) before(page int) int {
 //
 //go:norace
 func (p *smpPages) findFree(n, align int) int {
+	if n <= 64 {
+		return p.findFew(n, align)
+	}
 	for at := p.next(0, false); at+n <= smpSegPages; {
 		end := p.next(at, true)
 		if first := (at + align - 1) &^ (align - 1); end-first >= n {
 			return first
 		}
 		at = p.next(end, false)
+	}
+	return -1
+}
+
+// findFew is findFree for up to 64 pages, however many runs there are: of a word and
+// the next it makes the bits of pages that begin so long a run, all at once.
+//
+//go:norace
+func (p *smpPages) findFew(n, align int) int {
+	starts := ^uint64(0)
+	if align > 1 {
+		starts /= 1<<align - 1 // one bit in so many
+	}
+	for i := range p {
+		lo, hi := ^p[i], uint64(0)
+		if i+1 < len(p) {
+			hi = ^p[i+1]
+		}
+		for have := 1; have < n && lo != 0; {
+			more := uint(min(have, n-have)) & 63
+			lo &= lo>>more | hi<<(64-more)
+			hi &= hi >> more
+			have += int(more)
+		}
+		if lo &= starts; lo != 0 {
+			return i*64 + bits.TrailingZeros64(lo)
+		}
 	}
 	return -1
 }

@@ -17,6 +17,11 @@ import (
 // uses little memory only where they do so again and again: what a program keeps
 // in them is in proportion to what it uses, and does.
 //
+// Rejected: a bound for all magazines together, shared by how often each did not do,
+// or first come, first served. A program that uses a few hundred KiB, and has large
+// blocks that come and go, takes twice the time, even if there are 256 KiB for all; in
+// others a few per cent of memory are gained, and a few of time lost.
+//
 // Rejected: a depot of full magazines, which processors exchange as wholes. Where one
 // frees what another allocates it saves a seventh of the instructions, but only if it
 // may keep all that the one is ahead of the other. Then the blocks in use wander

@@ -71,7 +71,7 @@ func (p *smpPages) before(page int) int {
 //
 //go:norace
 func (p *smpPages) findFree(n, align int) int {
-	if n <= 64 {
+	if n <= 64 && align <= 64 {
 		return p.findFew(n, align)
 	}
 	for at := p.next(0, false); at+n <= smpSegPages; {
@@ -84,8 +84,9 @@ func (p *smpPages) findFree(n, align int) int {
 	return -1
 }
 
-// findFew is findFree for up to 64 pages, however many runs there are: of a word and
-// the next it makes the bits of pages that begin so long a run, all at once.
+// findFew is findFree for up to 64 pages, aligned to no more, however many runs there
+// are: of a word and the next it makes the bits of pages that begin so long a run, all
+// at once.
 //
 //go:norace
 func (p *smpPages) findFew(n, align int) int {

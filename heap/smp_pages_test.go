@@ -33,7 +33,7 @@ func TestSMPFindFree(t *testing.T) {
 			}
 		}
 		for _, n := range []int{1, 2, 3, 5, 8, 31, 32, 33, 63, 64, 65, 100, pages} {
-			for align := 1; align <= 8; align *= 2 {
+			for align := 1; align <= pages; align *= 2 {
 				if got, want := heap.SMPFindFree(list, n, align), slow(used, n, align); got != want {
 					t.Fatalf("%d pages, a multiple of %d, are found at %d, want %d, beside %v", n, align, got, want, list)
 				}

@@ -23,7 +23,9 @@ const (
 // warmUp writes to some of the memory that the next splits take.
 func (t *table[K, V]) warmUp(a mem.Allocator, ownedKeys bool, method string) {
 	d := t.more
-	if t.n < d.reserved { // nothing will be split, and nothing is to be asked for
+	// Nothing will be split that was reserved, and nothing soon where so much is free
+	// as only a Clear or many a Remove leave behind: nothing is to be asked for.
+	if t.n < d.reserved || t.room > t.n/2 {
 		d.cold = false
 		return
 	}

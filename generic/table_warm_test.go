@@ -176,3 +176,42 @@ func TestTableWarmUpReserved(t *testing.T) {
 	m.Close(d)
 	d.none(t)
 }
+
+// A map that was emptied asks for no memory until it is as full as it was.
+func TestTableWarmUpEmptied(t *testing.T) {
+	defer SmallParts(64)()
+	for name, empty := range map[string]func(m *StringHashMapUnmanaged[int], d *dirty){
+		"Clear": func(m *StringHashMapUnmanaged[int], d *dirty) { m.Clear(d) },
+		"Remove": func(m *StringHashMapUnmanaged[int], d *dirty) {
+			for i := m.Len() - 1; i >= 0; i-- {
+				m.Remove(d, strconv.Itoa(i))
+			}
+		},
+	} {
+		d := &dirty{least: 64 * groupLen * 24}
+		var m StringHashMapUnmanaged[int]
+		put := func() {
+			t.Helper()
+			if _, err := m.Put(d, strconv.Itoa(m.Len()), 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		spent := func() bool { // the next Put would ask for a slab
+			x := m.t.more
+			return x != nil && x.cold && len(x.fresh.slots) == 0 && x.used+1 == len(x.slabs)
+		}
+		for m.Len() < 20_000 || !spent() {
+			put()
+		}
+		n, slabs := m.Len(), d.slabs
+		empty(&m, d)
+		for m.Len() < n/2 {
+			put()
+		}
+		if d.slabs != slabs {
+			t.Errorf("%s: %d slabs were asked for, to put half of what there was", name, d.slabs-slabs)
+		}
+		m.Close(d)
+		d.none(t)
+	}
+}

@@ -385,7 +385,7 @@ func zigRemoveMany(t *testing.T, remove func([]int), items func() []int) {
 func TestZigMultiArrayList(t *testing.T) {
 	type foo struct {
 		a uint32
-		b mem.String // a string is for memory that is scanned
+		B mem.String // a string is for memory that is scanned
 		c byte
 	}
 	var (
@@ -509,10 +509,10 @@ func TestZigMultiArrayList(t *testing.T) {
 			l := generic.NewMultiArrayList[manyFields](a)
 			defer l.Close()
 			noError(t, l.Resize(1))
-			generic.ColumnOf(func(v *manyFields) *uint32 { return &v.a0 }).Items(l)[0] = 42
-			generic.ColumnOf(func(v *manyFields) *uint32 { return &v.t9 }).Items(l)[0] = 43
+			generic.ColumnOf(func(v *manyFields) *uint32 { return &v.A0 }).Items(l)[0] = 42
+			generic.ColumnOf(func(v *manyFields) *uint32 { return &v.T9 }).Items(l)[0] = 43
 			v := l.Get(0)
-			mustEqual(t, "fields", []uint32{v.a0, v.a1, v.t8, v.t9}, []uint32{42, 0, 0, 43})
+			mustEqual(t, "fields", []uint32{v.A0, v.A1, v.T8, v.T9}, []uint32{42, 0, 0, 43})
 		}},
 		{"orderedRemoveMany", func(t *testing.T, a mem.Allocator) {
 			l := generic.NewMultiArrayList[pair](a)
@@ -532,26 +532,26 @@ func TestZigMultiArrayList(t *testing.T) {
 
 // manyFields has two hundred of them.
 type manyFields struct {
-	a0, a1, a2, a3, a4, a5, a6, a7, a8, a9 uint32
-	b0, b1, b2, b3, b4, b5, b6, b7, b8, b9 uint32
-	c0, c1, c2, c3, c4, c5, c6, c7, c8, c9 uint32
-	d0, d1, d2, d3, d4, d5, d6, d7, d8, d9 uint32
-	e0, e1, e2, e3, e4, e5, e6, e7, e8, e9 uint32
-	f0, f1, f2, f3, f4, f5, f6, f7, f8, f9 uint32
-	g0, g1, g2, g3, g4, g5, g6, g7, g8, g9 uint32
-	h0, h1, h2, h3, h4, h5, h6, h7, h8, h9 uint32
-	i0, i1, i2, i3, i4, i5, i6, i7, i8, i9 uint32
-	j0, j1, j2, j3, j4, j5, j6, j7, j8, j9 uint32
-	k0, k1, k2, k3, k4, k5, k6, k7, k8, k9 uint32
-	l0, l1, l2, l3, l4, l5, l6, l7, l8, l9 uint32
-	m0, m1, m2, m3, m4, m5, m6, m7, m8, m9 uint32
-	n0, n1, n2, n3, n4, n5, n6, n7, n8, n9 uint32
-	o0, o1, o2, o3, o4, o5, o6, o7, o8, o9 uint32
-	p0, p1, p2, p3, p4, p5, p6, p7, p8, p9 uint32
-	q0, q1, q2, q3, q4, q5, q6, q7, q8, q9 uint32
-	r0, r1, r2, r3, r4, r5, r6, r7, r8, r9 uint32
-	s0, s1, s2, s3, s4, s5, s6, s7, s8, s9 uint32
-	t0, t1, t2, t3, t4, t5, t6, t7, t8, t9 uint32
+	A0, A1, A2, A3, A4, A5, A6, A7, A8, A9 uint32
+	B0, B1, B2, B3, B4, B5, B6, B7, B8, B9 uint32
+	C0, C1, C2, C3, C4, C5, C6, C7, C8, C9 uint32
+	D0, D1, D2, D3, D4, D5, D6, D7, D8, D9 uint32
+	E0, E1, E2, E3, E4, E5, E6, E7, E8, E9 uint32
+	F0, F1, F2, F3, F4, F5, F6, F7, F8, F9 uint32
+	G0, G1, G2, G3, G4, G5, G6, G7, G8, G9 uint32
+	H0, H1, H2, H3, H4, H5, H6, H7, H8, H9 uint32
+	I0, I1, I2, I3, I4, I5, I6, I7, I8, I9 uint32
+	J0, J1, J2, J3, J4, J5, J6, J7, J8, J9 uint32
+	K0, K1, K2, K3, K4, K5, K6, K7, K8, K9 uint32
+	L0, L1, L2, L3, L4, L5, L6, L7, L8, L9 uint32
+	M0, M1, M2, M3, M4, M5, M6, M7, M8, M9 uint32
+	N0, N1, N2, N3, N4, N5, N6, N7, N8, N9 uint32
+	O0, O1, O2, O3, O4, O5, O6, O7, O8, O9 uint32
+	P0, P1, P2, P3, P4, P5, P6, P7, P8, P9 uint32
+	Q0, Q1, Q2, Q3, Q4, Q5, Q6, Q7, Q8, Q9 uint32
+	R0, R1, R2, R3, R4, R5, R6, R7, R8, R9 uint32
+	S0, S1, S2, S3, S4, S5, S6, S7, S8, S9 uint32
+	T0, T1, T2, T3, T4, T5, T6, T7, T8, T9 uint32
 }
 
 // Zig has no SegmentedList any more: this is the test of its release 0.14, which has

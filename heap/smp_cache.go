@@ -449,6 +449,7 @@ func (s *SMP) putSlow(class uintptr, slot smpSlot) {
 		}
 		if more > 0 {
 			c.grow(class, more, room)
+			room = nil // it is that cache's alone
 		}
 		e := &c[class&127]
 		if e.put(slot) {

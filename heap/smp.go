@@ -145,9 +145,9 @@ var _ mem.Allocator = (*SMP)(nil)
 // KiB of the Go heap, less what is not touched of them: at most 3.9 MiB for 64
 // processors, and 15.4 MiB for 256. Besides, each may have a full magazine, up to 32
 // KiB or two slots, of free slots for each class, and a slab that is partly free;
-// what it does not use goes back while it works, but not
-// while it rests. Nobody else takes the locks of a processor's bins, but who
-// frees blocks from there, 32 at once, and who has no slab left: he looks at a
+// what it does not use goes back while it works, but not while it rests. Nobody
+// else takes the locks of a processor's bins, but who frees blocks from there, 32
+// at once, and who has no slab left: he looks at a
 // byte of each other processor's bin, so 64 or 256 of them, before a slab is
 // made, and takes what is free there only if nobody is at it. Who frees for one
 // and the same processor from all of 64 others shares its lock with them, which

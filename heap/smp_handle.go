@@ -2,7 +2,6 @@ package heap
 
 import (
 	"runtime"
-	"unsafe"
 
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
@@ -169,8 +168,7 @@ func (c *SMPCache) Alloc(size int, l mem.Layout) ([]byte, error) {
 	e := &h.cache[class&127] // h.cache.take, written out
 	if n := e.count - smpTurn - 1; n&smpNone == 0 {
 		e.count = n
-		// Valid as in SMP.Alloc.
-		slot := (*smpSlot)(unsafe.Add(unsafe.Pointer(e.mag), uintptr(n&(smpTurn/2-1))*unsafe.Sizeof(smpSlot{})))
+		slot := e.at(n.slots())
 		addr := slot.addr
 		*byteFrom(slot.state) = uint8(smpLive(class, addr))
 		h.use = 0
@@ -316,10 +314,8 @@ func (c *SMPCache) Free(b []byte, l mem.Layout) {
 	h.use = smpBusy
 	*state = smpDead
 	e := &h.cache[class&127] // h.cache.put, written out
-	if n := e.count & (smpTurn/2 - 1); uint32(n) < e.keep {
-		// Valid as in SMP.Free.
-		slot := (*smpSlot)(unsafe.Add(unsafe.Pointer(e.mag), uintptr(n)*unsafe.Sizeof(smpSlot{})))
-		slot.addr, slot.state = addr, uintptr(unsafe.Pointer(state))
+	if n := e.count.slots(); n < e.keep {
+		*e.at(n) = smpSlot{addr, pointerAddress(state)}
 		e.count++
 		h.use = 0
 		runtime.KeepAlive(c)

@@ -69,21 +69,21 @@ func (c *crew) saturate(count int, atMost time.Duration) (served int, took time.
 // serve serves count requests that arrive at the given rate per second, whether
 // those before are done or not, as requests from many clients do: gaps between
 // arrivals are random, the same in every run. The latency of a request counts
-// from its arrival, so that a pause delays every request that arrives in it.
-func (c *crew) serve(rate float64, count int, progress func(done, total int)) (spans, error) {
+// from its arrival, so that a pause delays every request that arrives in it. It
+// returns the latencies, and of which share of the requests these are, as latencies
+// does.
+func (c *crew) serve(rate float64, count int, progress func(done, total int)) (sorted []time.Duration, share float64, err error) {
 	pace, err := newPacer()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer pace.close()
 	due := arrivals(rate, count)
 	queue := make(chan int, count) // holds all: arrivals never wait
-	latencies := make([]spans, len(c.scratch))
-	for w := range latencies {
-		latencies[w] = spansFor(due[count-1])
-	}
+	lives := make([]life, count)
 	var failed atomic.Bool
 	start := time.Now()
+	endWatch := watch(start)
 	var clients sync.WaitGroup
 	clients.Go(func() {
 		defer close(queue)
@@ -104,18 +104,19 @@ func (c *crew) serve(rate float64, count int, progress func(done, total int)) (s
 			return false, nil
 		}
 		_, err := c.service.handle(c.service.requests[i%len(c.service.requests)], c.scratch[w])
-		latencies[w].add(i, count, time.Since(start)-due[i])
+		lives[i] = life{due[i], time.Since(start)}
 		if err != nil {
 			failed.Store(true)
 		}
 		return true, err
 	})
 	clients.Wait()
-	all := latencies[0]
-	for _, w := range latencies[1:] {
-		all.merge(w)
+	looks := endWatch()
+	if err != nil {
+		return nil, 0, err
 	}
-	return all, err
+	sorted, share = latencies(lives, looks)
+	return sorted, share, nil
 }
 
 // arrivals returns count times at which requests arrive: independently of one

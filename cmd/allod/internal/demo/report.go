@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -190,11 +191,25 @@ func (r *Report) legend() []string {
 			say.Size(p.PeakRSS)),
 		fmt.Sprintf("Load: %s requests arrive per second at random, a quarter of what plain Go can "+
 			"serve; each is JSON in, a phrase or a prefix, JSON out, %s of Go heap in plain Go. "+
-			"Latency counts from arrival, and is that of the median second.", say.Count(int(p.Rate)), say.Size(int64(p.PerRequest))),
+			"Latency counts from arrival, and is that of %s.", say.Count(int(p.Rate)), say.Size(int64(p.PerRequest)), r.measured()),
 		"Teardown is giving the index back to the system: plain Go has to collect, and returns all " +
 			"that is free (debug.FreeOSMemory); an arena returns its memory as it is closed. CPU time " +
 			"of collections is without what they did on processors that were idle.",
 	}
+}
+
+// measured says of which requests the latencies are.
+func (r *Report) measured() string {
+	if !slices.ContainsFunc(r.Variants, (*Result).leftOut) {
+		return "all requests"
+	}
+	var shares []string
+	for _, v := range r.Variants {
+		shares = append(shares, fmt.Sprintf("%.0f %%", 100*v.Undisturbed))
+	}
+	last := len(shares) - 1
+	return fmt.Sprintf("requests that nobody else held up by taking a processor for %s or longer: %s and %s of all",
+		say.Duration(disturbance), strings.Join(shares[:last], ", "), shares[last])
 }
 
 // A variant that gets less of the processors than this shares them.
@@ -246,10 +261,11 @@ func (r *Report) sentences() []string {
 	return s
 }
 
-// ownDelay says what part of a latency the machine has, if that is a large one.
+// ownDelay says what part of a latency the machine has, if that is a large one, and
+// requests that it held up are among those measured.
 func (r *Report) ownDelay(latency time.Duration) string {
 	const large = 4
-	if r.Delay < latency/large || r.Delay == 0 {
+	if r.Delay < latency/large || r.Delay == 0 || slices.ContainsFunc(r.Variants, (*Result).leftOut) {
 		return ""
 	}
 	return fmt.Sprintf(" This machine, with nothing of the demo running, has 1 in 1,000 wait %s or more "+

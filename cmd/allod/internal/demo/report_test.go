@@ -114,6 +114,10 @@ func TestOwnDelay(t *testing.T) {
 	if s := r.ownDelay(3 * time.Millisecond); !strings.Contains(s, "2.00 ms") {
 		t.Errorf("2 of 3 ms: %q", s)
 	}
+	r.Variants = []*Result{{Undisturbed: 1}, {Undisturbed: 0.9}}
+	if s := r.ownDelay(3 * time.Millisecond); s != "" {
+		t.Errorf("where what the machine held up is left out: %q", s)
+	}
 	if s := new(Report).ownDelay(0); s != "" {
 		t.Errorf("nothing: %q", s)
 	}
@@ -127,5 +131,16 @@ func TestGCCPU(t *testing.T) {
 	gc, idle, all := gcCPU(), readMetric("/cpu/classes/gc/mark/idle:cpu-seconds"), readMetric("/cpu/classes/gc/total:cpu-seconds")
 	if gc <= 0 || gc+idle > all*1.001 {
 		t.Errorf("%g s of collecting, %g s of it idle, are counted as %g s", all, idle, gc)
+	}
+}
+
+func TestMeasured(t *testing.T) {
+	r := &Report{Variants: []*Result{{Undisturbed: 1}, {Undisturbed: 1}, {Undisturbed: 1}}}
+	if s := r.measured(); s != "all requests" {
+		t.Errorf("none was left out: %q", s)
+	}
+	r.Variants[1].Undisturbed = 0.654
+	if s := r.measured(); !strings.HasSuffix(s, "1.00 ms or longer: 100 %, 65 % and 100 % of all") {
+		t.Errorf("some were left out: %q", s)
 	}
 }

@@ -67,26 +67,30 @@ type Result struct {
 	SlackPercent float64 `json:"slack_percent"` // memory for postings that holds none
 	Answers      string  `json:"answers"`       // hash over all answers
 
-	Build      time.Duration `json:"build_ns"`
-	Requests   int           `json:"requests"` // served as fast as possible
-	PerSecond  float64       `json:"requests_per_second"`
-	Got        float64       `json:"share_of_processors"` // of those it had work for, in its worst phase; 0: not known
-	Rate       float64       `json:"rate"`                // arrivals per second, for the latencies
-	Latencies  []Quantile    `json:"latencies"`
-	PeakRSS    int64         `json:"peak_rss_bytes"`
-	OffHeap    int64         `json:"off_heap_bytes"`
-	Objects    uint64        `json:"live_heap_objects"`
-	Cycles     uint64        `json:"gc_cycles"`
-	GCCPU      float64       `json:"gc_cpu_seconds"`
-	FullGC     time.Duration `json:"full_gc_ns"` // with the index live, the shortest of some
-	Teardown   time.Duration `json:"teardown_ns"`
-	Lost       int64         `json:"lost_bytes"`
-	PerRequest float64       `json:"go_bytes_per_request"`
+	Build     time.Duration `json:"build_ns"`
+	Requests  int           `json:"requests"` // served as fast as possible
+	PerSecond float64       `json:"requests_per_second"`
+	Got       float64       `json:"share_of_processors"` // of those it had work for, in its worst phase; 0: not known
+	Rate      float64       `json:"rate"`                // arrivals per second, for the latencies
+	Latencies []Quantile    `json:"latencies"`
+	// The share of requests that the latencies are of: see latencies.
+	Undisturbed float64       `json:"undisturbed_share_of_requests"`
+	PeakRSS     int64         `json:"peak_rss_bytes"`
+	OffHeap     int64         `json:"off_heap_bytes"`
+	Objects     uint64        `json:"live_heap_objects"`
+	Cycles      uint64        `json:"gc_cycles"`
+	GCCPU       float64       `json:"gc_cpu_seconds"`
+	FullGC      time.Duration `json:"full_gc_ns"` // with the index live, the shortest of some
+	Teardown    time.Duration `json:"teardown_ns"`
+	Lost        int64         `json:"lost_bytes"`
+	PerRequest  float64       `json:"go_bytes_per_request"`
 }
 
+// leftOut tells whether the latencies are not of all requests.
+func (r *Result) leftOut() bool { return 0 < r.Undisturbed && r.Undisturbed < 1 }
+
 // A Quantile is a point of the latency distribution: a share Q of the requests
-// took no longer than Latency, in the median of some windows of time, and with a
-// Q of 1 in all of them.
+// took no longer than Latency.
 type Quantile struct {
 	Q       float64       `json:"q"`
 	Latency time.Duration `json:"ns"`
@@ -243,13 +247,14 @@ func (r *Result) measureCrew(crew *crew, s spec, progress func(done, total int))
 	time.Sleep(rest)
 	r.Rate = cmp.Or(s.Rate, utilisation*r.PerSecond)
 	work = startWork()
-	latencies, err := crew.serve(r.Rate, int(r.Rate*(1-saturation)*s.Load.Seconds())+1, progress)
+	sorted, share, err := crew.serve(r.Rate, int(r.Rate*(1-saturation)*s.Load.Seconds())+1, progress)
 	if err != nil {
 		return err
 	}
 	r.got(work.share())
+	r.Undisturbed = share
 	for _, q := range quantiles {
-		r.Latencies = append(r.Latencies, Quantile{q, latencies.quantile(q)})
+		r.Latencies = append(r.Latencies, Quantile{q, quantile(sorted, q)})
 	}
 	return nil
 }

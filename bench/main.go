@@ -150,7 +150,7 @@ func (o options) work(ctx context.Context, stdout io.Writer) error {
 	for i, c := range r.Rooms {
 		fmt.Fprintf(stdout, "%s: %d operations, %d refused\n", rooms[i].Name, c.Ops, c.Refused)
 	}
-	fmt.Fprintf(stdout, "%s; at most %.1f MiB, growing by %.3f %% in a minute, and what is committed by %.3f %%\n", r.Failures(), float64(r.PeakRSS)/(1<<20), 100*r.Slope, 100*r.CommittedSlope)
+	fmt.Fprintf(stdout, "%s; at most %.1f MiB, growing by %v, and what is committed by %v\n", r.Failures(), float64(r.PeakRSS)/(1<<20), r.Resident, r.Committed)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -37,8 +38,8 @@ type Options struct {
 	FailOneIn int
 	// MaxSlope is by how much memory may grow in a minute, as a share of it, over
 	// all but the first quarter of the time. Memory goes up and down with the
-	// sizes that chance brings: minutes say nothing yet, and the least of each
-	// thirtieth of the time is what counts, which what is lost raises for good.
+	// sizes that chance brings: what counts is the mean of each thirtieth of the
+	// time.
 	MaxSlope float64
 }
 
@@ -47,9 +48,17 @@ type Result struct {
 	Rooms    []Counts // in the order of the rooms
 	Injected [vm.Calls]int64
 	PeakRSS  int64
-	// Growth in a minute, as a share: of physical memory, 0 if that cannot be
-	// watched, and of what is committed, which is without what the Go runtime has.
-	Slope, CommittedSlope float64
+	// Growth of physical memory, 0 if that cannot be watched, and of what is committed,
+	// which is without what the Go runtime has.
+	Resident, Committed Growth
+}
+
+// Growth is by how much memory grows in a minute, and the standard error of that, as
+// shares of it.
+type Growth struct{ Slope, Error float64 }
+
+func (g Growth) String() string {
+	return fmt.Sprintf("%.3f %% in a minute (standard error %.3f %%)", 100*g.Slope, 100*g.Error)
 }
 
 // Counts is what happened in a room.
@@ -113,10 +122,10 @@ func Run(ctx context.Context, rooms []Room, o Options, w io.Writer) (Result, err
 		r.PeakRSS = max(r.PeakRSS, v.rss)
 	}
 	late := samples[len(samples)/4:]
-	r.Slope = slope(late, o.For/30, look.resident)
-	r.CommittedSlope = slope(late, o.For/30, look.committed)
-	if o.MaxSlope > 0 && r.Slope > o.MaxSlope {
-		s.fail(fmt.Errorf("%w: %.3f %% in a minute, %.3f %% allowed", ErrGrowing, 100*r.Slope, 100*o.MaxSlope))
+	r.Resident = slope(late, o.For/30, look.resident)
+	r.Committed = slope(late, o.For/30, look.committed)
+	if o.MaxSlope > 0 && r.Resident.Slope > o.MaxSlope {
+		s.fail(fmt.Errorf("%w: %v, %.3f %% allowed", ErrGrowing, r.Resident, 100*o.MaxSlope))
 	}
 	return r, errors.Join(s.errs...)
 }
@@ -344,36 +353,44 @@ func (s *soak) watch(ctx context.Context, o Options, w io.Writer) (looks []look)
 	}
 }
 
-// least returns the one with the least memory of each such time.
-func least(looks []look, of time.Duration, memory func(look) int64) (low []look) {
+// means returns the mean of memory in each such time, at the mean of its moments.
+func means(looks []look, of time.Duration, memory func(look) int64) (at, mean []float64) {
+	n, now := 0.0, time.Duration(-1)
 	for _, l := range looks {
-		switch last := len(low) - 1; {
-		case last < 0 || l.at/of != low[last].at/of:
-			low = append(low, l)
-		case memory(l) < memory(low[last]):
-			low[last] = l
+		if i := l.at / of; i != now {
+			at, mean, n, now = append(at, 0), append(mean, 0), 0, i
 		}
+		n++
+		last := len(at) - 1
+		at[last] += (l.at.Minutes() - at[last]) / n
+		mean[last] += (float64(memory(l)) - mean[last]) / n
 	}
-	return low
+	return at, mean
 }
 
 // slope returns by how much memory grows in a minute, as a share of its mean: that
-// of the straight line with the least squares through the least of each such time.
-func slope(looks []look, of time.Duration, memory func(look) int64) float64 {
-	looks = least(looks, of, memory)
-	n, at, mean := float64(len(looks)), 0.0, 0.0
-	for _, l := range looks {
-		at += l.at.Minutes() / n
-		mean += float64(memory(l)) / n
+// of the straight line with the least squares through the mean of each such time. It
+// is known up to its standard error: minutes are far enough from each other that
+// chance moves each by itself.
+func slope(looks []look, of time.Duration, memory func(look) int64) Growth {
+	x, y := means(looks, of, memory)
+	n, at, mean := float64(len(x)), 0.0, 0.0
+	for i := range x {
+		at += x[i] / n
+		mean += y[i] / n
 	}
 	above, below := 0.0, 0.0
-	for _, l := range looks {
-		d := l.at.Minutes() - at
-		above += d * (float64(memory(l)) - mean)
-		below += d * d
+	for i := range x {
+		above += (x[i] - at) * (y[i] - mean)
+		below += (x[i] - at) * (x[i] - at)
 	}
 	if below == 0 || mean == 0 {
-		return 0
+		return Growth{}
 	}
-	return above / below / mean
+	g, rest := above/below, 0.0
+	for i := range x {
+		d := y[i] - mean - g*(x[i]-at)
+		rest += d * d
+	}
+	return Growth{g / mean, math.Sqrt(rest/max(n-2, 1)/below) / mean}
 }

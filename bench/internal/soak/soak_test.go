@@ -68,20 +68,29 @@ func TestSlope(t *testing.T) {
 	for i := range int64(10) {
 		looks = append(looks, look{time.Duration(i) * time.Minute, 1000 + i, 7})
 	}
-	if got := slope(looks, 1, look.resident); math.Abs(got-1/1004.5) > 1e-12 {
+	if got := slope(looks, 1, look.resident); math.Abs(got.Slope-1/1004.5) > 1e-12 || got.Error > 1e-12 {
 		t.Errorf("slope %v", got)
 	}
-	if got := slope(looks, 1, look.committed); got != 0 {
+	if got := slope(looks, 1, look.committed); math.Abs(got.Slope) > 1e-12 || got.Error > 1e-12 {
 		t.Errorf("slope %v of what does not change", got)
 	}
-	var low []int64
-	for _, l := range least([]look{{0, 5, 0}, {1, 4, 0}, {2, 6, 0}, {3, 9, 0}, {4, 8, 0}, {9, 1, 0}}, 3, look.resident) {
-		low = append(low, l.rss)
+	// What goes up and down within the time that is averaged is not seen.
+	for i := range looks {
+		looks[i].rss += int64(100 * (i % 2))
 	}
-	if !slices.Equal(low, []int64{4, 8, 1}) {
-		t.Errorf("least of each: %v", low)
+	if got := slope(looks, 2*time.Minute, look.resident); math.Abs(got.Slope-1/1054.5) > 1e-12 || got.Error > 1e-12 {
+		t.Errorf("slope %v of means", got)
 	}
-	if slope(nil, 1, look.resident) != 0 || slope(looks[:1], 1, look.resident) != 0 {
+	// By hand: from 0, 1 and 5 at 0, 1 and 2 minutes, the line through 2 at 1 with
+	// a slope of 2.5 is off by .5, 1 and .5.
+	if got := slope([]look{{0, 0, 0}, {time.Minute, 1, 0}, {2 * time.Minute, 5, 0}}, 1, look.resident); math.Abs(got.Slope-1.25) > 1e-12 || math.Abs(got.Error-math.Sqrt(1.5/2)/2) > 1e-12 {
+		t.Errorf("slope %v of three", got)
+	}
+	at, mean := means([]look{{0, 5, 0}, {1, 4, 0}, {2, 6, 0}, {3, 9, 0}, {4, 8, 0}, {9, 1, 0}}, 3, look.resident)
+	if !slices.Equal(mean, []float64{5, 8.5, 1}) || len(at) != 3 || at[2] != (9*time.Nanosecond).Minutes() {
+		t.Errorf("means: %v at %v", mean, at)
+	}
+	if slope(nil, 1, look.resident) != (Growth{}) || slope(looks[:1], 1, look.resident) != (Growth{}) {
 		t.Error("a slope of nothing")
 	}
 }

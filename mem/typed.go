@@ -34,7 +34,7 @@ func New[T any](a Allocator, v T) (*T, error) {
 	if isNil(a) || !glances() || unsafe.Sizeof(v) == 0 {
 		return newOther(a, v)
 	}
-	id, plain := rtype.Glance[T]()
+	id, plain := glance((*T)(nil))
 	l := Layout{Align: AlignOf[T](), Type: Type{id}}
 	if !plain {
 		promised, ok := a.(*promise)
@@ -73,7 +73,7 @@ func Destroy[T any](a Allocator, p *T) {
 		releaseOther(a, p, 1, Alignment{}, "mem: Destroy")
 		return
 	}
-	id, plain := rtype.Glance[T]()
+	id, plain := glance((*T)(nil))
 	l := Layout{Align: AlignOf[T](), Zero: true, Type: Type{id}}
 	if !plain {
 		promised, ok := a.(*promise)
@@ -91,6 +91,8 @@ func Destroy[T any](a Allocator, p *T) {
 // to the packages where these are instantiated, and would make it calls there.
 
 func glances() bool { return rtype.Glances() }
+
+func glance(p any) (id rtype.ID, plain bool) { return rtype.Glance(p) }
 
 func isClear(id rtype.ID) bool { return id.Clear() }
 

@@ -73,18 +73,22 @@ func Plain[T any]() bool { return trusted && descriptorOf[T]().ptrBytes == 0 }
 // called.
 func Glances() bool { return trusted }
 
-// Glance returns the ID of T, and whether T holds no pointers, without a jump.
-func Glance[T any]() (id ID, plain bool) {
-	d := descriptorOf[T]()
+// Glance returns the ID of T, and whether T holds no pointers, without a jump. It is
+// for generic functions, and given a *T, nil or not: if it were generic itself, a
+// dictionary of its own would have to be found first, and another in that.
+func Glance(p any) (id ID, plain bool) {
+	// Valid: as in descriptorOf. The word is read as the pointer that the compiler
+	// takes it for in generic code, or else it would be stored first.
+	d := (*ptrDescriptor)(*(*unsafe.Pointer)(unsafe.Pointer(&p))).elem
 	return ID{d}, d.ptrBytes == 0
 }
 
-// GlanceAt returns the ID of T without a jump. It is given a *T, nil or not: a word
-// that the compiler knows, so that functions that are called with it need not be
+// GlanceAt returns the ID of T without a jump. It is for functions that are given a
+// *T, nil or not, as any: a word that the compiler knows, so that they need not be
 // generic.
 func GlanceAt(p any) ID {
-	// Valid: as in descriptorOf. The word is read as the number that the compiler
-	// takes it for, or else it would be stored first; descriptors stay where they are.
+	// Valid: as in Glance, but that the compiler takes the word for a number in a
+	// parameter; descriptors stay where they are.
 	return ID{(*ptrDescriptor)(unsafe.Add(nil, *(*uintptr)(unsafe.Pointer(&p)))).elem}
 }
 

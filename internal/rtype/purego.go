@@ -35,9 +35,9 @@ func HasPointers[T any]() bool { return For[T]().HasPointers() }
 // Glances tells whether what needs it to be true may be called.
 func Glances() bool { return true }
 
-// Glance returns the ID of T, and whether T holds no pointers.
-func Glance[T any]() (id ID, plain bool) {
-	id = For[T]()
+// Glance returns the ID of T, given a *T, nil or not, and whether T holds no pointers.
+func Glance(p any) (id ID, plain bool) {
+	id = Elem(p)
 	return id, !id.HasPointers()
 }
 

@@ -42,7 +42,7 @@ func ask[T any](t *testing.T, pointers, bools, opaque bool, path string) {
 	if id != rtype.Elem((*T)(nil)) || id.HasBools() != bools || id.Boolless() == bools {
 		t.Errorf("%v: Elem %v, HasBools %t", r, rtype.Elem((*T)(nil)).Reflect(), !bools)
 	}
-	if at, plain := rtype.Glance[T](); !rtype.Glances() || at != id || plain == pointers || rtype.GlanceAt((*T)(nil)) != id {
+	if at, plain := rtype.Glance((*T)(nil)); !rtype.Glances() || at != id || plain == pointers || rtype.GlanceAt((*T)(nil)) != id {
 		t.Errorf("%v: a glance shows %v, plain %t", r, at.Reflect(), plain)
 	}
 	if size, log2, plain := id.Glance(); size != int(r.Size()) || 1<<log2 != r.Align() || plain == pointers {

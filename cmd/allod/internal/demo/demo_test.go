@@ -95,7 +95,7 @@ func TestVariants(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if result.Requests == 0 || result.Latency(0.999) == 0 || result.PeakRSS < 1<<20 || result.FullGC == 0 {
+		if result.Requests == 0 || len(result.Latencies) != len(quantiles) || result.PeakRSS < 1<<20 || result.FullGC == 0 {
 			t.Errorf("%s: %+v", v.name, result)
 		}
 		if (result.OffHeap > 0) != v.offHeap {
@@ -113,6 +113,12 @@ func TestVariants(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	r.measureAlike()
+	for _, v := range r.Variants {
+		if v.Latency(0.999) == 0 || v.Latency(0.999) > v.OfAll[len(quantiles)-1].Latency || v.Undisturbed <= 0 || v.Undisturbed > 1 {
+			t.Errorf("%s: latencies %v, of all %v, a share of %g", v.Variant, v.Latencies, v.OfAll, v.Undisturbed)
+		}
 	}
 	r.check()
 	if len(r.Failed) > 0 {

@@ -84,7 +84,7 @@ func (r *Report) barCharts() []barChart {
 		{"The slowest 1 in 1,000 requests", "Latency under load, 99.9th percentile. Shorter is better.",
 			func(v *Result) float64 { return float64(v.Latency(0.999)) },
 			func(v *Result) string { return say.Duration(v.Latency(0.999)) }},
-		{"Full collection, index live", "Time of runtime.GC(), the shortest of nine. Shorter is better.",
+		{"Full collection, index live", fmt.Sprintf("Time of runtime.GC(), the shortest of %d. Shorter is better.", fullGCs),
 			func(v *Result) float64 { return float64(v.FullGC) },
 			func(v *Result) string { return say.Duration(v.FullGC) }},
 		{"CPU time spent collecting", "While building and serving, not on idle processors. Shorter is better.",

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -10,28 +11,27 @@ type life struct{ from, to time.Duration }
 
 func (l life) latency() time.Duration { return l.to - l.from }
 
-// latencies returns those of the requests in whose lives nobody disturbed this
-// process, sorted, and the share of all requests that these are. What stops a machine
-// now and then, which no program has a part in, would otherwise be what the slowest
-// requests of every program show. If there are hardly any, they are those of all, and
-// the share is 1.
-func latencies(lives []life, looks []look) (sorted []time.Duration, share float64) {
-	const fewest = 0.25
+// latencies returns those of all requests and those of the requests in whose lives
+// nobody disturbed this process, both sorted. What stops a machine now and then, which
+// no program has a part in, would otherwise be what the slowest requests of every
+// program show.
+func latencies(lives []life, looks []look) (all, undisturbed []time.Duration) {
 	quiet := quietness(looks)
 	for _, l := range lives {
+		all = append(all, l.latency())
 		if quiet(l) {
-			sorted = append(sorted, l.latency())
+			undisturbed = append(undisturbed, l.latency())
 		}
 	}
-	if share = float64(len(sorted)) / float64(len(lives)); share < fewest {
-		sorted, share = sorted[:0], 1
-		for _, l := range lives {
-			sorted = append(sorted, l.latency())
-		}
-	}
-	slices.Sort(sorted)
-	return sorted, share
+	slices.Sort(all)
+	slices.Sort(undisturbed)
+	return all, undisturbed
 }
+
+// Two things make the slow look better than they are, never the fast: threads that
+// wait for a processor which the collector of their own process has are taken for
+// disturbed, too, and the longer a request takes, the more likely somebody meanwhile
+// disturbs it.
 
 // quantile returns the least of the sorted durations that a share q of all are no
 // longer than.
@@ -43,8 +43,10 @@ func quantile(sorted []time.Duration, q float64) time.Duration {
 	return sorted[max(len(sorted)-1-longer, 0)]
 }
 
-// A look is what others had of the processors until then.
+// A look is what others had of the processors until then: some moment between begun
+// and at, as whoever looks may be disturbed, too.
 type look struct {
+	begun  time.Duration
 	at     time.Duration
 	waited time.Duration // for which threads of this process were ready to run
 	turns  int           // how often one of them was given a processor
@@ -61,7 +63,8 @@ const (
 func watch(start time.Time) (end func() []look) {
 	var looks []look
 	take := func() {
-		l := look{stolen: stolenTime()}
+		l := look{begun: time.Since(start)}
+		l.stolen = stolenTime()
 		l.waited, l.turns = waitTime()
 		l.at = time.Since(start)
 		looks = append(looks, l)
@@ -113,9 +116,9 @@ func quietness(looks []look) func(life) bool {
 			disturbed[i+1]++
 		}
 	}
-	after := func(t time.Duration) int {
-		i, _ := slices.BinarySearchFunc(looks, t, func(l look, t time.Duration) int { return int(l.at - t) })
-		return min(i, len(looks)-1)
+	return func(l life) bool {
+		before, _ := slices.BinarySearchFunc(looks, l.from, func(l look, t time.Duration) int { return cmp.Compare(l.at, t) })
+		after, _ := slices.BinarySearchFunc(looks, l.to, func(l look, t time.Duration) int { return cmp.Compare(l.begun, t) })
+		return disturbed[min(after, len(looks)-1)] == disturbed[max(before-1, 0)]
 	}
-	return func(l life) bool { return disturbed[after(l.to)] == disturbed[max(after(l.from)-1, 0)] }
 }

@@ -70,12 +70,11 @@ func (c *crew) saturate(count int, atMost time.Duration) (served int, took time.
 // those before are done or not, as requests from many clients do: gaps between
 // arrivals are random, the same in every run. The latency of a request counts
 // from its arrival, so that a pause delays every request that arrives in it. It
-// returns the latencies, and of which share of the requests these are, as latencies
-// does.
-func (c *crew) serve(rate float64, count int, progress func(done, total int)) (sorted []time.Duration, share float64, err error) {
+// returns the latencies as latencies does.
+func (c *crew) serve(rate float64, count int, progress func(done, total int)) (all, undisturbed []time.Duration, err error) {
 	pace, err := newPacer()
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	defer pace.close()
 	due := arrivals(rate, count)
@@ -113,10 +112,10 @@ func (c *crew) serve(rate float64, count int, progress func(done, total int)) (s
 	clients.Wait()
 	looks := endWatch()
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
-	sorted, share = latencies(lives, looks)
-	return sorted, share, nil
+	all, undisturbed = latencies(lives, looks)
+	return all, undisturbed, nil
 }
 
 // arrivals returns count times at which requests arrive: independently of one

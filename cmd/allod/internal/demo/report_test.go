@@ -144,3 +144,31 @@ func TestMeasured(t *testing.T) {
 		t.Errorf("some were left out: %q", s)
 	}
 }
+
+// One variant is not compared with what machines hide of another.
+func TestMeasureAlike(t *testing.T) {
+	of := func(share float64) *Result {
+		return &Result{Undisturbed: share, Latencies: []Quantile{{0.5, 1}}, OfAll: []Quantile{{0.5, 2}}}
+	}
+	for _, test := range []struct {
+		shares []float64
+		want   time.Duration
+	}{
+		{[]float64{1, 1}, 1},
+		{[]float64{0.9, 0.3}, 1},
+		{[]float64{0.9, 0.2}, 2},
+		{[]float64{0, 1}, 2},
+	} {
+		r := &Report{Variants: []*Result{of(test.shares[0]), of(test.shares[1])}}
+		r.measureAlike()
+		for i, v := range r.Variants {
+			share := test.shares[i]
+			if test.want == 2 {
+				share = 1
+			}
+			if got := v.Latency(0.5); got != test.want || v.Undisturbed != share {
+				t.Errorf("of %v undisturbed, number %d has %d, of a share of %g", test.shares, i, got, v.Undisturbed)
+			}
+		}
+	}
+}

@@ -106,6 +106,7 @@ func measure(ctx context.Context, c *corpus, o Options, bar *shown.Bar, stdout i
 			s.Budget, s.Requests, s.Rate = result.PeakRSS, result.Requests, result.Rate
 		}
 	}
+	r.measureAlike()
 	bar.Share("with a limit")(0)
 	err = r.limited(func(limit int64) (*LimitResult, error) { return limitInProcess(ctx, o, limit) })
 	if err != nil {

@@ -73,8 +73,9 @@ type Result struct {
 	Got       float64       `json:"share_of_processors"` // of those it had work for, in its worst phase; 0: not known
 	Rate      float64       `json:"rate"`                // arrivals per second, for the latencies
 	Latencies []Quantile    `json:"latencies"`
-	// The share of requests that the latencies are of: see latencies.
+	// The share of requests that Latencies are of: see latencies.
 	Undisturbed float64       `json:"undisturbed_share_of_requests"`
+	OfAll       []Quantile    `json:"latencies_of_all_requests"`
 	PeakRSS     int64         `json:"peak_rss_bytes"`
 	OffHeap     int64         `json:"off_heap_bytes"`
 	Objects     uint64        `json:"live_heap_objects"`
@@ -247,14 +248,15 @@ func (r *Result) measureCrew(crew *crew, s spec, progress func(done, total int))
 	time.Sleep(rest)
 	r.Rate = cmp.Or(s.Rate, utilisation*r.PerSecond)
 	work = startWork()
-	sorted, share, err := crew.serve(r.Rate, int(r.Rate*(1-saturation)*s.Load.Seconds())+1, progress)
+	all, undisturbed, err := crew.serve(r.Rate, int(r.Rate*(1-saturation)*s.Load.Seconds())+1, progress)
 	if err != nil {
 		return err
 	}
 	r.got(work.share())
-	r.Undisturbed = share
+	r.Undisturbed = float64(len(undisturbed)) / float64(len(all))
 	for _, q := range quantiles {
-		r.Latencies = append(r.Latencies, Quantile{q, quantile(sorted, q)})
+		r.Latencies = append(r.Latencies, Quantile{q, quantile(undisturbed, q)})
+		r.OfAll = append(r.OfAll, Quantile{q, quantile(all, q)})
 	}
 	return nil
 }

@@ -29,12 +29,17 @@ func waitTime() (sum time.Duration, turns int) {
 // stolenTime returns how long the host of a virtual machine had others run in place
 // of its processors, to a hundredth of a second. It is 0 where that is not known.
 func stolenTime() time.Duration {
-	const tick = time.Second / 100 // in this file, whatever the kernel's
 	b, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return 0
 	}
-	all, _, _ := bytes.Cut(b, []byte("\n"))
+	return stolenSince(b)
+}
+
+// stolenSince returns what /proc/stat, which is text, says of that.
+func stolenSince(text []byte) time.Duration {
+	const tick = time.Second / 100 // in this file, whatever the kernel's
+	all, _, _ := bytes.Cut(text, []byte("\n"))
 	var user, nice, system, idle, io, irq, softirq, steal time.Duration
 	if _, err := fmt.Sscanf(string(all), "cpu %d %d %d %d %d %d %d %d", &user, &nice, &system, &idle, &io, &irq, &softirq, &steal); err != nil {
 		return 0

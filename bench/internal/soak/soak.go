@@ -370,8 +370,9 @@ func means(looks []look, of time.Duration, memory func(look) int64) (at, mean []
 
 // slope returns by how much memory grows in a minute, as a share of its mean: that
 // of the straight line with the least squares through the mean of each such time. It
-// is known up to its standard error: minutes are far enough from each other that
-// chance moves each by itself.
+// is known up to its standard error as far as chance moves each of them by itself: if
+// memory stays up or down for longer than that, it is known less well. Of less than
+// three, the error is infinite.
 func slope(looks []look, of time.Duration, memory func(look) int64) Growth {
 	x, y := means(looks, of, memory)
 	n, at, mean := float64(len(x)), 0.0, 0.0
@@ -391,6 +392,9 @@ func slope(looks []look, of time.Duration, memory func(look) int64) Growth {
 	for i := range x {
 		d := y[i] - mean - g*(x[i]-at)
 		rest += d * d
+	}
+	if n < 3 {
+		rest = math.Inf(1) // a line goes through any two
 	}
 	return Growth{g / mean, math.Sqrt(rest/max(n-2, 1)/below) / mean}
 }

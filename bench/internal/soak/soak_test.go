@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/allod-dev/allod/bench/internal/measure"
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/internal/vm"
 	"github.com/allod-dev/allod/mem"
@@ -63,6 +65,65 @@ func TestRunFinds(t *testing.T) {
 	}
 }
 
+// losing calls lose once in a millisecond, with the time since it began.
+type losing struct {
+	mem.Allocator
+	began, next time.Time
+	lose        func(time.Duration)
+}
+
+func (l *losing) Alloc(n int, of mem.Layout) ([]byte, error) {
+	if now := time.Now(); now.After(l.next) {
+		l.next = now.Add(time.Millisecond)
+		l.lose(now.Sub(l.began))
+	}
+	return l.Allocator.Alloc(n, of)
+}
+
+// lose runs an allocator that loses memory so.
+func lose(t *testing.T, how func(time.Duration)) (Result, error) {
+	a := &losing{Allocator: heap.GC{}, began: time.Now(), lose: how}
+	return Run(t.Context(), []Room{{"a", a, 0}}, Options{For: 300 * time.Millisecond, Goroutines: 1, Every: 10 * time.Millisecond, MaxSlope: 0.001}, &bytes.Buffer{})
+}
+
+func TestRunFindsGrowth(t *testing.T) {
+	if measure.RSS() == 0 {
+		t.Skip("physical memory cannot be watched")
+	}
+	var lost [][]byte
+	r, err := lose(t, func(time.Duration) { lost = append(lost, bytes.Repeat([]byte{1}, 64<<10)) })
+	if !errors.Is(err, ErrGrowing) || !strings.Contains(err.Error(), "0.100 % allowed") {
+		t.Errorf("%+v, %v", r, err)
+	}
+	runtime.KeepAlive(lost)
+}
+
+// Growth is that after the first quarter of the time.
+func TestRunLetsGrowFirst(t *testing.T) {
+	pages := func(early bool) Growth {
+		r, err := lose(t, func(at time.Duration) {
+			if early && at > 20*time.Millisecond {
+				return
+			}
+			b, err := heap.Page{}.Alloc(64<<10, mem.Layout{})
+			if err != nil {
+				t.Error(err)
+			}
+			t.Cleanup(func() { heap.Page{}.Free(b, mem.Layout{}) })
+		})
+		if err != nil && !errors.Is(err, ErrGrowing) { // the Go heap may
+			t.Error(err)
+		}
+		return r.Committed
+	}
+	if g := pages(true); math.Abs(g.Slope) > 1e-9 {
+		t.Errorf("at first: %v", g)
+	}
+	if g := pages(false); g.Slope < 0.001 {
+		t.Errorf("all the time: %v", g)
+	}
+}
+
 func TestSlope(t *testing.T) {
 	var looks []look
 	for i := range int64(10) {
@@ -86,9 +147,15 @@ func TestSlope(t *testing.T) {
 	if got := slope([]look{{0, 0, 0}, {time.Minute, 1, 0}, {2 * time.Minute, 5, 0}}, 1, look.resident); math.Abs(got.Slope-1.25) > 1e-12 || math.Abs(got.Error-math.Sqrt(1.5/2)/2) > 1e-12 {
 		t.Errorf("slope %v of three", got)
 	}
+	if got := slope(looks[:2], 1, look.resident); got.Slope == 0 || !math.IsInf(got.Error, 1) {
+		t.Errorf("slope %v of two", got)
+	}
 	at, mean := means([]look{{0, 5, 0}, {1, 4, 0}, {2, 6, 0}, {3, 9, 0}, {4, 8, 0}, {9, 1, 0}}, 3, look.resident)
-	if !slices.Equal(mean, []float64{5, 8.5, 1}) || len(at) != 3 || at[2] != (9*time.Nanosecond).Minutes() {
+	if !slices.Equal(mean, []float64{5, 8.5, 1}) || len(at) != 3 || math.Abs(at[0]-time.Nanosecond.Minutes()) > 1e-18 || at[2] != (9*time.Nanosecond).Minutes() {
 		t.Errorf("means: %v at %v", mean, at)
+	}
+	if got := slope([]look{{0, 0, 0}, {time.Minute, 0, 0}}, 1, look.resident); got != (Growth{}) {
+		t.Errorf("slope %v of what is not known", got)
 	}
 	if slope(nil, 1, look.resident) != (Growth{}) || slope(looks[:1], 1, look.resident) != (Growth{}) {
 		t.Error("a slope of nothing")

@@ -13,14 +13,14 @@ import (
 // [DoublyLinkedList] is the same with the allocator stored.
 //
 // Memory comes from the allocator passed in, which must be the same every time:
-// blocks of one node, then of six, of 30 and of 126, or of fewer if elements are
-// large. Nodes of elements that were removed are kept for others. The memory is
-// given back, but for one block, when the list becomes empty; ShrinkAndFree gives
-// back blocks without elements, Clear and Close give back all. Nodes refer to one
-// another, and need nobody's promise for that. Elements are not closed or freed
-// by anything here. For values that exist anyway there is
-// [IntrusiveDoublyLinkedList], and where elements are only added and removed at
-// the ends, [Deque] takes less memory and time.
+// blocks of one node, then of six, of 30 and of 126, then of some four KiB, or of
+// fewer nodes if elements are large. Nodes of elements that were removed are kept
+// for others. The memory is given back, but for one block, when the list becomes
+// empty; ShrinkAndFree gives back blocks without elements, Clear and Close give
+// back all. Nodes refer to one another, and need nobody's promise for that.
+// Elements are not closed or freed by anything here. For values that exist anyway
+// there is [IntrusiveDoublyLinkedList], and where elements are only added and
+// removed at the ends, [Deque] takes less memory and time.
 //
 // Nodes stay where they are until they are removed. A node that was removed, or
 // is of another list, must not be handed to a list.

@@ -202,6 +202,13 @@ func (s Stack) Program() Stack {
 frames:
 	for i := range s {
 		f, _ := runtime.CallersFrames(s[i : i+1]).Next()
+		if from == i && i+1 < len(s) {
+			// A function that is inlined into the program has the name of where.
+			next, _ := runtime.CallersFrames(s[i+1 : i+2]).Next()
+			if next.Function == module+"heap.inPlace" {
+				f = next
+			}
+		}
 		inner, ours := strings.CutPrefix(f.Function, module)
 		kit := ours && strings.HasPrefix(inner, "testing/allocatortest.")
 		switch {

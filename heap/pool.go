@@ -68,15 +68,19 @@ type PoolStats struct {
 // from what would make it more.
 //
 // The object that was created last is often the first to be destroyed, and its
-// memory the first to be asked for again. Such a pair sets a flag and clears it.
-// That is all that fits into a Destroy which the compiler inlines, and it is a
-// whole check: only a live object of this pool can be the last one while free is
-// not set. An object with pointers is never the last: Destroy has to clear it.
+// memory the first to be asked for again. Such a pair sets a flag and clears it,
+// which is a whole check: only a live object of this pool can be the last one while
+// free is not set. An object with pointers is never the last: Destroy has to clear
+// it.
 //
-// Free slots of the slab in use wait in an array, the magazine. Links threaded
-// through the free objects would cost a load that waits for the store before
-// it, would be overwritten by a use after Destroy, and could not be kept in
-// memory that the collector scans as T.
+// Free slots wait in an array, the magazine, the latest on top: it is still in the
+// processor's cache. Links threaded through the free objects would cost a load that
+// waits for the store before it, would be overwritten by a use after Destroy, and
+// could not be kept in memory that the collector scans as T.
+//
+// The magazine has slots of any slab. With those of one slab alone, whoever
+// exchanges objects at random would soon have it empty, and fill it with one or two
+// slots at a time, each from another place.
 //
 // Everything that says which slots are free lies outside of the slabs: a byte
 // per slot that is 1 while its object lives, above them a bit per 64 slots that
@@ -84,6 +88,13 @@ type PoolStats struct {
 // the first and never reads the object. It is a byte because a bit would have to
 // be read before it is written, by Create and by Destroy: a pair then waits
 // twice for the store before it, which is a quarter of its time.
+//
+// Who destroys at random waits for memory, for as many objects at once as the
+// processor has room for the instructions of; and for one at a time if Destroy is a
+// call: what a loop has put aside for it is read again behind it, which a processor
+// may be unable to do while it does not know where the byte is that is written. So
+// all of Destroy is inlined but for what is rare, and finds the slab in a table of
+// equal pieces of the addresses, the cells, without a search.
 //
 // What overflows the magazine is not put anywhere, the bytes know it. An empty
 // magazine is filled from them in order of address, so that objects that are
@@ -138,10 +149,10 @@ func (p *Pool[T]) Create() (*T, error) {
 	if last >= magazine { // it was 0
 		return p.createSlow(true)
 	}
-	m := c.mag[last]
+	m := &c.mag[last]
 	c.filled = last
-	c.live[m.index] = 1
-	v := slotAt[T](c.base, m.offset)
+	*byteAt(&m.live) = 1
+	v := objectAt[T](&m.addr)
 	if race.Enabled {
 		race.Alloc(bytesOf(v))
 	}
@@ -179,10 +190,10 @@ func (p *Pool[T]) New(v T) (*T, error) {
 		}
 		return q, err
 	}
-	m := c.mag[last]
+	m := &c.mag[last]
 	c.filled = last
-	c.live[m.index] = 1
-	q := slotAt[T](c.base, m.offset)
+	*byteAt(&m.live) = 1
+	q := objectAt[T](&m.addr)
 	if race.Enabled {
 		race.Alloc(bytesOf(q))
 	}
@@ -207,9 +218,9 @@ func (p *Pool[T]) createSlow(zero bool) (*T, error) {
 		return nil, err
 	}
 	c.filled--
-	m := c.mag[c.filled]
-	c.live[m.index] = 1
-	v := slotAt[T](c.base, m.offset)
+	m := &c.mag[c.filled]
+	*byteAt(&m.live) = 1
+	v := objectAt[T](&m.addr)
 	if race.Enabled {
 		race.Alloc(bytesOf(v))
 	}
@@ -228,16 +239,49 @@ func (p *Pool[T]) createSlow(zero bool) (*T, error) {
 // Destroy ends the life of v, which must be a live object of p. A nil v is a
 // no-op. Anything else is reported as a [Misuse], and then nothing happens.
 func (p *Pool[T]) Destroy(v *T) {
-	// If both are nil, nothing comes of it. A return instead of the else, or one
-	// flag more, and this is not inlined.
-	if v == p.last && !p.free {
-		p.free = true
-	} else {
-		p.destroy(v)
-	}
+	// What is not here is in destroy, which can do all of it.
+	inPlace(func() {
+		if v == p.last && !p.free {
+			p.free = true // if both are nil, nothing comes of it
+			return
+		}
+		c := &p.core
+		addr := pointerAddress(v)
+		cell := (addr - c.low) >> (c.shift % 64)
+		if p.free || cell >= uintptr(len(c.cells)) {
+			p.destroy(v)
+			return
+		}
+		s := c.cells[cell]
+		offset := addr - s.addr
+		size := max(sizeOf[T](), 1)
+		index := offset / size // by a constant
+		if index*size != offset || index >= uintptr(len(s.live)) || s.live[index] == 0 {
+			p.destroy(v)
+			return
+		}
+		if invariant.Enabled {
+			p.enter("heap: Pool.Destroy")
+		}
+		p.wipe(v)
+		live := &s.live[index]
+		*live = 0
+		if filled := c.filled; filled < magazine {
+			c.mag[filled] = poolSlot{addr, pointerAddress(live)}
+			c.filled = filled + 1
+		} else if parked := c.parked + 1; parked%magazine != 0 && s.knows(index) {
+			c.parked = parked
+		} else {
+			c.park(s, index)
+		}
+		if invariant.Enabled {
+			c.check(false)
+			p.leave()
+		}
+	})
 }
 
-// destroy is Destroy of another object than the last one, or of none.
+// destroy is Destroy of any object, or of none.
 func (p *Pool[T]) destroy(v *T) {
 	if invariant.Enabled {
 		p.enter("heap: Pool.Destroy")
@@ -246,35 +290,6 @@ func (p *Pool[T]) destroy(v *T) {
 	if p.free {
 		p.settle()
 	}
-	c := &p.core
-	offset := pointerAddress(v) - c.addr
-	size := max(sizeOf[T](), 1)
-	index := offset / size // by a constant
-	near, filled := c.near, c.filled
-	if filled >= magazine || index*size != offset || index >= uintptr(len(near)) || near[index] == 0 {
-		p.destroySlow(v)
-		return
-	}
-	if race.Enabled {
-		race.Free(bytesOf(v))
-	}
-	if !c.plain {
-		clearTyped(v)
-	} else if invariant.Enabled && c.poison {
-		poison(bytesOf(v))
-	}
-	near[index] = 0
-	c.mag[filled] = poolSlot{uint32(offset), uint32(index)}
-	c.filled = filled + 1
-	if invariant.Enabled {
-		c.check(false)
-	}
-}
-
-// destroySlow is Destroy of an object that lies in another slab than the
-// current one, or is aligned specially, or finds the magazine full, or of what
-// is no object.
-func (p *Pool[T]) destroySlow(v *T) {
 	if v == nil || sizeOf[T]() == 0 {
 		return
 	}
@@ -284,19 +299,31 @@ func (p *Pool[T]) destroySlow(v *T) {
 		c.misuse("heap: Pool.Destroy", pointerAddress(v))
 		return
 	}
-	if race.Enabled {
-		race.Free(bytesOf(v))
-	}
-	if !c.plain {
-		clearTyped(v)
-	} else if invariant.Enabled && c.poison {
-		poison(bytesOf(v))
-	}
+	p.wipe(v)
 	c.put(s, index)
 	if invariant.Enabled {
 		c.check(false)
 	}
 }
+
+// wipe leaves the memory of v as the next Create must find it.
+func (p *Pool[T]) wipe(v *T) {
+	if race.Enabled {
+		race.Free(bytesOf(v))
+	}
+	if !p.core.plain {
+		clearTyped(v)
+	} else if invariant.Enabled && p.core.poison {
+		poison(bytesOf(v))
+	}
+}
+
+// inPlace calls f, the whole of a method that is to be inlined although it costs
+// more than the compiler lets it: a function that is passed costs 15 of the 80,
+// whatever is in it, and one that is called in one place only is inlined there if
+// it costs no more than 800. For [Stack.Program] the frame of f is not the
+// program's.
+func inPlace(f func()) { f() }
 
 // settle puts the slot of the last object where other free ones are, if its life
 // has ended, and forgets the object. Whoever looks at the slots or gives some of

@@ -16,24 +16,21 @@ import (
 
 // poolCore is what a Pool does that does not depend on the type of its objects.
 type poolCore struct {
-	// The slab that the magazine is of; all are zero if there is none.
-	base *byte   // its first slot
-	addr uintptr // the same
-	live []byte  // a byte per slot, 1 if its object is live
-	near []byte  // live, if slots are as large as objects, which Destroy relies on
-
 	stride uintptr            // from one slot to the next; 0 if objects have no size
 	plain  bool               // objects hold no pointers: Create clears
 	poison bool               // fill what is destroyed, in builds with invariants
 	filled uint               // mag[:filled] is the magazine; filled <= len(mag)
-	mag    [magazine]poolSlot // free slots of the current slab, the next one last
+	mag    [magazine]poolSlot // free slots, the next one last
 
-	current *poolSlab
+	current *poolSlab   // that the magazine was last filled from, if there is one
 	slabs   []*poolSlab // in the order of their ids
 	sorted  []*poolSlab // in the order of their addresses
 	addrs   []uintptr   // of these
-	avail   []uint64    // a bit per slab: its summary is not empty
-	bump    int         // slabs before this one have no fresh slots
+	cells   []*poolSlab // a slab that is at the addresses from low+i<<shift on; maybe noSlab
+	low     uintptr     // the least of addrs
+	shift   uint
+	avail   []uint64 // a bit per slab: its summary is not empty
+	bump    int      // slabs before this one have no fresh slots
 
 	slots  int // in all slabs
 	fresh  int // of these, how many have been used since the last reset
@@ -54,28 +51,32 @@ type poolCore struct {
 // call is checked, or told to the race detector.
 const poolPairs = !invariant.Enabled && !race.Enabled
 
-// poolSlot is a free slot of the current slab. The offset saves Create a
-// multiplication, and the index a division.
+// poolSlot is a free slot, by its address and by that of the byte that tells
+// whether its object is live. Both are in memory that the slab keeps. They are
+// numbers, so that storing them is not the collector's business.
 type poolSlot struct {
-	offset uint32
-	index  uint32
+	addr uintptr
+	live uintptr
 }
 
 // poolSlab is a block of the child, cut into slots. A slot is fresh until it is
 // used for the first time; it then is live, or in the magazine, or parked: free,
 // with its group's bit set in the summary.
 type poolSlab struct {
-	block   []byte
-	addr    uintptr // of block
-	span    uintptr // len(block)
-	id      int
-	n       int      // slots; at most maxSlots
-	fresh   int      // slots before this one are not fresh
-	touched int      // what fresh was at most, before resets
+	addr    uintptr  // of block
+	span    uintptr  // len(block)
 	live    []byte   // a byte per slot, 1 if its object is live; a whole number of groups
 	summary []uint64 // a bit per group of 64: may have parked slots
 	top     uint64   // a bit per word of the summary that is not zero
+	block   []byte
+	id      int
+	n       int // slots; at most maxSlots
+	fresh   int // slots before this one are not fresh
+	touched int // what fresh was at most, before resets
 }
+
+// noSlab is where cells have no slab.
+var noSlab poolSlab
 
 const (
 	magazine        = 64             // a group fits
@@ -84,6 +85,7 @@ const (
 	poolLargestSlab = 64 << 20       // bytes, if it holds more than one slot
 	largeObject     = 1 << 10        // bytes; from here on fresh slots are not cleared
 	enough          = magazine/2 + 1 // slots for one refill
+	slabCells       = 32             // for each slab but the first
 )
 
 func (c *poolCore) init(child mem.Allocator, l mem.Layout, err error, o PoolOptions) {
@@ -143,7 +145,7 @@ func (c *poolCore) refill() (zeroed bool, err error) {
 		for i, w := range c.avail {
 			if w != 0 {
 				s := c.slabs[i*64+bits.TrailingZeros64(w)]
-				c.setCurrent(s)
+				c.current = s
 				c.takeParked(s)
 				return false, nil
 			}
@@ -151,7 +153,7 @@ func (c *poolCore) refill() (zeroed bool, err error) {
 	}
 	for ; c.bump < len(c.slabs); c.bump++ {
 		if s := c.slabs[c.bump]; s.fresh < s.n {
-			c.setCurrent(s)
+			c.current = s
 			return c.takeFresh(s), nil
 		}
 	}
@@ -159,27 +161,13 @@ func (c *poolCore) refill() (zeroed bool, err error) {
 		return false, err
 	}
 	s := c.slabs[c.bump]
-	c.setCurrent(s)
-	return c.takeFresh(s), nil
-}
-
-// setCurrent makes s the slab of the magazine, which is empty.
-func (c *poolCore) setCurrent(s *poolSlab) {
-	if c.current == s {
-		return
-	}
 	c.current = s
-	c.base, c.addr, c.live, c.near = s.base(), s.addr, s.live, nil
-	if c.stride == uintptr(c.size) {
-		c.near = s.live
-	}
+	return c.takeFresh(s), nil
 }
 
 // noCurrent empties the magazine, whose slots the caller takes care of.
 func (c *poolCore) noCurrent() {
-	c.current = nil
-	c.base, c.addr, c.live, c.near = nil, 0, nil, nil
-	c.filled = 0
+	c.current, c.filled = nil, 0
 }
 
 // takeParked moves parked slots of s into the magazine, the lowest first, whole
@@ -194,7 +182,7 @@ func (c *poolCore) takeParked(s *poolSlab) {
 			break
 		}
 		for ; free != 0; free &= free - 1 {
-			c.mag[k] = c.slot(g*64 + bits.TrailingZeros64(free))
+			c.mag[k] = c.slot(s, uintptr(g*64+bits.TrailingZeros64(free)))
 			k++
 		}
 		if s.summary[a] &= s.summary[a] - 1; s.summary[a] == 0 {
@@ -218,7 +206,7 @@ func (c *poolCore) takeFresh(s *poolSlab) (zeroed bool) {
 		zeroed = from >= s.touched
 	}
 	for i := from; i < to; i++ {
-		c.mag[to-1-i] = c.slot(i)
+		c.mag[to-1-i] = c.slot(s, uintptr(i))
 	}
 	s.fresh = to
 	s.touched = max(s.touched, to)
@@ -227,44 +215,56 @@ func (c *poolCore) takeFresh(s *poolSlab) (zeroed bool) {
 	return zeroed
 }
 
-func (c *poolCore) slot(i int) poolSlot {
-	return poolSlot{uint32(uintptr(i) * c.stride), uint32(i)}
+func (c *poolCore) slot(s *poolSlab, index uintptr) poolSlot {
+	return poolSlot{s.addr + index*c.stride, pointerAddress(&s.live[index])}
 }
 
 // put frees the slot of a live object of s.
 func (c *poolCore) put(s *poolSlab, index uintptr) {
 	s.live[index] = 0
-	if c.filled < magazine && s == c.current {
-		c.mag[c.filled] = c.slot(int(index))
+	if c.filled < magazine {
+		c.mag[c.filled] = c.slot(s, index)
 		c.filled++
 		return
 	}
 	c.park(s, index)
-	if c.parked%magazine == 0 {
+}
+
+// park records that a slot is free and not in the magazine.
+func (c *poolCore) park(s *poolSlab, index uintptr) {
+	if g := index / 64; !s.knows(index) {
+		s.summary[g/64] |= 1 << (g % 64)
+		if s.top == 0 {
+			c.avail[s.id>>6] |= 1 << (s.id & 63)
+		}
+		s.top |= 1 << (g / 64)
+	}
+	if c.parked++; c.parked%magazine == 0 {
 		c.measure()
 	}
 }
 
-// park records that a slot is free and not in the magazine. In a slab of which
-// much is parked that is so already of nearly every group: to look costs less than
-// to write where, for all that the processor knows, it is about to read.
-func (c *poolCore) park(s *poolSlab, index uintptr) {
-	g := index >> 6
-	if w := &s.summary[g>>6]; *w>>(g&63)&1 == 0 {
-		*w |= 1 << (g & 63)
-		if s.top == 0 {
-			c.avail[s.id>>6] |= 1 << (s.id & 63)
-		}
-		s.top |= 1 << (g >> 6)
-	}
-	c.parked++
+// knows tells whether the summary has the group of a slot. In a slab of which
+// much is parked it has nearly every one: to look costs less than to write where,
+// for all that the processor knows, it is about to read.
+func (s *poolSlab) knows(index uintptr) bool {
+	g := index / 64
+	return s.summary[g/64]>>(g%64)&1 != 0
 }
 
 // slabOf returns the slab that addr lies in, or nil.
 func (c *poolCore) slabOf(addr uintptr) *poolSlab {
-	// Without a branch that depends on the address, which nobody could predict,
-	// and in few instructions: who destroys at random waits for memory, for as
-	// many objects at once as the processor has room for the instructions of.
+	if k := (addr - c.low) >> (c.shift % 64); k < uintptr(len(c.cells)) {
+		if s := c.cells[k]; addr-s.addr < s.span {
+			return s
+		}
+	}
+	return c.search(addr)
+}
+
+// search is slabOf for an address where a cell has no slab, or another one.
+func (c *poolCore) search(addr uintptr) *poolSlab {
+	// Without a branch that depends on the address, which nobody could predict.
 	from, n := uint(0), uint(len(c.addrs))
 	for n > 1 {
 		half := n / 2
@@ -278,6 +278,35 @@ func (c *poolCore) slabOf(addr uintptr) *poolSlab {
 		}
 	}
 	return nil
+}
+
+// divide makes the cells anew, many for each slab, so that few objects lie where
+// two slabs share one, which then has the larger of them. Slabs that are far apart
+// may share more.
+func (c *poolCore) divide() {
+	c.cells, c.low, c.shift = c.cells[:0], 0, 0
+	if len(c.sorted) == 0 || c.stride != uintptr(c.size) {
+		return
+	}
+	last := c.sorted[len(c.sorted)-1]
+	c.low = c.addrs[0]
+	span := last.addr - c.low + last.span
+	for (span-1)>>c.shift > uintptr(slabCells*(len(c.sorted)-1)) {
+		c.shift++
+	}
+	n := int((span-1)>>c.shift) + 1
+	c.cells = slices.Grow(c.cells, n)[:n]
+	for k := range c.cells {
+		c.cells[k] = &noSlab
+	}
+	for _, s := range c.sorted {
+		from := s.addr - c.low
+		for k := from >> c.shift; k <= (from+s.span-1)>>c.shift; k++ {
+			if c.cells[k].span < s.span {
+				c.cells[k] = s
+			}
+		}
+	}
 }
 
 // misuse reports what is wrong with destroying addr.
@@ -355,6 +384,7 @@ func (c *poolCore) addSlab(n int) error {
 	at, _ := slices.BinarySearch(c.addrs, s.addr)
 	c.sorted = slices.Insert(c.sorted, at, s)
 	c.addrs = slices.Insert(c.addrs, at, s.addr)
+	c.divide()
 	if len(c.slabs) > len(c.avail)*64 {
 		c.avail = append(c.avail, 0)
 	}
@@ -388,6 +418,8 @@ func (c *poolCore) dropSlabs(drop func(*poolSlab) bool) (freed int) {
 	for _, s := range c.sorted {
 		c.addrs = append(c.addrs, s.addr)
 	}
+	clear(c.cells[:cap(c.cells)])
+	c.divide()
 	clear(c.avail)
 	for id, s := range c.slabs {
 		s.id = id
@@ -424,8 +456,11 @@ func (c *poolCore) reset() {
 
 // flush parks what is in the magazine.
 func (c *poolCore) flush() {
-	for _, m := range c.mag[:c.filled] {
-		c.park(c.current, uintptr(m.index))
+	for c.filled > 0 {
+		c.filled--
+		m := c.mag[c.filled]
+		s := c.slabOf(m.addr)
+		c.park(s, (m.addr-s.addr)/c.stride)
 	}
 	c.noCurrent()
 }
@@ -481,10 +516,13 @@ func (c *poolCore) check(moved bool) {
 	}
 	const marked = 2 // the slot is in the magazine, for as long as check runs
 	for _, m := range c.mag[:c.filled] {
-		invariant.Check(c.current != nil && int(m.index) < c.current.fresh, "heap: Pool: slot %d in the magazine was never used", m.index)
-		invariant.Check(uintptr(m.index)*c.stride == uintptr(m.offset), "heap: Pool: slot %d at offset %d", m.index, m.offset)
-		invariant.Check(c.live[m.index] == 0, "heap: Pool: slot %d in the magazine is live, or there twice", m.index)
-		c.live[m.index] = marked
+		s := c.slabOf(m.addr)
+		invariant.Check(s != nil, "heap: Pool: slot %#x in the magazine is in no slab", m.addr)
+		index := (m.addr - s.addr) / c.stride
+		invariant.Check(int(index) < s.fresh, "heap: Pool: slot %d in the magazine was never used", index)
+		invariant.Check(m == c.slot(s, index), "heap: Pool: slot %d is not where the magazine says", index)
+		invariant.Check(s.live[index] == 0, "heap: Pool: slot %d in the magazine is live, or there twice", index)
+		s.live[index] = marked
 	}
 	slots, fresh, parked, size := 0, 0, 0, 0
 	for id, s := range c.slabs {
@@ -498,7 +536,7 @@ func (c *poolCore) check(moved bool) {
 		parked += bytes.Count(s.live[:s.fresh], []byte{0})
 	}
 	for _, m := range c.mag[:c.filled] {
-		c.live[m.index] = 0
+		*byteAt(&m.live) = 0
 	}
 	invariant.Check(slots == c.slots && fresh == c.fresh && parked == c.parked && size == c.bytes,
 		"heap: Pool: %d slots, %d fresh, %d parked, %d bytes; counted %d, %d, %d, %d",
@@ -507,6 +545,11 @@ func (c *poolCore) check(moved bool) {
 		"heap: Pool: %d of %d slabs are sorted, %d addresses", len(c.sorted), len(c.slabs), len(c.addrs))
 	for i, s := range c.sorted {
 		invariant.Check(c.addrs[i] == s.addr, "heap: Pool: address %d is not that of the slab", i)
+	}
+	for k, s := range c.cells {
+		from := c.low + uintptr(k)<<c.shift
+		invariant.Check(s == &noSlab || slices.Contains(c.slabs, s) && s.addr+s.span > from && s.addr-c.low <= uintptr(k+1)<<c.shift-1,
+			"heap: Pool: cell %d has a slab that is not there", k)
 	}
 	for i := 1; i < len(c.sorted); i++ {
 		a, b := c.sorted[i-1], c.sorted[i]

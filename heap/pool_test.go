@@ -320,6 +320,46 @@ func TestPoolAddressOrder(t *testing.T) {
 	}
 }
 
+// The slots that became free last are those that are used next, of whatever slabs,
+// and Trim finds them.
+func TestPoolReuse(t *testing.T) {
+	const n = 78 * 64 // that leaves an empty magazine
+	test := func(t *testing.T, p *heap.Pool[poolPlain16], objects []*poolPlain16) {
+		rng := rand.New(rand.NewPCG(5, 6))
+		rng.Shuffle(len(objects), func(i, j int) { objects[i], objects[j] = objects[j], objects[i] })
+		for n := 1; n <= 64; n *= 2 {
+			some := objects[rng.IntN(len(objects)-n):][:n]
+			for _, v := range some {
+				p.Destroy(v)
+			}
+			for i, v := range slices.Backward(some) {
+				if got := mustCreate(t, p); got != v {
+					t.Fatalf("Create: %p, want %p, object %d of %d that were destroyed", got, v, i, n)
+				}
+			}
+		}
+		for _, v := range objects {
+			p.Destroy(v)
+		}
+		if n := p.Trim(); n == 0 || p.Stats() != (heap.PoolStats{}) {
+			t.Errorf("Trim: %d bytes, kept %+v", n, p.Stats())
+		}
+	}
+	t.Run("plain", func(t *testing.T) {
+		p, objects := poolOf[poolPlain16](t, unscanned(t), n)
+		test(t, p, objects)
+	})
+	t.Run("aligned", func(t *testing.T) {
+		p := heap.NewPoolWith[poolPlain16](unscanned(t), heap.PoolOptions{Align: mem.AlignLog2(6)})
+		defer p.Close()
+		var objects []*poolPlain16
+		for range n {
+			objects = append(objects, mustCreate(t, p))
+		}
+		test(t, p, objects)
+	})
+}
+
 // The loop over All may destroy and create.
 func TestPoolAll(t *testing.T) {
 	p, objects := poolOf[poolPlain16](t, unscanned(t), 1000)

@@ -63,6 +63,14 @@ func slotAt[T any](base *byte, offset uint32) *T {
 	return (*T)(unsafe.Add(unsafe.Pointer(base), offset))
 }
 
+// objectAt returns the T whose address is *p, a slot of a block that others
+// keep.
+func objectAt[T any](p *uintptr) *T {
+	// Valid: as for blockAt, or the block is an object of the Go heap that a slab
+	// holds, which does not move.
+	return *(**T)(unsafe.Pointer(p))
+}
+
 // clearTyped sets *p to zero with write barriers.
 func clearTyped[T any](p *T) {
 	if unsafe.Sizeof(*p) <= 4*unsafe.Sizeof(uintptr(0)) {

@@ -122,5 +122,5 @@ func stringBuilder(b *generic.StringBuilder) {
 }
 
 func pool(p *heap.Pool[uint64], v *uint64) {
-	p.Destroy(v)
+	p.Destroy(v) // in place
 }

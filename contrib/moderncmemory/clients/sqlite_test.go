@@ -114,7 +114,7 @@ func TestLimit(t *testing.T) {
 
 func TestQuickJS(t *testing.T) {
 	rounds := 1
-	want, err := workload.QuickJS(rounds)
+	want, err := workload.QuickJS(rounds, nil)
 	if err != nil || !strings.HasPrefix(want, "4096 ") {
 		t.Fatalf("%q, %v", want, err)
 	}
@@ -122,7 +122,7 @@ func TestQuickJS(t *testing.T) {
 		return
 	}
 	on(t, watching(t))
-	if got, err := workload.QuickJS(rounds); got != want || err != nil {
+	if got, err := workload.QuickJS(rounds, nil); got != want || err != nil {
 		t.Errorf("under Debug %q, on SMP %q; %v", got, want, err)
 	}
 }

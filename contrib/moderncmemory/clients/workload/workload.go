@@ -29,7 +29,7 @@ func Open(dir string) (*sql.DB, error) {
 
 // SQLite fills a database with rows of items and their texts, indexes it, joins,
 // searches, changes and vacuums it, and returns a checksum of all results. Unless lap
-// is nil, it is called after each of these steps.
+// is nil, it is called after each of these steps, and in between.
 func SQLite(db *sql.DB, rows int, lap func()) (string, error) {
 	if lap == nil {
 		lap = func() {}
@@ -78,6 +78,10 @@ func (w *worker) exec(q string, args ...any) {
 
 var words = strings.Fields("amber birch cedar dune ember fern grove heath iris jade kelp lark moss north oak pine")
 
+// lapRows is after how many rows fill, which takes a third of the whole, is a lap
+// further.
+const lapRows = 5000
+
 // fill inserts the rows in one transaction.
 func (w *worker) fill(rows int) {
 	if w.err != nil {
@@ -105,6 +109,9 @@ func (w *worker) fill(rows int) {
 		r := rand.New(rand.NewPCG(1, 2))
 		word := func() string { return words[r.IntN(len(words))] }
 		for id := range rows {
+			if id%lapRows == lapRows-1 {
+				w.lap()
+			}
 			doc := fmt.Sprintf(`{"id":%d,"tags":[%q,%q],"note":%q}`, id, word(), word(), strings.Repeat(word()+" ", 5))
 			name := fmt.Sprint(word(), " ", r.IntN(rows))
 			if _, err := item.Exec(id, r.IntN(100), float64(r.IntN(1e6))/64, name, doc); err != nil {
@@ -158,9 +165,8 @@ function node(depth) {
 	return depth == 0 ? {value: 1} : {left: node(depth - 1), right: node(depth - 1), name: "n" + depth};
 }
 function count(n) { return n.value || count(n.left) + count(n.right); }
-let out = [];
-for (let round = 0; round < ROUNDS; round++) {
-	out.push(count(node(12)));
+function round() {
+	let out = [count(node(12))];
 	let m = new Map();
 	for (let i = 0; i < 20000; i++) m.set("key " + (i * 7919 % 20011), [i, "" + i]);
 	let keys = [...m.keys()].sort();
@@ -168,17 +174,33 @@ for (let round = 0; round < ROUNDS; round++) {
 	let text = JSON.stringify([...m.entries()].slice(0, 3000));
 	out.push(JSON.parse(text).length, text.length);
 	out.push(text.replace(/key (\d+)/g, "<$1>").split(/[<>]/).length);
-}
-out.join(" ")`
+	return out.join(" ");
+}`
 
 // QuickJS runs a script that builds trees, maps and strings, and returns what it
-// says.
-func QuickJS(rounds int) (string, error) {
+// says. Unless lap is nil, it is called when the program is ready, and after each
+// round.
+func QuickJS(rounds int, lap func()) (string, error) {
+	if lap == nil {
+		lap = func() {}
+	}
 	vm, err := quickjs.NewVM()
 	if err != nil {
 		return "", err
 	}
 	defer vm.Close()
-	v, err := vm.Eval(strings.Replace(script, "ROUNDS", fmt.Sprint(rounds), 1), quickjs.EvalGlobal)
-	return fmt.Sprint(v), err
+	if _, err := vm.Eval(script, quickjs.EvalGlobal); err != nil {
+		return "", err
+	}
+	lap()
+	var said []string
+	for range rounds {
+		v, err := vm.Eval("round()", quickjs.EvalGlobal)
+		if err != nil {
+			return "", err
+		}
+		said = append(said, fmt.Sprint(v))
+		lap()
+	}
+	return strings.Join(said, " "), nil
 }

@@ -53,7 +53,7 @@ func lap() {
 
 func work(name string) (string, error) {
 	if name == "quickjs" {
-		return workload.QuickJS(3)
+		return workload.QuickJS(5, lap)
 	}
 	dir, err := os.MkdirTemp("", "allod")
 	if err != nil {

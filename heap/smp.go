@@ -92,9 +92,10 @@ type SMPOptions struct {
 
 	// HugePages asks the system to use huge pages for segments and for blocks
 	// of at least one such page. It makes it cheaper to touch much memory for the
-	// first time, and costs memory where little of it is touched. Without it, only
-	// blocks that grow by Remap to several MiB are, unless SmallPages is set; see
-	// [PageOptions].
+	// first time, and costs memory where little of it is touched: in segments, for
+	// each such page, at most an eighth of what the SMP used when it asked, if that was
+	// more than 8 MiB. Without it, only blocks that grow by Remap to several MiB are,
+	// unless SmallPages is set; see [PageOptions].
 	HugePages bool
 
 	// SmallPages keeps blocks that grow from being made of huge pages: the SMP asks

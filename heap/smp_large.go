@@ -195,6 +195,9 @@ func (s *SMP) resizeLarge(op string, p smpPlace, b []byte, l mem.Layout, size in
 	sl.pages, sl.size = uint16(n), size
 	s.large.sub(smpGoodSize(len(b)))
 	s.large.add(smpGoodSize(size))
+	if n > have && s.opts.HugePages {
+		s.enlarge(p.seg, first+have, n-have)
+	}
 	s.unlock()
 	if excess > 0 {
 		s.giveBack(excess)

@@ -60,6 +60,7 @@ type smpHead struct {
 	index int                // in owner.segments
 	used  smpPages           // under owner.mu
 	dirty smpPages           // under owner.mu: that may hold something else than zeroes; all used ones
+	huge  uint32             // under owner.mu: parts that were to be made of huge pages; see SMP.enlarge
 	gone  smpPages           // under owner.mu: that were decommitted; neither used nor dirty
 	cold  bool               // under owner.mu: nothing was used when pages were last given back, nor since
 	bare  bool               // under owner.mu: nothing is used, and the memory behind smpBody is given back
@@ -164,9 +165,6 @@ func (s *SMP) addSegment() (*smpSegment, error) {
 		vm.Unmap(b)
 		return nil, errSMPAddress
 	}
-	if s.opts.HugePages {
-		_ = vm.AdviseHuge(b) // advice
-	}
 	seg, err := s.newDescriptor()
 	if err != nil {
 		vm.Unmap(b)
@@ -199,7 +197,8 @@ func (s *SMP) growSegments() {
 
 // takeRun finds n free pages in a row, the first of them a multiple of align, and
 // returns them as used: a slab of which no more is known. If dirty is not nil, the
-// pages that may hold something else than zeroes are set there. The lock is held.
+// pages that may hold something else than zeroes are set there. The lock is held, but
+// not all the time where huge pages are wanted.
 //
 //go:norace
 func (s *SMP) takeRun(n, align int, dirty *smpPages) (seg *smpSegment, first int, err error) {
@@ -245,6 +244,9 @@ func (s *SMP) takeRun(n, align int, dirty *smpPages) (seg *smpSegment, first int
 	seg.begin(first, n)
 	sl := &seg.slabs[first]
 	sl.seg, sl.first, sl.pages = seg, uint16(first), uint16(n)
+	if s.opts.HugePages {
+		s.enlarge(seg, first, n)
+	}
 	return seg, first, nil
 }
 

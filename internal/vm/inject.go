@@ -25,11 +25,12 @@ const (
 	CallReserve
 	CallCommit
 	CallUncommit
+	CallCollapse
 	Calls // how many there are
 )
 
 var callNames = [Calls]string{"map", "unmap", "grow", "move", "decommit", "recommit", "advise", "lock", "unlock", "populate", "name",
-	"mark", "unmark", "protect", "unprotect", "reserve", "commit", "uncommit"}
+	"mark", "unmark", "protect", "unprotect", "reserve", "commit", "uncommit", "collapse"}
 
 // String returns the name of the call.
 func (c Call) String() string { return callNames[c] }

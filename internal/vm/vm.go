@@ -374,6 +374,17 @@ func AdviseHuge(b []byte) error {
 	return adviseHugeOS(b)
 }
 
+// MakeHuge makes what AdviseHuge was asked for, whole huge pages, at once, with what
+// there is in them: that takes about as long as to copy it. Nobody waits who does
+// not touch it, but for a fault or another call of the process. It fails where the
+// system has been told never to use huge pages.
+func MakeHuge(b []byte) error {
+	if GoHeap && insideGo(address(b)) {
+		return ErrUnsupported
+	}
+	return makeHugeOS(b)
+}
+
 // Lock keeps b in physical memory, so that it is never written to swap.
 func Lock(b []byte) error {
 	if !HasOS {

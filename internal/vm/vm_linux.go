@@ -1,6 +1,8 @@
 package vm
 
 import (
+	"bytes"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +21,29 @@ func adviseHugeOS(b []byte) error {
 	}
 	return unix.Madvise(b, unix.MADV_HUGEPAGE)
 }
+
+// makeHugeOS asks itself whether there may be huge pages: MADV_COLLAPSE, unlike the
+// advice, does not.
+func makeHugeOS(b []byte) error {
+	if err := fault(CallCollapse); err != nil {
+		return err
+	}
+	if !hugeAllowed() {
+		return ErrUnsupported
+	}
+	return unix.Madvise(b, unix.MADV_COLLAPSE) // since Linux 6.1
+}
+
+var hugeAllowed = sync.OnceValue(func() bool {
+	fd, err := unix.Open("/sys/kernel/mm/transparent_hugepage/enabled", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	var text [64]byte
+	n, err := unix.Read(fd, text[:])
+	return err == nil && n > 0 && !bytes.Contains(text[:n], []byte("[never]"))
+})
 
 func populateOS(b []byte) error {
 	if err := fault(CallPopulate); err != nil {

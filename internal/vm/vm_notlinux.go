@@ -21,6 +21,8 @@ func decommitOS(b []byte) error {
 
 func adviseHugeOS([]byte) error { return ErrUnsupported }
 
+func makeHugeOS([]byte) error { return ErrUnsupported }
+
 func populateOS([]byte) error { return ErrUnsupported }
 
 func nameOS(_, _ []byte) error { return ErrUnsupported }

@@ -30,6 +30,8 @@ func recommitOS([]byte) error { return ErrUnsupported }
 
 func adviseHugeOS([]byte) error { return ErrUnsupported }
 
+func makeHugeOS([]byte) error { return ErrUnsupported }
+
 func lockOS([]byte) error { return ErrUnsupported }
 
 func unlockOS([]byte) error { return ErrUnsupported }

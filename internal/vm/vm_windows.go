@@ -107,6 +107,8 @@ func moveOS([]byte, int) ([]byte, error) { return nil, ErrUnsupported }
 
 func adviseHugeOS([]byte) error { return ErrUnsupported }
 
+func makeHugeOS([]byte) error { return ErrUnsupported }
+
 func lockOS(b []byte) error {
 	if err := fault(CallLock); err != nil {
 		return err

@@ -70,8 +70,8 @@ type PoolStats struct {
 // The object that was created last is often the first to be destroyed, and its
 // memory the first to be asked for again. Such a pair sets a flag and clears it,
 // which is a whole check: only a live object of this pool can be the last one while
-// free is not set. An object with pointers is never the last: Destroy has to clear
-// it.
+// free is not set. An object that the collector looks at is never the last: Destroy
+// has to clear it.
 //
 // Free slots wait in an array, the magazine, the latest on top: it is still in the
 // processor's cache. Links threaded through the free objects would cost a load that
@@ -101,11 +101,13 @@ type PoolStats struct {
 // created together lie together however the slots came to be free: a list would
 // give them back in the order in which they were destroyed, one cache miss each.
 //
-// Slots keep the memory as Create must find it. A T with pointers is cleared by
-// Destroy, so that what it pointed to can be collected, with a typed store, as
-// the collector wants it; its slots are always zero. Another T is cleared by
-// Create, where it is about to be written anyway, unless it is so large that
-// clearing a slot of a fresh slab would touch memory for nothing.
+// Slots keep the memory as Create must find it. A T that the collector looks at is
+// cleared by Destroy, so that what it pointed to can be collected, with a typed
+// store, as the collector wants it; its slots are always zero. Another T is cleared
+// by Create, where it is about to be written anyway, unless it is so large that
+// clearing a slot of a fresh slab would touch memory for nothing; and by New if it
+// holds pointers: a write barrier must not find old ones there, which may lead to
+// what is gone.
 
 // NewPool returns an empty Pool over child. It first calls Alloc of child in the
 // first Create.
@@ -178,13 +180,16 @@ func (p *Pool[T]) New(v T) (*T, error) {
 	if p.free {
 		p.free = false
 		if q := p.last; q != nil {
+			if c.stale {
+				clearPlain(q)
+			}
 			*q = v
 			return q, nil
 		}
 	}
 	last := c.filled - 1
 	if last >= magazine { // it was 0
-		q, err := p.createSlow(false)
+		q, err := p.createSlow(c.stale)
 		if err == nil {
 			*q = v
 		}
@@ -196,6 +201,9 @@ func (p *Pool[T]) New(v T) (*T, error) {
 	q := objectAt[T](&m.addr)
 	if race.Enabled {
 		race.Alloc(bytesOf(q))
+	}
+	if c.stale {
+		clearPlain(q)
 	}
 	*q = v
 	if poolPairs && c.plain {

@@ -7,6 +7,8 @@ import (
 	"weak"
 
 	"github.com/allod-dev/allod/heap"
+	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/mem"
 )
 
 // What an object referred to is collectable as soon as it is destroyed, and what
@@ -46,6 +48,39 @@ func TestPoolRetention(t *testing.T) {
 	for i := range watch {
 		if watch[i].Value() != nil {
 			t.Fatalf("target %d outlived Reset", i)
+		}
+	}
+}
+
+// mixed has objects with pointers where the collector sees them, for all that it
+// promises.
+type mixed struct{ heap.GC }
+
+func (mixed) Pointers() mem.Pointers { return mem.Promised }
+
+// Destroy clears what the collector may look at, and does not touch other objects.
+// Both are zero when they are created again.
+func TestPoolStale(t *testing.T) {
+	for name, child := range map[string]mem.Allocator{"promised": promised(t), "scanned": scanned(t), "mixed": mixed{}} {
+		p := heap.NewPool[poolNode](child)
+		v, last := mustCreate(t, p), mustCreate(t, p)
+		*v = poolNode{last, 7}
+		p.Destroy(v)
+		if touched := *v == (poolNode{}); !race.Enabled && touched == (name == "promised") {
+			t.Errorf("%s: a destroyed object is %v", name, *v)
+		}
+		if w := mustCreate(t, p); w != v {
+			t.Errorf("%s: Create: %p, want %p", name, w, v)
+		}
+		*v = poolNode{last, 7}
+		p.Destroy(v)
+		if w, err := p.New(poolNode{nil, 8}); err != nil || w != v || *w != (poolNode{nil, 8}) {
+			t.Errorf("%s: New: %v, %v", name, w, err)
+		}
+		p.Destroy(v)
+		p.Destroy(last)
+		if err := p.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

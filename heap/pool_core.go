@@ -17,7 +17,8 @@ import (
 // poolCore is what a Pool does that does not depend on the type of its objects.
 type poolCore struct {
 	stride uintptr            // from one slot to the next; 0 if objects have no size
-	plain  bool               // objects hold no pointers: Create clears
+	plain  bool               // the collector does not look at objects: Create clears
+	stale  bool               // objects are plain, and hold pointers
 	poison bool               // fill what is destroyed, in builds with invariants
 	filled uint               // mag[:filled] is the magazine; filled <= len(mag)
 	mag    [magazine]poolSlot // free slots, the next one last
@@ -96,14 +97,16 @@ func (c *poolCore) init(child mem.Allocator, l mem.Layout, err error, o PoolOpti
 	if c.most == 0 {
 		c.most = math.MaxInt
 	}
-	c.plain = !l.Type.HasPointers()
+	pointers := l.Type.HasPointers()
+	c.stale = pointers && l.Kind == mem.Local && unscanned(child)
+	c.plain = !pointers || c.stale
 	if c.size == 0 || err != nil {
 		return
 	}
 	c.layout.Align = l.Align.Max(o.Align)
 	// Objects without pointers are cleared one by one. For large ones fresh
 	// memory that is zero already is worth asking for.
-	c.layout.Zero = !c.plain || c.size >= largeObject
+	c.layout.Zero = pointers || c.size >= largeObject
 	stride, ok := strideFor(c.size, c.layout)
 	if !ok {
 		c.err = mem.ErrTooLarge
@@ -111,7 +114,7 @@ func (c *poolCore) init(child mem.Allocator, l mem.Layout, err error, o PoolOpti
 	}
 	c.stride = uintptr(stride)
 	if invariant.Enabled {
-		c.poison = c.plain && !rtype.FactsOf(l.Type.Reflect()).Bools
+		c.poison = !pointers && !rtype.FactsOf(l.Type.Reflect()).Bools
 	}
 }
 

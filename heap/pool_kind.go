@@ -20,6 +20,22 @@ func poolLayout[T any](child mem.Allocator) (mem.Layout, error) {
 	return q.layout, nil
 }
 
+// unscanned tells whether the collector never looks at what child has for objects
+// with pointers. That there is a promise does not tell: who has several places may
+// use one that the collector sees. It does if the promise was made for a child that
+// has none.
+func unscanned(child mem.Allocator) bool {
+	if child.Pointers() != mem.Promised {
+		return false
+	}
+	u, ok := child.(mem.Unwrapper)
+	if !ok {
+		return false
+	}
+	below := u.Unwrap()
+	return below != nil && below.Pointers() == mem.PlainOnly
+}
+
 // layoutProbe is an allocator that keeps the layout it is asked for, and serves
 // nothing. The decision what to ask for is that of package mem alone.
 type layoutProbe struct {

@@ -81,9 +81,28 @@ func clearTyped[T any](p *T) {
 	clear(unsafe.Slice(p, 1))
 }
 
-// clearPlain sets *p, which holds no pointers, to zero.
+// clearPlain sets *p, which the collector does not look at, to zero, without write
+// barriers.
 func clearPlain[T any](p *T) {
-	if unsafe.Sizeof(*p) <= 2*unsafe.Sizeof(uintptr(0)) {
+	const word = unsafe.Sizeof(uintptr(0))
+	if unsafe.Alignof(*p) >= unsafe.Alignof(word) {
+		// Valid: a T is as many words of memory, and aligned as they are.
+		switch q := unsafe.Pointer(p); unsafe.Sizeof(*p) {
+		case word:
+			*(*uintptr)(q) = 0
+			return
+		case 2 * word:
+			*(*[2]uintptr)(q) = [2]uintptr{}
+			return
+		case 3 * word:
+			*(*[3]uintptr)(q) = [3]uintptr{}
+			return
+		case 4 * word:
+			*(*[4]uintptr)(q) = [4]uintptr{}
+			return
+		}
+	}
+	if unsafe.Sizeof(*p) <= 2*word { // without pointers, which would align it
 		*p = *new(T)
 		return
 	}

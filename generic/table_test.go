@@ -465,3 +465,23 @@ func TestTableReservedByOne(t *testing.T) {
 	}
 	m.Close(a)
 }
+
+// A split moves the entries of at most three parts: these are no larger than what
+// may be moved at a time, for all sizes of slots but those of which a part of the
+// least length has more.
+func TestTablePartsAreBounded(t *testing.T) {
+	check := func(slotSize, groups, most int) {
+		t.Helper()
+		if bytes := groups * groupLen * slotSize; bytes > most || groups < maxPart && 4*bytes < most {
+			t.Errorf("slots of %d bytes: parts of %d", slotSize, bytes)
+		}
+	}
+	check(1, partGroups[uint8, struct{}](), 2*partBytes)
+	check(16, partGroups[uint64, uint64](), 2*partBytes)
+	check(24, partGroups[uint64, [2]uint64](), partBytes)
+	check(24, partGroups[[2]uint64, uint64](), partBytes)
+	check(72, partGroups[uint64, [8]uint64](), partBytes)
+	if n := partGroups[uint64, [100]uint64](); n != minPart {
+		t.Errorf("very large slots: parts of %d groups", n)
+	}
+}

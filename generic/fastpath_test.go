@@ -297,3 +297,29 @@ func TestRingUnwrap(t *testing.T) {
 		}
 	}
 }
+
+// A key whose slot is taken gets one in the same half of the group while there is
+// one, and else any that is free.
+func TestSlotNear(t *testing.T) {
+	for i := range uint(2 * groupLen) {
+		for m := range uint(1 << groupLen) {
+			var empty uint64
+			for k := range groupLen {
+				if m>>k&1 != 0 {
+					empty |= 0x80 << (8 * k)
+				}
+			}
+			if empty == 0 {
+				continue
+			}
+			half := i & (groupLen / 2)
+			at := slotNear(empty, i)
+			if m>>at&1 == 0 {
+				t.Fatalf("of %08b: slot %d is taken", m, at)
+			}
+			if m>>half&0xf != 0 && at&(groupLen/2) != half {
+				t.Fatalf("of %08b, for slot %d: slot %d, in the other half", m, i, at)
+			}
+		}
+	}
+}

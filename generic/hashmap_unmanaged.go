@@ -78,9 +78,12 @@ func slotView[K comparable, V any](s *slot[K, V], found bool) Slot[K, V] {
 // Put sets the value of k to v. If the map holds k already, it keeps the key
 // that it has.
 func (m *HashMapUnmanaged[K, V]) Put(a mem.Allocator, k K, v V) error {
-	s, _, err := m.t.entry(a, k, "generic: HashMap.Put")
-	if err != nil {
-		return err
+	s, _ := m.t.entryWord(k)
+	if s == nil {
+		var err error
+		if s, _, err = m.t.entryRest(a, k, "generic: HashMap.Put"); err != nil {
+			return err
+		}
 	}
 	s.val = v
 	m.check()

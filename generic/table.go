@@ -115,6 +115,17 @@ func matches(ctrl, pattern uint64) uint64 {
 // slotOf returns the slot that the lowest bit of m, bits of full, stands for.
 func slotOf(m uint64) uint { return uint(bits.TrailingZeros64(m)) >> 3 }
 
+// slotNear returns the slot for a key that wants slot i, which is taken, of those
+// that m stands for: one in the same half of the group, if there is any. That half
+// is in the line of memory that a search asks for first, if slots have two words.
+func slotNear(m uint64, i uint) uint {
+	near := m & (full >> 32 << (i & (groupLen / 2) << 3))
+	if near == 0 {
+		near = m
+	}
+	return slotOf(near)
+}
+
 // find returns the slot of k, or nil.
 //
 // Where keys are one word it does all that there is to do, as long as there are
@@ -156,8 +167,13 @@ func (t *table[K, V]) find(k K) *slot[K, V] {
 	if t.stray == 0 {
 		return nil
 	}
-	return t.lookupEqual(h, k)
+	return t.findStray(k)
 }
+
+// findStray is find for a table with strays. Only the key is kept for it.
+//
+//go:noinline
+func (t *table[K, V]) findStray(k K) *slot[K, V] { return t.lookupEqual(t.hash(&k), k) }
 
 // lookup returns the slot of k, or nil, and the hash of k unless there is no
 // memory.
@@ -324,15 +340,15 @@ func (t *table[K, V]) add(h uint64) *slot[K, V] {
 // place takes a slot in p, which has mask+1 of them and an empty one, for a key
 // with hash h.
 func place[K comparable, V any](p *part[K, V], mask uint, h uint64) *slot[K, V] {
-	i := uint(h) & mask
-	if c := ctrlAt(p.ctrl, i); *c == 0 {
+	want := uint(h) & mask
+	if c := ctrlAt(p.ctrl, want); *c == 0 {
 		*c = tagOf(h)
-		return slotAt(p.slots, i)
+		return slotAt(p.slots, want)
 	}
-	i >>= groupShift
+	i := want >> groupShift
 	for step := uint(1); ; step++ {
 		if empty := ^wordAt(p.ctrl, i) & full; empty != 0 {
-			at := i<<groupShift + slotOf(empty)
+			at := i<<groupShift + slotNear(empty, want)
 			*ctrlAt(p.ctrl, at) = tagOf(h)
 			return slotAt(p.slots, at)
 		}
@@ -360,12 +376,23 @@ func (t *table[K, V]) unlock(method string) {
 
 // entry returns the slot of k, and whether it was there. If it is new, the
 // caller sets the value.
-//
-// As find does, it settles itself what is to be settled in the first group of a
-// key of one word, and calls nothing then.
 func (t *table[K, V]) entry(a mem.Allocator, k K, method string) (*slot[K, V], bool, error) {
+	if s, found := t.entryWord(k); s != nil {
+		return s, found, nil
+	}
+	return t.entryRest(a, k, method)
+}
+
+// entryWord is entry for a key of one word, if the first group that it may be in
+// settles the matter. If not, it returns nil.
+//
+// As in find, it is few instructions that matter. So it calls nothing, which makes
+// it need neither a frame nor a look at how much stack there is. And it is left to
+// the processor to guess that a key gets the slot that it wants: where that is
+// computed instead, no store can begin before the control bytes have come.
+func (t *table[K, V]) entryWord(k K) (s *slot[K, V], found bool) {
 	if t.how != hashWord {
-		return t.entryLong(a, k, method)
+		return nil, false
 	}
 	key := k
 	h := mix(wordOf(&key) ^ t.seed)
@@ -376,31 +403,49 @@ func (t *table[K, V]) entry(a mem.Allocator, k K, method string) (*slot[K, V], b
 	i := uint(h) & uint(t.mask)
 	if *ctrlAt(p.ctrl, i) == tagOf(h) {
 		if s := slotAt(p.slots, i); s.key == k {
-			return s, true, nil
+			return s, true
 		}
 	}
 	word := wordAt(p.ctrl, i>>groupShift)
 	if match := matches(word, patternOf(h)); match != 0 {
 		if s := slotAt(p.slots, i&^(groupLen-1)+slotOf(match)); s.key == k {
-			return s, true, nil
+			return s, true
 		}
-	} else if empty := ^word & full; empty != 0 && *ctrlAt(p.ctrl, uint(t.mask)+1+i>>groupShift) == 0 && t.stray == 0 {
-		if len(t.dir) > 0 {
-			p = elementAt(t.dir, uint(p.first))
-		}
-		if p.room > 0 && t.room > 0 {
-			p.room--
-			t.n++
-			t.room--
-			if *ctrlAt(p.ctrl, i) != 0 {
-				i = i&^(groupLen-1) + slotOf(empty)
-			}
-			*ctrlAt(p.ctrl, i) = tagOf(h)
-			s := slotAt(p.slots, i)
-			s.key = k
-			return s, false, nil
-		}
+		return nil, false
 	}
+	if *ctrlAt(p.ctrl, uint(t.mask)+1+i>>groupShift) != 0 || t.stray != 0 {
+		return nil, false
+	}
+	if *ctrlAt(p.ctrl, i) != 0 {
+		empty := ^word & full
+		if empty == 0 {
+			return nil, false
+		}
+		i = i&^(groupLen-1) + slotNear(empty, i)
+	}
+	if len(t.dir) > 0 {
+		p = elementAt(t.dir, uint(p.first))
+	}
+	if p.room <= 0 || t.room <= 0 {
+		return nil, false
+	}
+	p.room--
+	t.n++
+	t.room--
+	*ctrlAt(p.ctrl, i) = tagOf(h)
+	s = slotAt(p.slots, i)
+	s.key = k
+	return s, false
+}
+
+// entryRest is entry for what entryWord has not settled.
+//
+//go:noinline
+func (t *table[K, V]) entryRest(a mem.Allocator, k K, method string) (*slot[K, V], bool, error) {
+	if t.how != hashWord {
+		return t.entryLong(a, k, method)
+	}
+	h := t.hash(&k)
 	if s := t.search(h, k); s != nil {
 		return s, true, nil
 	}
@@ -464,6 +509,12 @@ func (t *table[K, V]) entryAdapted(a mem.Allocator, hash uint64, equal func(K) b
 // entryReserved is entry without growing: it returns nil if k is new and there
 // is no room.
 func (t *table[K, V]) entryReserved(k K) (s *slot[K, V], found bool) {
+	if s, found = t.entryWord(k); s != nil {
+		if !found {
+			_ = 0
+		}
+		return s, found
+	}
 	s, h := t.lookup(k)
 	if s != nil || t.room == 0 {
 		return s, s != nil

@@ -2,7 +2,6 @@ package generic
 
 import (
 	"math"
-	"math/bits"
 	"sort"
 
 	"github.com/allod-dev/allod/mem"
@@ -27,12 +26,12 @@ import (
 // indexes that can be divided by two and by three.
 const leastDir = 6
 
-// index returns the index in the directory for keys with hash h. With x = h/2⁶⁴,
-// what is shifted is x(2+x)/4 in the same units, which is below 3/4: of a
-// directory of 3<<k, the shift is 62-k.
+// index returns the index in the directory for keys with hash h, of which the upper
+// half counts. With x = h/2⁶⁴, what is shifted is x(2+x)/4 in the same units, which
+// is below 3/4: of a directory of 3<<k, the shift is 62-k.
 func (t *table[K, V]) index(h uint64) uint {
-	y, _ := bits.Mul64(h, h>>2+1<<63)
-	return uint(y >> (t.shift & 63))
+	h >>= 32
+	return uint(h * uint64(uint32(h>>2)|1<<31) >> (t.shift & 63))
 }
 
 // share returns how much of the hashes the indexes from lo to hi have, in a
@@ -186,8 +185,8 @@ func (t *table[K, V]) split(u unit) {
 // save for the few that had to pass a full group, or that may now have the slot
 // which they want. What finds no slot stays as a stray.
 //
-// Whether an entry goes is not to be guessed, and so a group is looked at as a
-// whole before anything depends on it.
+// Whether an entry goes, or a slot has one, is not to be guessed, and so a group is
+// looked at as a whole before anything depends on it.
 func (t *table[K, V]) settle(p *part[K, V], lo, was int) {
 	if int(p.room) == t.limit() {
 		return // it is empty
@@ -198,22 +197,19 @@ func (t *table[K, V]) settle(p *part[K, V], lo, was int) {
 	last := first + uint64(t.span(p)) - 1
 	var hashes [groupLen]uint64
 	for i := range (mask + 1) >> groupShift {
-		var away, passed, stepped uint64 // bits of full
-		for m := wordAt(p.ctrl, i) & full; m != 0; m &= m - 1 {
-			at := i<<groupShift + slotOf(m)
-			s := slotAt(p.slots, at)
-			h, ok := t.wordHash(&s.key)
-			if !ok {
-				h = t.hashLong(&s.key)
+		entries := wordAt(p.ctrl, i) & full
+		if t.how == hashWord { // of every slot, as that is less than to leave some out
+			for k := range uint(groupLen) {
+				hashes[k] = mix(wordOf(&slotAt(p.slots, i<<groupShift+k).key) ^ t.seed)
 			}
-			hashes[at&(groupLen-1)] = h
-			index := uint64(t.index(h))
-			off := uint64(t.home(h) ^ at)
-			bit := m & -m
-			away |= bit & (sign(index-first) | sign(last-index))
-			passed |= bit & sign(-(off >> groupShift))
-			stepped |= bit & sign(-off)
+		} else {
+			for m := entries; m != 0; m &= m - 1 {
+				k := slotOf(m)
+				hashes[k] = t.hashLong(&slotAt(p.slots, i<<groupShift+k).key)
+			}
 		}
+		away, passed, stepped := t.weigh(&hashes, i, first, last)
+		away, passed, stepped = away&entries, passed&entries, stepped&entries
 		if t.stray > 0 {
 			away = t.settleStrays(p, i, away, &hashes, uint(lo), uint(was))
 		}
@@ -261,6 +257,21 @@ func (t *table[K, V]) settle(p *part[K, V], lo, was int) {
 			}
 		}
 	}
+}
+
+// weigh returns bits of full for slots of group i of a part with the indexes from
+// first to last: whose hash is of another part, of another group, and of another
+// slot.
+func (t *table[K, V]) weigh(hashes *[groupLen]uint64, i uint, first, last uint64) (away, passed, stepped uint64) {
+	for k, h := range hashes {
+		index := uint64(t.index(h))
+		off := uint64(t.home(h) ^ (i<<groupShift + uint(k)))
+		bit := uint64(0x80) << (k * 8)
+		away |= bit & (sign(index-first) | sign(last-index))
+		passed |= bit & sign(-(off >> groupShift))
+		stepped |= bit & sign(-off)
+	}
+	return away, passed, stepped
 }
 
 // settleStrays returns which of the entries in group i of p are to leave it, of

@@ -323,3 +323,63 @@ func TestSlotNear(t *testing.T) {
 		}
 	}
 }
+
+// A new entry that is added without growing has a zero value, also where another
+// was before.
+func TestTableReservedIsZero(t *testing.T) {
+	a := new(heapOf)
+	var m HashMapUnmanaged[uint64, uint64]
+	for k := range uint64(100) {
+		if err := m.Put(a, k, ^k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for k := range uint64(100) {
+		m.Remove(k)
+	}
+	for k := range uint64(100) {
+		if s := m.GetOrPutAssumeCapacity(k); s.Found || *s.Value != 0 {
+			t.Fatalf("key %d: found %t, value %#x", k, s.Found, *s.Value)
+		}
+	}
+	m.Close(a)
+	a.none(t)
+}
+
+// A key of one word that is a stray is not added again when its own part has a
+// slot for it.
+func TestTableStrayOfOneWord(t *testing.T) {
+	defer SmallParts(1)()
+	a := new(heapOf)
+	var m HashMapUnmanaged[uint64, uint64]
+	if err := m.EnsureTotalCapacity(a, 100); err != nil {
+		t.Fatal(err)
+	}
+	a.out = true // so that parts are filled to the brim
+	n := uint64(m.Cap())
+	for k := range n {
+		m.PutAssumeCapacity(k, k)
+	}
+	if m.t.stray == 0 {
+		t.Fatal("no strays")
+	}
+	for k := uint64(0); k < n; k += 2 {
+		m.Remove(k)
+	}
+	if m.t.stray == 0 {
+		t.Fatal("no strays are left")
+	}
+	for k := uint64(1); k < n; k += 2 {
+		if err := m.Put(a, k, ^k); err != nil {
+			t.Fatal(err)
+		}
+		if s := m.GetOrPutAssumeCapacity(k); !s.Found || *s.Value != ^k {
+			t.Fatalf("key %d: found %t, value %d", k, s.Found, *s.Value)
+		}
+	}
+	if m.Len() != int(n/2) {
+		t.Errorf("%d entries of %d keys", m.Len(), n/2)
+	}
+	m.Close(a)
+	a.none(t)
+}

@@ -515,7 +515,7 @@ func (t *table[K, V]) entryAdapted(a mem.Allocator, hash uint64, equal func(K) b
 func (t *table[K, V]) entryReserved(k K) (s *slot[K, V], found bool) {
 	if s, found = t.entryWord(k); s != nil {
 		if !found {
-			_ = 0
+			s.val = *new(V)
 		}
 		return s, found
 	}

@@ -126,8 +126,9 @@ func (t *table[K, V]) roomFor(a mem.Allocator, h uint64, ownedKeys bool, method 
 }
 
 // longDir returns up to which length a directory may always double: while it takes
-// no more memory than four parts. That of 20 million entries is shorter, so that a table that
-// is much smaller may yet be filled in the order of such a one.
+// no more memory than four parts. That of six million entries is shorter, that of
+// 20 million where slots have two words, so that a table that is much smaller may
+// yet be filled in the order of such a one.
 func (t *table[K, V]) longDir() int {
 	return 4 * t.groups() * groupBytes[K, V]() / sizeOf[part[K, V]]()
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/internal/race"
+	"github.com/allod-dev/allod/internal/rt"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -58,15 +59,25 @@ type mixed struct{ heap.GC }
 
 func (mixed) Pointers() mem.Pointers { return mem.Promised }
 
+// plainMixed is mixed without a promise.
+type plainMixed struct{ heap.GC }
+
+func (plainMixed) Pointers() mem.Pointers { return mem.PlainOnly }
+
 // Destroy clears what the collector may look at, and does not touch other objects.
 // Both are zero when they are created again.
 func TestPoolStale(t *testing.T) {
-	for name, child := range map[string]mem.Allocator{"promised": promised(t), "scanned": scanned(t), "mixed": mixed{}} {
+	for name, child := range map[string]mem.Allocator{
+		"promised": promised(t), "scanned": scanned(t),
+		"mixed": mixed{}, "mixed, wrapped": heap.NewCounting(mixed{}), "mixed, promised": mem.NoGoPointers(plainMixed{}),
+		"counted": heap.NewCounting(promised(t)),
+	} {
+		kept := rt.Linked && (name == "promised" || name == "counted")
 		p := heap.NewPool[poolNode](child)
 		v, last := mustCreate(t, p), mustCreate(t, p)
 		*v = poolNode{last, 7}
 		p.Destroy(v)
-		if touched := *v == (poolNode{}); !race.Enabled && touched == (name == "promised") {
+		if touched := *v == (poolNode{}); !race.Enabled && touched == kept {
 			t.Errorf("%s: a destroyed object is %v", name, *v)
 		}
 		if w := mustCreate(t, p); w != v {
@@ -83,6 +94,65 @@ func TestPoolStale(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// While the collector marks, New does not lead it to where pointers of destroyed
+// objects led: the runtime ends a program whose write barrier finds such a pointer.
+func TestPoolStalePointers(t *testing.T) {
+	type object struct{ target *[1 << 16]byte }
+	child := mem.NoGoPointers(heap.Page{})
+	ballast := make([]*[8]*int, 1<<17) // that marking takes a while
+	for i := range ballast {
+		ballast[i] = new([8]*int)
+	}
+	for range 3 {
+		// One object in most pools: it is made again by a way of its own.
+		pools := make([]*heap.Pool[object], 200)
+		counts := make([]int, len(pools))
+		targets := [4]*[1 << 16]byte{}
+		for i := range targets {
+			targets[i] = new([1 << 16]byte)
+		}
+		for i := range pools {
+			pools[i] = heap.NewPool[object](child)
+			counts[i] = 1
+			if i%8 == 0 {
+				counts[i] = 300
+			}
+			objects := make([]*object, counts[i])
+			for k := range objects {
+				v, err := pools[i].New(object{targets[k%len(targets)]})
+				if err != nil {
+					t.Fatal(err)
+				}
+				objects[k] = v
+			}
+			for _, v := range objects {
+				pools[i].Destroy(v)
+			}
+		}
+		clear(targets[:])
+		runtime.GC()
+		runtime.GC()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			runtime.GC()
+		}()
+		for i, p := range pools {
+			for range counts[i] {
+				if v, err := p.New(object{}); err != nil || v.target != nil {
+					t.Fatalf("New: %v, %v", v, err)
+				}
+				runtime.Gosched()
+			}
+		}
+		<-done
+		for _, p := range pools {
+			p.Release()
+		}
+	}
+	runtime.KeepAlive(ballast)
 }
 
 // A list of nodes off the Go heap, of which only the head is in a Go variable,

@@ -98,7 +98,7 @@ func (c *poolCore) init(child mem.Allocator, l mem.Layout, err error, o PoolOpti
 		c.most = math.MaxInt
 	}
 	pointers := l.Type.HasPointers()
-	c.stale = pointers && l.Kind == mem.Local && unscanned(child)
+	c.stale = pointers && l.Kind == mem.Local // unless the first slab tells otherwise
 	c.plain = !pointers || c.stale
 	if c.size == 0 || err != nil {
 		return
@@ -377,6 +377,9 @@ func (c *poolCore) addSlab(n int) error {
 	if len(b) != n*stride || !c.layout.Align.Check(address(b)) {
 		misuse(ChildLied, "heap: Pool.Create", b, "the block is too short or not aligned")
 		return mem.ErrOutOfMemory
+	}
+	if c.stale && len(c.slabs) == 0 && !unscanned(b) {
+		c.stale, c.plain = false, false // as it is with all slabs: they are of one place
 	}
 	groups := (n + 63) / 64
 	s := &poolSlab{

@@ -3,6 +3,7 @@ package heap
 import (
 	"errors"
 
+	"github.com/allod-dev/allod/internal/rt"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -20,20 +21,12 @@ func poolLayout[T any](child mem.Allocator) (mem.Layout, error) {
 	return q.layout, nil
 }
 
-// unscanned tells whether the collector never looks at what child has for objects
-// with pointers. That there is a promise does not tell: who has several places may
-// use one that the collector sees. It does if the promise was made for a child that
-// has none.
-func unscanned(child mem.Allocator) bool {
-	if child.Pointers() != mem.Promised {
-		return false
-	}
-	u, ok := child.(mem.Unwrapper)
-	if !ok {
-		return false
-	}
-	below := u.Unwrap()
-	return below != nil && below.Pointers() == mem.PlainOnly
+// unscanned tells whether the collector never looks at b, a block for objects with
+// pointers that was asked for under a promise. The promise does not tell: who has
+// several places may use one that the collector sees, for all such blocks.
+func unscanned(b []byte) bool {
+	is, known := rt.GoMemory(address(b))
+	return known && !is
 }
 
 // layoutProbe is an allocator that keeps the layout it is asked for, and serves

@@ -57,8 +57,8 @@ func (c *poolCore) dropNewest(id int) {
 }
 
 // Reset ends the life of all objects and keeps the memory for new ones.
-// Objects with pointers are cleared, which takes time for each that was ever
-// created since the last Reset.
+// Objects with pointers that the collector sees are cleared, which takes time for
+// each that was ever created since the last Reset.
 func (p *Pool[T]) Reset() {
 	if invariant.Enabled {
 		p.enter("heap: Pool.Reset")

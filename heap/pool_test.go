@@ -294,12 +294,13 @@ func testPoolAlign[T comparable](t *testing.T, p *heap.Pool[T], align mem.Alignm
 }
 
 // Objects that are created together lie together, however the slots came to be
-// free.
+// free, and take every one of them.
 func TestPoolAddressOrder(t *testing.T) {
-	p, objects := poolOf[poolPlain16](t, unscanned(t), 20_000)
+	p, objects := poolOf[poolPlain16](t, unscanned(t), 1<<14) // all that there is room for
 	rand.New(rand.NewPCG(3, 4)).Shuffle(len(objects), func(i, j int) {
 		objects[i], objects[j] = objects[j], objects[i]
 	})
+	before := p.Stats()
 	for _, v := range objects {
 		p.Destroy(v)
 	}
@@ -317,6 +318,9 @@ func TestPoolAddressOrder(t *testing.T) {
 	}
 	if back > 64+p.Stats().Slabs {
 		t.Errorf("%d of %d objects lie before the one created before", back, len(objects))
+	}
+	if after := p.Stats(); after != before {
+		t.Errorf("Stats %+v, before %+v", after, before)
 	}
 }
 

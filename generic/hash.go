@@ -104,12 +104,8 @@ var (
 	newSeed = rand.Uint64 // a variable for tests that must run the same every time
 )
 
-// wordHash hashes a key of 1, 2, 4 or 8 bytes that are compared as such, and is
-// inlined. For any other key it returns false, and hashLong is to be called.
-func (t *hasher[K]) wordHash(k *K) (uint64, bool) {
-	return mix(wordOf(k) ^ t.seed), t.how == hashWord
-}
-
+// hashLong is hash for keys that are not one word.
+//
 //go:noinline
 func (t *hasher[K]) hashLong(k *K) uint64 {
 	switch t.how {
@@ -125,13 +121,12 @@ func (t *hasher[K]) hashLong(k *K) uint64 {
 	return mix(maphash.Comparable(processSeed, *k) ^ t.seed)
 }
 
-// hash is both in one, not inlined.
+// hash hashes a key; one of 1, 2, 4 or 8 bytes that are compared as such itself.
 func (t *hasher[K]) hash(k *K) uint64 {
-	h, ok := t.wordHash(k)
-	if !ok {
-		h = t.hashLong(k)
+	if t.how == hashWord {
+		return mix(wordOf(k) ^ t.seed)
 	}
-	return h
+	return t.hashLong(k)
 }
 
 // mix spreads every bit of x over all of the result.

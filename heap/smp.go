@@ -95,7 +95,8 @@ type SMPOptions struct {
 	// first time, and costs memory where little of it is touched: in segments, for
 	// each such page, at most an eighth of what the SMP used when it asked, if that was
 	// more than 8 MiB. Without it, only blocks that grow by Remap to several MiB are,
-	// unless SmallPages is set; see [PageOptions].
+	// unless SmallPages is set; see [PageOptions]. A system that makes all memory of
+	// huge pages is asked for nothing else.
 	HugePages bool
 
 	// SmallPages keeps blocks that grow from being made of huge pages: the SMP asks

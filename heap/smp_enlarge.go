@@ -16,6 +16,9 @@ import "github.com/allod-dev/allod/internal/vm"
 // all parts begin so, that is most of what a program gains that does not use much more
 // memory than that.
 //
+// A system that makes all memory of huge pages does so from the first touch on,
+// whatever it is asked for.
+//
 // Rejected: to leave it to the system to gather pages. It takes its time for it, a
 // minute or more.
 

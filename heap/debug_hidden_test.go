@@ -40,9 +40,17 @@ func createHiding(t *testing.T, a mem.Allocator) *hiding {
 }
 
 func needLinked(t *testing.T) {
+	t.Helper()
 	if !rt.Linked {
 		t.Skip("which memory is Go's cannot be told in this build")
 	}
+	mayHide(t)
+}
+
+// mayHide skips t where a Go pointer in memory that the collector does not see is
+// more than a mistake.
+func mayHide(t *testing.T) {
+	t.Helper()
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			if s.Key == "GOEXPERIMENT" && strings.Contains(s.Value, "cgocheck2") {

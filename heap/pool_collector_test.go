@@ -99,6 +99,7 @@ func TestPoolStale(t *testing.T) {
 // While the collector marks, New does not lead it to where pointers of destroyed
 // objects led: the runtime ends a program whose write barrier finds such a pointer.
 func TestPoolStalePointers(t *testing.T) {
+	mayHide(t)
 	type object struct{ target *[1 << 16]byte }
 	child := mem.NoGoPointers(heap.Page{})
 	ballast := make([]*[8]*int, 1<<17) // that marking takes a while

@@ -32,8 +32,8 @@ func ctrlBytes(n int) int { return n * (groupLen + 1) }
 
 // A part takes at most partBytes, unless its slots are very large: few entries
 // would be spread too unevenly. Splitting three is then a matter of a quarter of
-// a millisecond. Slots of two words may take twice as much, which is split in not
-// much more: with half as many parts the directory stays in the nearest caches,
+// a millisecond. Slots of 16 bytes may take twice as much, which is split in not much
+// more: with half as many parts the directory stays in the nearest caches,
 // and misses, which wait for nothing else, take 8 % less time.
 //
 // Memory for parts is asked for in slabs, which grow with the table, to an
@@ -127,7 +127,7 @@ func (t *table[K, V]) roomFor(a mem.Allocator, h uint64, ownedKeys bool, method 
 
 // longDir returns up to which length a directory may always double: while it takes
 // no more memory than four parts. That of six million entries is shorter, that of
-// 20 million where slots have two words, so that a table that is much smaller may
+// 20 million where slots have 16 bytes, so that a table that is much smaller may
 // yet be filled in the order of such a one.
 func (t *table[K, V]) longDir() int {
 	return 4 * t.groups() * groupBytes[K, V]() / sizeOf[part[K, V]]()

@@ -330,7 +330,8 @@ func (p *Pool[T]) wipe(v *T) {
 // more than the compiler lets it: a function that is passed costs 15 of the 80,
 // whatever is in it, and one that is called in one place only is inlined there if
 // it costs no more than 800. For [Stack.Program] the frame of f is not the
-// program's.
+// program's. Package generic has its own: of a function that only generic code of
+// another package calls, the compiler has nothing to inline.
 func inPlace(f func()) { f() }
 
 // settle puts the slot of the last object where other free ones are, if its life

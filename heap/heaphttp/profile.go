@@ -117,6 +117,16 @@ func Heap(w http.ResponseWriter, r *http.Request) {
 
 const mostSeconds = 600
 
+// waits has the server wait for an answer that takes so long, as net/http/pprof
+// has it. It cannot if what wraps w hides what that takes.
+func waits(w http.ResponseWriter, r *http.Request, took time.Duration) bool {
+	s, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
+	if !ok || s.WriteTimeout <= 0 || took == 0 {
+		return true
+	}
+	return http.NewResponseController(w).SetWriteDeadline(time.Now().Add(took+s.WriteTimeout)) == nil || took < s.WriteTimeout
+}
+
 func (m *Monitor) serveHeap(w http.ResponseWriter, r *http.Request) {
 	seconds, ok := number(w, r, "seconds", 0, 0, mostSeconds)
 	if !ok {
@@ -135,7 +145,7 @@ func (m *Monitor) serveHeap(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	took := time.Duration(seconds) * time.Second
-	if s, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && s.WriteTimeout > 0 && took >= s.WriteTimeout {
+	if !waits(w, r, took) {
 		refuse(w, http.StatusBadRequest, "seconds is more than the server's WriteTimeout")
 		return
 	}

@@ -2,6 +2,7 @@ package heaphttp_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -146,7 +147,7 @@ func TestHeapEnds(t *testing.T) {
 		server := context.WithValue(t.Context(), http.ServerContextKey, &http.Server{WriteTimeout: 10 * time.Second})
 		for target, want := range map[string]int{"/heap?seconds=9": http.StatusOK, "/heap?seconds=10": http.StatusBadRequest} {
 			if status, _ := ask(server, "GET", target); status != want {
-				t.Errorf("%s with a server that gives up: %d, want %d", target, status, want)
+				t.Errorf("%s with a server that gives up, and does not hear otherwise: %d, want %d", target, status, want)
 			}
 		}
 		for _, bad := range []string{"seconds=-1", "seconds=601", "seconds=1e1", "seconds=x", "debug=-1", "debug=x", "debug=1&seconds=1"} {
@@ -155,6 +156,24 @@ func TestHeapEnds(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A server waits longer than for other answers.
+func TestHeapWriteTimeout(t *testing.T) {
+	m, index, _ := profiled()
+	server := httptest.NewUnstartedServer(m)
+	server.Config.WriteTimeout = 500 * time.Millisecond
+	server.Start()
+	defer server.Close()
+	go keeps(index, 1000)
+	answer, err := server.Client().Get(server.URL + "/heap?seconds=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if body, err := io.ReadAll(answer.Body); err != nil || answer.StatusCode != http.StatusOK || len(body) == 0 {
+		t.Errorf("%s, %d bytes, %v", answer.Status, len(body), err)
+	}
 }
 
 // Stacks are known again when their source has got another name meanwhile, and

@@ -163,6 +163,24 @@ func TestStats(t *testing.T) {
 	n.Free(b, mem.Layout{})
 }
 
+// Debugs of one name are told in the same order every time.
+func TestStatsDebugs(t *testing.T) {
+	var r heap.Registry
+	m := heaphttp.NewMonitor(heaphttp.Options{Registry: &r})
+	for i := range 8 {
+		d := heap.NewDebug(heap.Page{}, heap.DebugOptions{})
+		a := r.Named(d, "connection")
+		b := mem.Must(a.Alloc(100+i, mem.Layout{}))
+		defer func() { a.Free(b, mem.Layout{}); d.Close() }()
+	}
+	first := decode[heaphttp.Stats](t, m, "/stats").Debugs
+	for range 5 {
+		if diff := cmp.Diff(first, decode[heaphttp.Stats](t, m, "/stats").Debugs); diff != "" {
+			t.Fatalf("(-first +then):\n%s", diff)
+		}
+	}
+}
+
 func TestStatsBudget(t *testing.T) {
 	b, err := heap.NewBudget(1<<30, heap.BudgetOptions{})
 	if err != nil {

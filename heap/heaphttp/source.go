@@ -1,6 +1,7 @@
 package heaphttp
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -56,7 +57,7 @@ func (m *Monitor) AddProfile(p Profiler, name string) (remove func()) {
 
 // sources returns the Profilers that are known, each once, sorted by name: those
 // that were added, those below the names of the registry, the default allocator,
-// and what Debugs are open beside these.
+// and what Debugs are open beside these. Those of one name stay in their order.
 func (m *Monitor) sources() []source {
 	m.look.Lock()
 	defer m.look.Unlock()
@@ -116,7 +117,7 @@ func (m *Monitor) sources() []source {
 		all = append(all, source{strings.Join(known, ", "), known, p, under[p], p == Profiler(heap.Default()), id})
 	}
 	m.ids = ids
-	slices.SortFunc(all, func(a, b source) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(all, func(a, b source) int { return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.id, b.id)) })
 	return all
 }
 

@@ -32,15 +32,22 @@ function put(e, text, exact) {
 }
 
 // rows keeps the rows of a table: those of keys that stay are changed, and keep
-// the focus and what is open.
+// the focus and what is open. What has the same key as one before, two Debugs of
+// one name or two calls in one line, has a row of its own.
 function rows(body, items, key, make, change) {
   const had = body.rowsByKey ??= new Map();
-  const stays = new Set(items.map(key));
+  const times = new Map();
+  const keys = items.map((item) => {
+    const k = key(item), n = times.get(k) ?? 0;
+    times.set(k, n + 1);
+    return n ? k + "\n" + n : k;
+  });
+  const stays = new Set(keys);
   for (const [k, row] of had) if (!stays.has(k)) { row.remove(); had.delete(k); }
   let at = body.firstElementChild;
-  for (const item of items) {
-    let row = had.get(key(item));
-    if (!row) had.set(key(item), row = make(item));
+  for (const [i, item] of items.entries()) {
+    let row = had.get(keys[i]);
+    if (!row) had.set(keys[i], row = make(item));
     change(row, item);
     if (row === at) at = at.nextElementSibling;
     else if (row.isConnected && body.moveBefore) body.moveBefore(row, at); // and keep the focus

@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
 
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/mem"
@@ -38,6 +41,40 @@ func TestAlike(t *testing.T) {
 	v.until(in + `.includes("70,002 bytes")`)
 	if sites := value[[]string](v, in); !slices.Contains(sites, "70,001 bytes") {
 		t.Errorf("of two calls in a line, there is %q", sites)
+	}
+	v.clean()
+}
+
+// A name may be one that every object of JavaScript has.
+func TestNamesOfObjects(t *testing.T) {
+	v := open(t, 1100, 900)
+	name := func(name string, size int) {
+		a := v.registry.Named(heap.Page{}, name)
+		b := mem.Must(a.Alloc(size, mem.Layout{}))
+		t.Cleanup(func() { a.Free(b, mem.Layout{}) })
+	}
+	name("constructor", 1)
+	v.until(`history.bytes.has("constructor")`)
+	for i := range 110 { // which push the smallest out of the history
+		name(fmt.Sprint("n", i), 1000)
+	}
+	v.until(`history.bytes.has("n0")`)
+	ready := value[string](v, `document.documentElement.dataset.ready`)
+	v.until(fmt.Sprintf(`document.documentElement.dataset.ready > %s + 2`, ready))
+	if s := value[string](v, `document.querySelector("#status").innerText`); s != "Live" {
+		t.Error(s)
+	}
+	v.clean()
+}
+
+// However seldom the page shall ask, it does not ask all the time.
+func TestEvery(t *testing.T) {
+	v := open(t, 800, 600)
+	v.do(chromedp.Navigate(v.server.URL + "/debug/allod/?every=1e12"))
+	v.until(`document.documentElement.dataset.ready >= 1`)
+	time.Sleep(500 * time.Millisecond)
+	if ready := value[string](v, `document.documentElement.dataset.ready`); ready != "1" {
+		t.Errorf("it has asked %s times", ready)
 	}
 	v.clean()
 }

@@ -99,13 +99,13 @@ let by = "live"; // what the stacks are sorted by
 const folded = new Set(); // names whose children are hidden
 
 function remember(h) {
-  const n = history.time.length;
+  const n = history.time.length, lines = new Map(Object.entries(h.bytes)); // for objects have names of their own
   history.time.push(...h.time);
   history.off_heap.push(...h.off_heap);
   history.go_total.push(...h.go_total);
-  for (const name of new Set([...history.bytes.keys(), ...Object.keys(h.bytes)])) {
+  for (const name of new Set([...history.bytes.keys(), ...lines.keys()])) {
     const line = history.bytes.get(name) ?? new Array(n).fill(0);
-    line.push(...(h.bytes[name] ?? new Array(h.time.length).fill(0)));
+    line.push(...(lines.get(name) ?? new Array(h.time.length).fill(0)));
     history.bytes.set(name, line);
   }
   const over = history.time.length - mostPoints;
@@ -512,8 +512,9 @@ function drawDebugs() {
 
 // ---- asking
 
-// With ?every=500 the page asks every 500 ms.
-const every = Math.max(Number(new URLSearchParams(location.search).get("every")) || 2000, 100);
+// With ?every=500 the page asks every 500 ms. More than the timer can wait would
+// be no time at all.
+const every = Math.min(Math.max(Number(new URLSearchParams(location.search).get("every")) || 2000, 100), 2 ** 31 - 1);
 let paused = false;
 let tick = 0;
 

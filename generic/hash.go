@@ -164,6 +164,20 @@ func hashOf(seed uint64, b []byte) uint64 {
 	return fold(lo^secret[1], hi^uint64(n))
 }
 
+// same tells whether a and b are equal, by the context if there is one.
+func (t *hasher[K]) same(a, b K) bool {
+	if t.how == hashContext {
+		return t.ctx.Equal(a, b)
+	}
+	return a == b
+}
+
+// reflexive tells whether k is equal to itself. If not, it is a NaN or holds one,
+// and its hash may be another every time.
+func (t *hasher[K]) reflexive(k *K) bool {
+	return t.how != hashAny && t.how != hashContext || t.same(*k, *k)
+}
+
 // hashingFor decides how to hash Ks.
 func hashingFor[K comparable]() hashing {
 	t := reflect.TypeFor[K]()

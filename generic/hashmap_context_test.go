@@ -318,3 +318,46 @@ func TestMapDeleteAndDrain(t *testing.T) {
 		t.Errorf("%v\n%v", got, strs)
 	}
 }
+
+// Keys that Go cannot compare are compared by the Context alone, also when they are
+// removed in a loop, and when parts are split and rehashed.
+func TestHashMapContextUncomparable(t *testing.T) {
+	defer generic.SmallParts(2)()
+	const n = 500
+	key := func(i int) any { return []int{i % 7, i} }
+	c := generic.Context[any]{
+		Hash:  func(k any) uint64 { return uint64(k.([]int)[1]) },
+		Equal: func(a, b any) bool { return slices.Equal(a.([]int), b.([]int)) },
+	}
+	m := generic.NewHashMap[any, int](heap.GC{})
+	defer m.Close()
+	s := generic.NewHashSet[any](heap.GC{})
+	defer s.Close()
+	m.SetContext(&c)
+	s.SetContext(&c)
+	for i := range n {
+		_, err := s.Add(key(i))
+		if err := errors.Join(err, m.Put(key(i), i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.DeleteFunc(func(_ any, v int) bool { return v%2 > 0 })
+	s.DeleteFunc(func(k any) bool { return k.([]int)[1]%2 > 0 })
+	m.Rehash()
+	m.ShrinkAndFree()
+	for i := range n {
+		if m.Contains(key(i)) != (i%2 == 0) || s.Contains(key(i)) != (i%2 == 0) {
+			t.Fatal(i)
+		}
+	}
+	got := 0
+	for range s.Drain() {
+		got++
+	}
+	for range m.Drain() {
+		got++
+	}
+	if got != n || m.Len()+s.Len() != 0 {
+		t.Errorf("%d of %d, %d left", got, n, m.Len()+s.Len())
+	}
+}

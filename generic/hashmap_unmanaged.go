@@ -192,7 +192,8 @@ func (m *HashMapUnmanaged[K, V]) FetchRemove(k K) (v V, ok bool) {
 func (m *HashMapUnmanaged[K, V]) DeleteFunc(del func(K, V) bool) {
 	for c := m.t.walk(); c.group(); {
 		for c.more() {
-			if s := c.next(); del(s.key, s.val) {
+			at, s := slotOf(c.bits), c.next()
+			if k := s.key; del(k, s.val) && c.holds(at, k) {
 				c.remove(s, "generic: HashMap.DeleteFunc")
 			}
 		}

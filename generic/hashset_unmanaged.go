@@ -74,7 +74,8 @@ func (s *HashSetUnmanaged[K]) Remove(k K) bool {
 func (s *HashSetUnmanaged[K]) DeleteFunc(del func(K) bool) {
 	for c := s.t.walk(); c.group(); {
 		for c.more() {
-			if e := c.next(); del(e.key) {
+			at, e := slotOf(c.bits), c.next()
+			if k := e.key; del(k) && c.holds(at, k) {
 				c.remove(e, "generic: HashSet.DeleteFunc")
 			}
 		}

@@ -324,3 +324,56 @@ func TestIterationWhileChanging(t *testing.T) {
 		t.Errorf("%d loops", loops)
 	}
 }
+
+// What the function given to DeleteFunc removes itself, or what comes in its
+// place, is not removed once more.
+func TestDeleteFuncRemovesItself(t *testing.T) {
+	const n = 20
+	for name, open := range map[string]func(a mem.Allocator) (put func(int), remove func(int), clear func(), delete func(func(int) bool), length func() int){
+		"HashMap": func(a mem.Allocator) (func(int), func(int), func(), func(func(int) bool), func() int) {
+			m := generic.NewHashMap[int, int](a)
+			t.Cleanup(func() { m.Close() })
+			return func(i int) { m.Put(i, i) }, func(i int) { m.Remove(i) }, m.Clear,
+				func(del func(int) bool) { m.DeleteFunc(func(k, _ int) bool { return del(k) }) }, m.Len
+		},
+		"HashSet": func(a mem.Allocator) (func(int), func(int), func(), func(func(int) bool), func() int) {
+			s := generic.NewHashSet[int](a)
+			t.Cleanup(func() { s.Close() })
+			return func(i int) { s.Add(i) }, func(i int) { s.Remove(i) }, s.Clear, s.DeleteFunc, s.Len
+		},
+		"StringHashMap": func(a mem.Allocator) (func(int), func(int), func(), func(func(int) bool), func() int) {
+			m := generic.NewStringHashMap[int](a)
+			t.Cleanup(func() { m.Close() })
+			return func(i int) { m.Put(strconv.Itoa(i), i) }, func(i int) { m.Remove(strconv.Itoa(i)) }, m.Clear,
+				func(del func(int) bool) { m.DeleteFunc(func(_ string, v int) bool { return del(v) }) }, m.Len
+		},
+	} {
+		put, remove, clear, deleteFunc, length := open(newChecked(t, mem.PlainOnly))
+		for i := range n {
+			put(i)
+		}
+		deleteFunc(func(k int) bool { remove(k); return k%3 > 0 })
+		if length() != 0 {
+			t.Errorf("%s: %d are left of those that were removed", name, length())
+		}
+		for i := range n {
+			put(i)
+		}
+		calls := 0
+		deleteFunc(func(k int) bool { calls++; clear(); return true })
+		if length() != 0 || calls != 1 {
+			t.Errorf("%s: %d are left behind a Clear, %d calls", name, length(), calls)
+		}
+		put(0)
+		calls = 0
+		deleteFunc(func(k int) bool { // one after the other in the place of the one before
+			remove(k)
+			put(k + 1)
+			calls++
+			return calls < 100
+		})
+		if length() != 1 {
+			t.Errorf("%s: %d are left, want the one that was put", name, length())
+		}
+	}
+}

@@ -370,8 +370,8 @@ func (m *StringHashMapUnmanaged[V]) DeleteFunc(a mem.Allocator, del func(k strin
 	}
 	for c := m.t.walk(); c.group(); {
 		for c.more() {
-			if s := c.next(); del(s.key.string(), s.val) {
-				k := s.key
+			at, s := slotOf(c.bits), c.next()
+			if k := s.key; del(k.string(), s.val) && c.holds(at, k) {
 				c.remove(s, method)
 				mem.FreeString(a, k.string())
 			}

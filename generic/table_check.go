@@ -75,7 +75,7 @@ func (t *table[K, V]) checkPart(p *part[K, V]) (n, strays int, ok bool) {
 			continue
 		}
 		n++
-		if k := slots[i].key; !same(k, k) {
+		if !t.reflexive(&slots[i].key) {
 			ok = false
 			continue
 		}

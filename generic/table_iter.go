@@ -137,10 +137,21 @@ func (c *cursor[K, V]) disturbed() bool {
 	panic("generic: a container was resized during an iteration over it")
 }
 
+// holds tells whether k is still in slot at of the group, where it was before a
+// function of the user's was called, which may have removed it, and may have put
+// another key there.
+func (c *cursor[K, V]) holds(at uint, k K) bool {
+	if c.moved != c.t.moved || *ctrlAt(c.ctrl, at) == 0 {
+		return false
+	}
+	s := slotAt(c.slots, at)
+	return c.t.same(s.key, k) || !c.t.reflexive(&k)
+}
+
 // remove removes the entry in s, the slot that next returned last.
 func (c *cursor[K, V]) remove(s *slot[K, V], method string) {
 	t := c.t
-	if same(s.key, s.key) {
+	if t.reflexive(&s.key) {
 		t.remove(t.hash(&s.key), s, method)
 		return
 	}
@@ -151,8 +162,6 @@ func (c *cursor[K, V]) remove(s *slot[K, V], method string) {
 	t.worn = true
 	t.vacate(c.p, slotIndex(c.p.slots, s))
 }
-
-func same[K comparable](a, b K) bool { return a == b }
 
 // all yields the slots in use.
 func (t *table[K, V]) all(yield func(*slot[K, V]) bool) {

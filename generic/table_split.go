@@ -228,7 +228,7 @@ func (t *table[K, V]) settle(p *part[K, V], lo, was int) {
 				p.room++
 			}
 			if t.home(h)>>groupShift != i {
-				if same(s.key, s.key) {
+				if t.reflexive(&s.key) {
 					t.unpass(p, h, i)
 				} else {
 					t.worn = true // it may have had another hash
@@ -285,7 +285,7 @@ func (t *table[K, V]) settleStrays(p *part[K, V], i uint, away uint64, hashes *[
 		}
 		if away&m&-m != 0 {
 			away &^= m & -m
-		} else if k := slotAt(p.slots, i<<groupShift+at).key; t.stray > 0 && same(k, k) {
+		} else if t.stray > 0 && t.reflexive(&slotAt(p.slots, i<<groupShift+at).key) {
 			t.stray--
 		}
 	}

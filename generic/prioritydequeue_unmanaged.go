@@ -2,6 +2,7 @@ package generic
 
 import (
 	"iter"
+	"math"
 	"math/bits"
 
 	"github.com/allod-dev/allod/internal/invariant"
@@ -112,19 +113,25 @@ func (q *PriorityDequeueUnmanaged[T, C]) Drain() iter.Seq[T] {
 // on top, and -1 for those where the last one is.
 func signOf(i int) int { return 1 - 2*((bits.Len(uint(i+1))-1)&1) }
 
+// compare compares x and y on levels of the given sign. The least of all ints,
+// which a comparison may return, has no opposite.
+func (q *PriorityDequeueUnmanaged[T, C]) compare(x, y T, sign int) int {
+	return sign * max(q.Order.Compare(x, y), -math.MaxInt)
+}
+
 // up moves element i towards the root as far as it must go.
 func (q *PriorityDequeueUnmanaged[T, C]) up(i int) {
 	if i == 0 {
 		return
 	}
 	s, sign := q.items.items, signOf(i)
-	if parent := (i - 1) / 2; sign*q.Order.Compare(s[i], s[parent]) > 0 {
+	if parent := (i - 1) / 2; q.compare(s[i], s[parent], sign) > 0 {
 		s[i], s[parent] = s[parent], s[i]
 		i, sign = parent, -sign
 	}
 	for i > 2 {
 		grand := ((i-1)/2 - 1) / 2
-		if sign*q.Order.Compare(s[i], s[grand]) >= 0 {
+		if q.compare(s[i], s[grand], sign) >= 0 {
 			return
 		}
 		s[i], s[grand] = s[grand], s[i]
@@ -150,7 +157,7 @@ func (q *PriorityDequeueUnmanaged[T, C]) down(i int) {
 		if best <= 2*i+2 {
 			return
 		}
-		if parent := (best - 1) / 2; sign*q.Order.Compare(s[best], s[parent]) > 0 {
+		if parent := (best - 1) / 2; q.compare(s[best], s[parent], sign) > 0 {
 			s[best], s[parent] = s[parent], s[best]
 		}
 		i = best
@@ -162,7 +169,7 @@ func (q *PriorityDequeueUnmanaged[T, C]) down(i int) {
 func (q *PriorityDequeueUnmanaged[T, C]) best(i, first, n, sign int) int {
 	s := q.items.items
 	for c := first; c < min(first+n, len(s)); c++ {
-		if sign*q.Order.Compare(s[c], s[i]) < 0 {
+		if q.compare(s[c], s[i], sign) < 0 {
 			i = c
 		}
 	}
@@ -198,7 +205,7 @@ func (q *PriorityDequeueUnmanaged[T, C]) check() {
 	for i := 1; i < min(len(s), 500); i++ {
 		parent := (i - 1) / 2
 		grand := max(0, (parent-1)/2)
-		if signOf(parent)*q.Order.Compare(s[i], s[parent]) < 0 || signOf(grand)*q.Order.Compare(s[i], s[grand]) < 0 {
+		if q.compare(s[i], s[parent], signOf(parent)) < 0 || q.compare(s[i], s[grand], signOf(grand)) < 0 {
 			invariant.Check(false, "generic: PriorityDequeue: element %d of %d is in the wrong place", i, len(s))
 		}
 	}

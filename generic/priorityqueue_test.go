@@ -267,3 +267,29 @@ func TestPriorityQueueEdges(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// A comparison may return any number, also the least of all, which has no
+// opposite.
+func TestPriorityDequeueLeastInt(t *testing.T) {
+	d := generic.NewPriorityDequeueOrder(allocatortest.New(t), generic.OrderFunc[int](func(a, b int) int {
+		switch {
+		case a < b:
+			return math.MinInt
+		case a > b:
+			return math.MaxInt
+		}
+		return 0
+	}))
+	defer d.Close()
+	const n = 20
+	for i := range n {
+		if err := d.Push(i * 7 % n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for want := n - 1; want >= 0; want-- {
+		if v, _ := d.PopMax(); v != want {
+			t.Fatalf("PopMax: %d, want %d", v, want)
+		}
+	}
+}

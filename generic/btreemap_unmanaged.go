@@ -65,7 +65,8 @@ func (m *BTreeMapUnmanaged[K, V, C]) Clear(a mem.Allocator) { m.Close(a) }
 // Clone returns a map of the same entries, in nodes that are full.
 func (m *BTreeMapUnmanaged[K, V, C]) Clone(a mem.Allocator) (BTreeMapUnmanaged[K, V, C], error) {
 	c := BTreeMapUnmanaged[K, V, C]{Order: m.Order}
-	return c, c.load(a, m.All(), "generic: BTreeMap.Clone")
+	err := c.load(a, m.All(), "generic: BTreeMap.Clone")
+	return c, err
 }
 
 // ToManaged returns the map with a, the allocator that it has had so far,

@@ -120,7 +120,8 @@ func (b *Buffer) WriteByte(c byte) error { return b.u.AppendByte(b.a, c) }
 func (b *Buffer) WriteRune(r rune) (int, error) { return b.u.AppendRune(b.a, r) }
 
 // ReadFrom implements [io.ReaderFrom]. What was read before an error, of r or for
-// want of memory, stays.
+// want of memory, stays. If the buffer cannot grow, it is an error only once it is
+// full.
 func (b *Buffer) ReadFrom(r io.Reader) (int64, error) { return b.u.AppendFrom(b.a, r) }
 
 // Read implements [io.Reader].

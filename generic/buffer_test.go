@@ -232,6 +232,36 @@ func TestBufferEdges(t *testing.T) {
 	}
 }
 
+// A buffer that cannot grow takes all that fits.
+func TestBufferFillsUp(t *testing.T) {
+	b := generic.NewBuffer(heap.GC{})
+	b.FromBuffer(make([]byte, 40))
+	s := generic.NewStringBuilder(heap.GC{})
+	s.FromBuffer(make([]byte, 6))
+	for _, r := range []rune{'a', 'é', -1} { // the last one is written as U+FFFD
+		_, err := b.WriteRune(r)
+		if _, serr := s.WriteRune(r); err != nil || serr != nil {
+			t.Errorf("WriteRune(%q): %v, %v", r, err, serr)
+		}
+	}
+	if s.Len() != s.Cap() {
+		t.Errorf("%d of %d bytes", s.Len(), s.Cap())
+	}
+	if n, err := b.ReadFrom(strings.NewReader(strings.Repeat("x", 20))); n != 20 || err != nil {
+		t.Errorf("ReadFrom of 20 bytes: %d, %v", n, err)
+	}
+	b.Next(3) // makes room
+	if n, err := b.ReadFrom(iotest.OneByteReader(strings.NewReader(strings.Repeat("y", 16)))); n != 16 || err != nil {
+		t.Errorf("ReadFrom of 16 bytes: %d, %v", n, err)
+	}
+	if n, err := b.ReadFrom(strings.NewReader("zz")); n != 1 || err != mem.ErrLimit {
+		t.Errorf("ReadFrom of more than fits: %d, %v", n, err)
+	}
+	if want := "\ufffd" + strings.Repeat("x", 20) + strings.Repeat("y", 16) + "z"; b.String() != want {
+		t.Errorf("%q, want %q", b.String(), want)
+	}
+}
+
 // builderProgram runs a tape on a builder and on a slice of bytes.
 func builderProgram(t *testing.T, a *checked, p *tape) {
 	var b generic.StringBuilderUnmanaged

@@ -53,7 +53,8 @@ func (b *BufferUnmanaged) FromBuffer(buf []byte) { b.list.FromBuffer(buf) }
 // Clone returns a buffer of the bytes that have not been read.
 func (b *BufferUnmanaged) Clone(a mem.Allocator) (BufferUnmanaged, error) {
 	var c BufferUnmanaged
-	return c, c.Append(a, b.Bytes())
+	err := c.Append(a, b.Bytes())
+	return c, err
 }
 
 // ToManaged returns the buffer with a, the allocator that it has had so far,
@@ -163,7 +164,7 @@ func (b *BufferUnmanaged) AppendByte(a mem.Allocator, c byte) error {
 
 // AppendRune adds r in UTF-8 and returns how many bytes that are.
 func (b *BufferUnmanaged) AppendRune(a mem.Allocator, r rune) (int, error) {
-	if err := b.EnsureUnusedCapacity(a, utf8.UTFMax); err != nil {
+	if err := b.EnsureUnusedCapacity(a, runeLen(r)); err != nil {
 		return 0, err
 	}
 	n := len(b.list.items)
@@ -173,12 +174,27 @@ func (b *BufferUnmanaged) AppendRune(a mem.Allocator, r rune) (int, error) {
 	return len(b.list.items) - n, nil
 }
 
+// runeLen returns how many bytes r is in UTF-8, where what is no rune becomes
+// U+FFFD.
+func runeLen(r rune) int {
+	if n := utf8.RuneLen(r); n > 0 {
+		return n
+	}
+	return utf8.RuneLen(utf8.RuneError)
+}
+
 // AppendFrom adds what r has to read, up to io.EOF, and returns how many bytes
-// that are. What was read before an error, of r or for want of memory, stays.
+// that are. What was read before an error, of r or for want of memory, stays. If
+// the buffer cannot grow, it is an error only once it is full.
 func (b *BufferUnmanaged) AppendFrom(a mem.Allocator, r io.Reader) (n int64, err error) {
 	for {
 		if err := b.EnsureUnusedCapacity(a, minRead); err != nil {
-			return n, err
+			if len(b.list.UnusedCapacity()) == 0 {
+				b.compact()
+			}
+			if len(b.list.UnusedCapacity()) == 0 {
+				return n, err
+			}
 		}
 		b.last = 0
 		m, err := r.Read(b.list.UnusedCapacity())

@@ -90,7 +90,7 @@ func (b *StringBuilderUnmanaged) AppendByte(a mem.Allocator, c byte) error {
 
 // AppendRune adds r in UTF-8 and returns how many bytes that are.
 func (b *StringBuilderUnmanaged) AppendRune(a mem.Allocator, r rune) (int, error) {
-	if err := b.list.EnsureUnusedCapacity(a, utf8.UTFMax); err != nil {
+	if err := b.list.EnsureUnusedCapacity(a, runeLen(r)); err != nil {
 		return 0, err
 	}
 	n := len(b.list.items)

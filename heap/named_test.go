@@ -140,6 +140,23 @@ func TestRegistryTree(t *testing.T) {
 	}
 }
 
+// What is no field of a name's statistics is in their JSON as well.
+func TestRegistryFragmentation(t *testing.T) {
+	var r heap.Registry
+	smp := heap.NewSMP(heap.SMPOptions{})
+	defer smp.Close()
+	n := r.Named(smp, "cache")
+	b := mem.Must(n.Alloc(1000, mem.Layout{}))
+	defer n.Free(b, mem.Layout{})
+	var decoded []struct{ Fragmentation float64 }
+	if err := json.Unmarshal([]byte(r.String()), &decoded); err != nil {
+		t.Fatal(err)
+	}
+	if want := r.Stats()[0].Fragmentation(); want <= 0 || len(decoded) != 1 || decoded[0].Fragmentation != want {
+		t.Errorf("%+v, want %v", decoded, want)
+	}
+}
+
 func TestRegistryDefault(t *testing.T) {
 	n := heap.Named(heap.Page{}, "registry-default")
 	defer n.Close()

@@ -306,9 +306,19 @@ func (r *Registry) Allocators() []*NamedAllocator {
 	return all
 }
 
-// String returns Stats as JSON, as package expvar wants it.
+// String returns Stats as JSON, as package expvar wants it, with
+// [NamedStats.Fragmentation] beside the fields.
 func (r *Registry) String() string {
-	b, err := json.Marshal(r.Stats())
+	type fragmented struct {
+		NamedStats
+		Fragmentation float64
+	}
+	stats := r.Stats()
+	all := make([]fragmented, len(stats))
+	for i := range stats {
+		all[i] = fragmented{stats[i], stats[i].Fragmentation()}
+	}
+	b, err := json.Marshal(all)
 	if err != nil {
 		panic("heap: Registry.String: " + err.Error()) // numbers and names
 	}

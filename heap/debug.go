@@ -102,6 +102,7 @@ type Debug struct {
 	verbose  *Logging       // logs every call, or nil
 	id       uint64
 	life     *debugLife
+	made     byte // tells the race detector that OpenDebugs comes after NewDebug
 
 	table   debugTable
 	calls   atomic.Uint64 // for CheckEvery
@@ -172,6 +173,7 @@ func NewDebug(child mem.Allocator, o DebugOptions) *Debug {
 	}
 	debugStacks() // made by whoever calls first, which would order goroutines later
 	d.watch()
+	race.Release(&d.made)
 	debugs.add(d)
 	d.overlap(op)
 	return d

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/mem"
@@ -117,5 +118,29 @@ func TestOpenDebugs(t *testing.T) {
 	y.Close()
 	if has(y) {
 		t.Error("a Debug that is closed is there")
+	}
+}
+
+// Whoever looks at all Debugs while others are made does not race with those who
+// make them, in the eyes of the race detector, which sees no lock of theirs.
+func TestOpenDebugsRace(t *testing.T) {
+	made := make(chan *heap.Debug)
+	go func() {
+		d := heap.NewDebug(heap.Page{}, heap.DebugOptions{})
+		time.Sleep(20 * time.Millisecond) // before anybody is told
+		made <- d
+	}()
+	for {
+		for _, d := range heap.OpenDebugs() {
+			d.Stats()
+			d.Leaks()
+		}
+		select {
+		case d := <-made:
+			d.Close()
+			return
+		default:
+			time.Sleep(time.Millisecond)
+		}
 	}
 }

@@ -345,6 +345,7 @@ func OpenDebugs() []*Debug {
 	var open []*Debug
 	for _, p := range debugs.list() {
 		if d := p.Value(); d != nil {
+			race.Acquire(&d.made)
 			open = append(open, d)
 		}
 	}

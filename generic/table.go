@@ -344,11 +344,10 @@ func (t *table[K, V]) add(h uint64) *slot[K, V] {
 // place takes a slot in p, which has mask+1 of them and an empty one, for a key
 // with hash h.
 func place[K comparable, V any](p *part[K, V], mask uint, h uint64) *slot[K, V] {
-	want := uint(h) & mask
-	if c := ctrlAt(p.ctrl, want); *c == 0 {
-		*c = tagOf(h)
-		return slotAt(p.slots, want)
+	if s := placeHome(p, mask, h); s != nil {
+		return s
 	}
+	want := uint(h) & mask
 	i := want >> groupShift
 	for step := uint(1); ; step++ {
 		if empty := ^wordAt(p.ctrl, i) & full; empty != 0 {
@@ -361,6 +360,18 @@ func place[K comparable, V any](p *part[K, V], mask uint, h uint64) *slot[K, V] 
 		}
 		i = (i + step) & (mask >> groupShift)
 	}
+}
+
+// placeHome is place for a key that gets the slot which it wants. If it does not,
+// it returns nil. It is inlined.
+func placeHome[K comparable, V any](p *part[K, V], mask uint, h uint64) *slot[K, V] {
+	want := uint(h) & mask
+	c := ctrlAt(p.ctrl, want)
+	if *c != 0 {
+		return nil
+	}
+	*c = tagOf(h)
+	return slotAt(p.slots, want)
 }
 
 // unlocked panics if pointers into the table are locked.

@@ -195,6 +195,7 @@ func (t *table[K, V]) settle(p *part[K, V], lo, was int) {
 	mask := uint(t.mask)
 	first := uint64(p.first)
 	last := first + uint64(t.span(p)) - 1
+	brim := t.brim()
 	var hashes [groupLen]uint64
 	for i := range (mask + 1) >> groupShift {
 		entries := wordAt(p.ctrl, i) & full
@@ -219,8 +220,8 @@ func (t *table[K, V]) settle(p *part[K, V], lo, was int) {
 			h := hashes[at&(groupLen-1)]
 			to := p
 			if away&m&-m != 0 {
-				to = &t.dir[t.dir[t.index(h)].first]
-				if to.room == t.brim() {
+				to = elementAt(t.dir, uint(elementAt(t.dir, t.index(h)).first))
+				if to.room == brim {
 					t.stray++ // it stays where it is
 					continue
 				}
@@ -239,7 +240,11 @@ func (t *table[K, V]) settle(p *part[K, V], lo, was int) {
 			if pointers {
 				*s = slot[K, V]{}
 			}
-			*place(to, mask, h) = e
+			its := placeHome(to, mask, h)
+			if its == nil {
+				its = place(to, mask, h)
+			}
+			*its = e
 		}
 		for m := stepped &^ (away | passed); m != 0; m &= m - 1 {
 			at := i<<groupShift + slotOf(m)

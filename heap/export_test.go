@@ -55,11 +55,20 @@ func SMPPasses(n uintptr) (passed uintptr) {
 			e.count -= smpTurn
 			passed++
 		}
-		if e.turn(s.sampler(), 1) {
+		if e.turn(s.sampling().own, 1) {
 			return passed
 		}
 		passed++
 	}
+}
+
+// SMPSamplers returns how many sample the blocks of s, and the rate at which it
+// draws for them.
+func SMPSamplers(s *SMP) (n int, rate float64) {
+	s.lockCaches()
+	defer s.unlockCaches()
+	x := s.sampling()
+	return len(x.all), x.draw.rate
 }
 
 // ResizeHurt does what Resize does with a block that is damaged, and meanwhile calls

@@ -2,7 +2,10 @@ package heap
 
 import (
 	"io"
+	"runtime"
 
+	"github.com/allod-dev/allod/internal/invariant"
+	"github.com/allod-dev/allod/internal/rt"
 	"github.com/allod-dev/allod/mem"
 )
 
@@ -11,9 +14,9 @@ import (
 // the stack of one block in so many bytes, and says of each stack how much all
 // of its blocks must be. Memory off the Go heap is not in Go's profile; this is
 // the profile that it is in. [Profile.WriteProfile] writes it for go tool pprof.
-// Around an [SMP] it adds about a tenth to the time of Alloc and Free, more than
-// half of which is the second call; an SMP that profiles itself adds about a
-// hundredth: see SMPOptions.ProfileRate.
+// Around an [SMP] it adds two or three hundredths to the time of Alloc and Free, as
+// much as an SMP that profiles itself, see SMPOptions.ProfileRate; around anything
+// else a second call and a little more.
 //
 // Memory comes from the child, to which every operation is passed unchanged.
 // Free is the child's. Blocks live as long as the child says, and a child that
@@ -26,12 +29,25 @@ import (
 // The figures are estimates: of a stack with n blocks in the sample the error is
 // about one in the square root of n. They do not lean to either side. A block
 // that grows or shrinks counts as one freed and another allocated.
+//
+// A Profile around an SMP is another way into it. A block ends as well if it is freed
+// through the SMP. The rate is felt a little by all who allocate from the SMP, as long
+// as there is the Profile.
 type Profile struct {
 	copies noCopy
+	fast   *SMP // smp, if Alloc and Free may use its caches themselves; else nil
 	child  mem.Allocator
-	marks  profileMarks // where the blocks of the sample may be
-	sample sampler
-	next   countdowns // to the next block that is taken into the sample
+	sample *sampler
+
+	// If the child is an SMP:
+
+	smp *SMP        // the child; nil if it is none
+	own *smpSampler // sample, known to smp
+
+	// If it is not:
+
+	marks profileMarks // where the blocks of the sample may be
+	next  countdowns   // to the next block that is taken into the sample
 }
 
 var _ mem.Allocator = (*Profile)(nil)
@@ -40,8 +56,15 @@ var _ mem.Allocator = (*Profile)(nil)
 // what other goroutines change. Alloc counts bytes down to the next sample, in a
 // place that it hardly shares; see [countdowns]. Free reads one bit of a
 // table that is hashed by address, nearly always 0; only if it is not, the lock is
-// taken to look. What is left is mostly the second call through an interface,
-// which a wrapper cannot do without; see [SMPOptions.ProfileRate].
+// taken to look.
+//
+// Around an SMP even the second call would be too much: a wrapper that does nothing
+// but call adds nine hundredths to it, over the recorded programs in bench, and seven
+// if the call is static; with the two above it is twice that. So there is none. Alloc
+// and Free are those of the SMP, written out once more, and what tells which blocks
+// are in the sample is the SMP's as well: see smpSampling. The pointer to the SMP
+// costs one hundredth at most, and the sample the rest. What is written out could be a
+// function of the SMP's, small enough to be inlined: that costs another hundredth.
 
 // ProfileOptions are the settings of [NewProfileWith].
 type ProfileOptions struct {
@@ -56,7 +79,8 @@ type ProfileOptions struct {
 	StackDepth int
 }
 
-// NewProfile returns child with a sample of its blocks profiled.
+// NewProfile returns child with a sample of its blocks profiled. If that is an SMP in
+// use, all goroutines may be stopped for a moment.
 func NewProfile(child mem.Allocator) *Profile {
 	mustChild("heap: NewProfile", child)
 	return NewProfileWith(child, ProfileOptions{})
@@ -68,37 +92,87 @@ func NewProfileWith(child mem.Allocator, o ProfileOptions) *Profile {
 	if o.Rate < 0 || o.StackDepth < 0 {
 		panic("heap: NewProfileWith: negative option")
 	}
-	p := &Profile{child: child, sample: newSampler(o.Rate, o.StackDepth)}
+	p := &Profile{child: child}
+	if s, ok := child.(*SMP); ok && s != nil {
+		p.enter(s, newSMPSampler(o.Rate, o.StackDepth))
+		return p
+	}
+	sample := newSampler(o.Rate, o.StackDepth)
+	p.sample = &sample
 	p.marks.now.Store(newProfileTable(profileTableMin))
 	p.sample.marks = &p.marks
 	return p
+}
+
+// enter makes p one of those who sample what s serves, for as long as p is there.
+func (p *Profile) enter(s *SMP, own *smpSampler) {
+	p.smp, p.own, p.sample = s, own, &own.sampler
+	if rt.ProcessorAt != 0 && !invariant.Enabled {
+		p.fast = s
+	}
+	s.watch(own)
+	runtime.AddCleanup(p, s.unwatch, own)
 }
 
 // The methods are not inlined: their callers are told by their distance.
 
 // Alloc implements [mem.Allocator].
 //
+//go:norace
+//go:nosplit
 //go:noinline
 func (p *Profile) Alloc(size int, l mem.Layout) ([]byte, error) {
+	s, last := p.fast, smpLast(size, l.Align)
+	if s == nil || last >= smpMaxSmall || l.Kind == mem.Managed {
+		return p.alloc(size, l)
+	}
+	// s.Alloc, written out, and under the same condition: no call from ThisM on that is
+	// not nosplit as well.
+	class, zero := uintptr(smpStep[last/smpStepSize]), l.Kind != mem.Plain || l.Zero
+	i := processor(rt.ThisM())
+	if t := s.caches; t != nil && i < uint(len(t.list)) {
+		e := &t.list[i][class&127]
+		if n := e.count - smpTurn - 1; n&smpNone == 0 {
+			e.count = n
+			slot := e.at(n.slots())
+			addr, state := slot.addr, slot.state
+			*byteFrom(state) = uint8(smpLive(class, addr))
+			b := slotFrom(addr, size)
+			if zero {
+				clearSlot(b)
+			}
+			return b, nil
+		}
+	}
+	return s.slow(class, size, zero, p.own, 3)
+}
+
+// alloc is Alloc for all blocks, of any child.
+//
+//go:noinline
+func (p *Profile) alloc(size int, l mem.Layout) ([]byte, error) {
 	mem.CheckSize("heap: Profile.Alloc", size)
 	p.copies.check("heap: Profile.Alloc")
+	if p.smp != nil {
+		return p.smp.alloc(size, l, p.own, 4)
+	}
 	next := p.next.mine()
 	if next.passes(size) { // which no zero Profile lets it
 		return p.child.Alloc(size, l)
 	}
-	return p.alloc(size, l, next)
+	return p.allocSome(size, l, next)
 }
 
-// alloc is Alloc for a block that may be in the sample.
+// allocSome is alloc for a block that may be in the sample.
 //
 //go:noinline
-func (p *Profile) alloc(size int, l mem.Layout, next *countdown) ([]byte, error) {
+func (p *Profile) allocSome(size int, l mem.Layout, next *countdown) ([]byte, error) {
 	if p.child == nil {
 		return nil, zeroValue("heap: Profile.Alloc", "NewProfile")
 	}
 	b, err := p.child.Alloc(size, l)
-	if next.ends(&p.sample, size) && err == nil {
-		p.sample.add(b, 1/p.sample.probability(size), 3)
+	if next.ends(p.sample, size) && err == nil {
+		p.sample.add(b, 1/p.sample.probability(size), 4)
 	}
 	return b, err
 }
@@ -108,6 +182,9 @@ func (p *Profile) alloc(size int, l mem.Layout, next *countdown) ([]byte, error)
 //go:noinline
 func (p *Profile) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
 	mem.CheckSize("heap: Profile.Resize", size)
+	if p.smp != nil {
+		return p.smp.resize("heap: SMP.Resize", b, l, size, false, p.own)
+	}
 	if p.child == nil {
 		zeroValue("heap: Profile.Resize", "NewProfile")
 		return b, false
@@ -120,6 +197,9 @@ func (p *Profile) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
 //go:noinline
 func (p *Profile) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
 	mem.CheckSize("heap: Profile.Remap", size)
+	if p.smp != nil {
+		return p.smp.resize("heap: SMP.Remap", b, l, size, true, p.own)
+	}
 	if p.child == nil {
 		zeroValue("heap: Profile.Remap", "NewProfile")
 		return b, false
@@ -138,25 +218,69 @@ func (p *Profile) resize(b []byte, l mem.Layout, size int, how changer) ([]byte,
 	switch {
 	case !ok && in:
 		p.sample.putBack(b, was)
-	case ok && p.next.mine().chooses(&p.sample, size):
+	case ok && p.next.mine().chooses(p.sample, size):
 		p.sample.add(r, 1/p.sample.probability(size), 3)
 	}
 	return r, ok
 }
 
 // Free implements [mem.Allocator].
+//
+//go:norace
+//go:nosplit
+//go:noinline
 func (p *Profile) Free(b []byte, l mem.Layout) {
-	if p.marks.some(b) { // or it is the zero Profile
+	s := p.fast
+	if s == nil {
 		p.free(b, l)
 		return
 	}
-	p.child.Free(b, l)
+	// s.Free, written out.
+	addr, last := address(b), smpLast(len(b), l.Align)
+	number := addr >> smpSegShift
+	seg := s.near[number%smpNear].Load()
+	if seg == nil || seg.number != number || last >= smpMaxSmall {
+		s.freeFar(b, l)
+		return
+	}
+	class := uintptr(smpStep[last/smpStepSize])
+	state := &seg.state[addr%smpSegSize/smpGrain]
+	if uintptr(*state) != smpLive(class, addr) {
+		s.freeSlow(b, l)
+		return
+	}
+	*state = smpDead
+	slot := smpSlot{addr, pointerAddress(state)}
+	i := processor(rt.ThisM())
+	if t := s.caches; t != nil && i < uint(len(t.list)) {
+		e := &t.list[i][class&127]
+		if n := e.count.slots(); n < e.keep {
+			*e.at(n) = slot
+			e.count++
+			return
+		}
+	}
+	s.putSlow(class, slot)
 }
 
-// free is Free for a block that may be in the sample.
+// free is Free for all blocks, of any child.
 //
 //go:noinline
 func (p *Profile) free(b []byte, l mem.Layout) {
+	switch {
+	case p.smp != nil:
+		p.smp.Free(b, l)
+	case p.marks.some(b): // or it is the zero Profile
+		p.freeSome(b, l)
+	default:
+		p.child.Free(b, l)
+	}
+}
+
+// freeSome is free for a block that may be in the sample.
+//
+//go:noinline
+func (p *Profile) freeSome(b []byte, l mem.Layout) {
 	if p.child == nil {
 		zeroValue("heap: Profile.Free", "NewProfile")
 		return

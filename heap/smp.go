@@ -52,11 +52,11 @@ type SMP struct {
 	copies noCopy
 	crowd  crowd
 	opts   SMPOptions
-	hard   *smpHardened               // nil unless the SMP is hardened
-	sample atomic.Pointer[smpSampler] // nil until it is wanted
-	caches *smpCaches                 // atomic; nil at first, and while somebody has stopped them
-	slabs  [smpClasses]atomic.Int64   // number of each class
-	visits [smpClasses]atomic.Uint32  // how often a magazine of each did not do, and was not full grown
+	hard   *smpHardened                // nil unless the SMP is hardened
+	sample atomic.Pointer[smpSampling] // nil until it is wanted
+	caches *smpCaches                  // atomic; nil at first, and while somebody has stopped them
+	slabs  [smpClasses]atomic.Int64    // number of each class
+	visits [smpClasses]atomic.Uint32   // how often a magazine of each did not do, and was not full grown
 	closed atomic.Bool
 
 	near [smpNear]atomic.Pointer[smpSegment] // some of segments, by their numbers
@@ -112,8 +112,8 @@ type SMPOptions struct {
 
 	// ProfileRate makes the SMP profile itself, as a [Profile] around it would. It
 	// is how many bytes there are, on average, to a block in the sample: 512<<10 as
-	// in Go, which takes about a hundredth of the time of Alloc and Free, and more
-	// where blocks of several KiB come and go. 0 stands for no profile, and more
+	// in Go, which adds two or three hundredths to the time of Alloc and Free, and
+	// more where blocks of several KiB come and go. 0 stands for no profile, and more
 	// than 64 MiB for 64 MiB.
 	ProfileRate int
 
@@ -193,7 +193,7 @@ var errSMPAddress = mem.NewError("heap: SMP: the system serves addresses that ar
 func (s *SMP) Alloc(size int, l mem.Layout) ([]byte, error) {
 	last := smpLast(size, l.Align)
 	if invariant.Enabled || last >= smpMaxSmall || l.Kind == mem.Managed {
-		return s.alloc(size, l, 3)
+		return s.alloc(size, l, nil, 3)
 	}
 	class, zero := uintptr(smpStep[last/smpStepSize]), l.Kind != mem.Plain || l.Zero
 	if rt.ProcessorAt != 0 {
@@ -221,26 +221,26 @@ func (s *SMP) Alloc(size int, l mem.Layout) ([]byte, error) {
 		}
 		return b, nil
 	}
-	return s.slow(class, size, zero)
+	return s.slow(class, size, zero, nil, 3)
 }
 
 // slow is Alloc for a small block of a class that the cache has no slot of, or
-// whose turn it is to be in the sample.
+// whose turn it is to be in a sample. It is asked through and skips as in sampled.
 //
 //go:noinline
-func (s *SMP) slow(class uintptr, size int, zero bool) ([]byte, error) {
+func (s *SMP) slow(class uintptr, size int, zero bool, through *smpSampler, skip int) ([]byte, error) {
 	if s.closed.Load() {
 		return nil, mem.ErrClosed
 	}
 	if s.hard != nil {
-		return s.allocHardened("heap: SMP.Alloc", class, size, zero, 3)
+		return s.allocHardened("heap: SMP.Alloc", class, size, zero, through, skip)
 	}
-	b, chosen, err := s.allocSlow(class, size)
+	b, draw, err := s.allocSlow(class, size)
 	if err != nil {
 		return nil, err
 	}
-	if chosen {
-		s.sampled(b, class, 3)
+	if draw != nil {
+		s.sampled(b, class, draw, through, skip)
 	}
 	if zero {
 		clear(b)
@@ -248,10 +248,10 @@ func (s *SMP) slow(class uintptr, size int, zero bool) ([]byte, error) {
 	return b, nil
 }
 
-// alloc is Alloc for all blocks. It skips as sampled does.
+// alloc is Alloc for all blocks. It is asked through and skips as in sampled.
 //
 //go:noinline
-func (s *SMP) alloc(size int, l mem.Layout, skip int) ([]byte, error) {
+func (s *SMP) alloc(size int, l mem.Layout, through *smpSampler, skip int) ([]byte, error) {
 	mem.CheckSize("heap: SMP.Alloc", size)
 	s.copies.check("heap: SMP.Alloc")
 	if invariant.Enabled {
@@ -271,28 +271,29 @@ func (s *SMP) alloc(size int, l mem.Layout, skip int) ([]byte, error) {
 	n := smpRound(size, l.Align)
 	if n-1 >= smpMaxSmall {
 		b, err := s.allocLarge(size, l)
-		if p := s.sampler(); p != nil && err == nil && p.chosen(size) {
-			s.sampledLarge(b, skip)
+		if err == nil {
+			s.sampleLarge(b, through, skip)
 		}
 		return b, err
 	}
 	class := smpClassOf(n)
 	if s.hard != nil {
-		return s.allocHardened("heap: SMP.Alloc", class, size, l.Zero || l.Kind != mem.Plain, skip)
+		return s.allocHardened("heap: SMP.Alloc", class, size, l.Zero || l.Kind != mem.Plain, through, skip)
 	}
 	race.Disable()
-	b, chosen := s.take(class, size), false
+	b := s.take(class, size)
+	var draw *smpSampler
 	var err error
 	if b == nil {
-		b, chosen, err = s.allocSlow(class, size)
+		b, draw, err = s.allocSlow(class, size)
 	}
 	race.Enable()
 	if err != nil {
 		return nil, err
 	}
 	smpOpened(b)
-	if chosen {
-		s.sampled(b, class, skip)
+	if draw != nil {
+		s.sampled(b, class, draw, through, skip)
 	}
 	if l.Zero || l.Kind != mem.Plain {
 		clear(b)
@@ -396,7 +397,7 @@ func (s *SMP) Pointers() mem.Pointers { return mem.PlainOnly }
 //go:noinline
 func (s *SMP) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
 	mem.CheckSize("heap: SMP.Resize", size)
-	return s.resize("heap: SMP.Resize", b, l, size, false)
+	return s.resize("heap: SMP.Resize", b, l, size, false, nil)
 }
 
 // Remap implements [mem.Allocator]. It is Resize, except that blocks of more than
@@ -405,11 +406,14 @@ func (s *SMP) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
 //go:noinline
 func (s *SMP) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
 	mem.CheckSize("heap: SMP.Remap", size)
-	return s.resize("heap: SMP.Remap", b, l, size, true)
+	return s.resize("heap: SMP.Remap", b, l, size, true, nil)
 }
 
+// resize is Resize and, if the block may move, Remap. It is asked through as in
+// sampled.
+//
 //go:noinline
-func (s *SMP) resize(op string, b []byte, l mem.Layout, size int, move bool) ([]byte, bool) {
+func (s *SMP) resize(op string, b []byte, l mem.Layout, size int, move bool, through *smpSampler) ([]byte, bool) {
 	if invariant.Enabled {
 		s.crowd.enter(op, many, smpHintAlone)
 		defer s.crowd.leave(many)
@@ -420,9 +424,10 @@ func (s *SMP) resize(op string, b []byte, l mem.Layout, size int, move bool) ([]
 	p := s.place(b)
 	switch {
 	case p.kind == smpLarge || p.kind == smpFree && p.seg == nil:
-		was, in := s.unsample(p, b)
+		var room [smpTakenRoom]smpTaken
+		was := s.unsample(p, b, room[:0])
 		r, ok := b, false
-		if in { // a report may not return
+		if len(was) > 0 { // a report may not return
 			defer func() {
 				if !ok {
 					s.resample(p, b, was)
@@ -434,8 +439,8 @@ func (s *SMP) resize(op string, b []byte, l mem.Layout, size int, move bool) ([]
 		} else {
 			r, ok = s.resizeHuge(op, b, l, size, move)
 		}
-		if sample := s.sampler(); ok && sample != nil && sample.chosen(size) {
-			s.sampledLarge(r, 3)
+		if ok {
+			s.sampleLarge(r, through, 3)
 		}
 		return r, ok
 	case !p.live(b, l):
@@ -454,8 +459,7 @@ func (s *SMP) resize(op string, b []byte, l mem.Layout, size int, move bool) ([]
 	}
 	r = r[:size:size]
 	if p.sample {
-		s.sampler().take(b)
-		s.sampled(r, uintptr(p.class), 3)
+		s.sampledAnew(b, r, uintptr(p.class), through, 3)
 	}
 	return r, true
 }

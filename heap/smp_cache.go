@@ -58,6 +58,8 @@ const (
 )
 
 // slots returns how many slots are in the magazine.
+//
+//go:nosplit
 func (n smpCount) slots() uint32 { return uint32(n) & (smpTurn/2 - 1) }
 
 const (
@@ -362,21 +364,24 @@ func (s *SMP) flush(c *smpCache) {
 }
 
 // allocSlow takes a slot where the cache has none: from a slab of the bin,
-// another one's, or a new one. It counts the block, and tells whether it has to be
-// in the sample. The synchronisation of the race detector is disabled.
+// another one's, or a new one. It counts the block, and returns what has drawn it for
+// the samples, if anything has. The synchronisation of the race detector is disabled.
 //
 //go:norace
-func (s *SMP) allocSlow(class uintptr, size int) (b []byte, chosen bool, err error) {
-	p := s.sampler()
+func (s *SMP) allocSlow(class uintptr, size int) (b []byte, draw *smpSampler, err error) {
+	x := s.sampling() // makes it, if it has to be made
 	keep, bare := uint32(0), true
 	if c := s.enter(); c != nil {
 		e := &c[class&127]
-		chosen = e.turn(p, class)
+		x = s.sampling() // again: it does not change while the cache is held
+		if e.turn(x.draw, class) {
+			draw = x.draw
+		}
 		b = e.serve(class, size)
 		keep, bare = e.keep, c.room().mag == nil
 		s.leave(c)
-	} else if p != nil {
-		chosen = p.chosen(int(smpClassTable[class&127].size))
+	} else if x.draw.chosenOf(class) {
+		draw = x.draw
 	}
 	var room []smpSlot
 	if b == nil {
@@ -395,7 +400,7 @@ func (s *SMP) allocSlow(class uintptr, size int) (b []byte, chosen bool, err err
 		if bin.first() == nil {
 			if err := s.stock(t, at, class); err != nil {
 				bin.mu.Unlock()
-				return nil, false, err
+				return nil, nil, err
 			}
 		}
 		c := s.enter()
@@ -426,7 +431,7 @@ func (s *SMP) allocSlow(class uintptr, size int) (b []byte, chosen bool, err err
 			s.tidyBin(&t.shelves[at][idle])
 		}
 	}
-	return b, chosen, nil
+	return b, draw, nil
 }
 
 // putSlow keeps a slot where the magazine was full, or was not there. The slot

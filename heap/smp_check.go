@@ -84,7 +84,7 @@ func (sl *smpSlab) check() (cached int) {
 			cached++
 		default:
 			live++
-			invariant.Check(state == smpSampled || uintptr(state) == smpLive(uintptr(sl.class), slot.addr), "heap: SMP: slot %d of %d bytes is %#x", i, k.size, state)
+			invariant.Check(uintptr(state) == smpLive(smpSampled, slot.addr) || uintptr(state) == smpLive(uintptr(sl.class), slot.addr), "heap: SMP: slot %d of %d bytes is %#x", i, k.size, state)
 		}
 	}
 	for _, state := range sl.states() {

@@ -57,7 +57,7 @@ func (s *SMP) Cache() *SMPCache {
 	if s.hard != nil {
 		h.use = smpAside
 	}
-	s.sampler().arm(&h.cache)
+	s.sampling().own.arm(&h.cache)
 	h.begin()
 	c := &SMPCache{state: h}
 	runtime.AddCleanup(c, (*smpHandle).end, h)
@@ -198,7 +198,7 @@ func (c *SMPCache) alloc(size int, l mem.Layout) ([]byte, error) {
 		if c.state.closed {
 			return nil, mem.ErrClosed
 		}
-		return c.state.smp.alloc(size, l, 4)
+		return c.state.smp.alloc(size, l, nil, 4)
 	}
 	h := c.state
 	h.enter(op)
@@ -235,9 +235,10 @@ func (c *SMPCache) slow(class uintptr, size int, zero bool, skip int) ([]byte, e
 	}
 	if s.hard != nil {
 		race.Enable()
-		return s.allocHardened("heap: SMPCache.Alloc", class, size, zero, skip)
+		return s.allocHardened("heap: SMPCache.Alloc", class, size, zero, nil, skip)
 	}
-	chosen := h.cache[class&127].turn(s.sampler(), class)
+	own := s.sampling().own
+	chosen := h.cache[class&127].turn(own, class)
 	b, err := h.allocSlow(class, size)
 	h.tidy()
 	race.Enable()
@@ -247,7 +248,7 @@ func (c *SMPCache) slow(class uintptr, size int, zero bool, skip int) ([]byte, e
 	}
 	smpOpened(b)
 	if chosen {
-		s.sampled(b, class, skip)
+		s.sampled(b, class, own, nil, skip)
 	}
 	if zero {
 		clear(b)
@@ -404,7 +405,7 @@ func (c *SMPCache) Resize(b []byte, l mem.Layout, size int) ([]byte, bool) {
 		_ = zeroValue("heap: SMPCache.Resize", "SMP.Cache")
 		return b, false
 	}
-	return c.state.smp.resize("heap: SMPCache.Resize", b, l, size, false)
+	return c.state.smp.resize("heap: SMPCache.Resize", b, l, size, false, nil)
 }
 
 // Remap implements [mem.Allocator]; see [SMP.Remap].
@@ -416,7 +417,7 @@ func (c *SMPCache) Remap(b []byte, l mem.Layout, size int) ([]byte, bool) {
 		_ = zeroValue("heap: SMPCache.Remap", "SMP.Cache")
 		return b, false
 	}
-	return c.state.smp.resize("heap: SMPCache.Remap", b, l, size, true)
+	return c.state.smp.resize("heap: SMPCache.Remap", b, l, size, true, nil)
 }
 
 // Pointers returns [mem.PlainOnly].

@@ -72,10 +72,10 @@ func (h *smpHardened) unlock() {
 	race.Enable()
 }
 
-// allocHardened serves a small block. It skips as sampled does.
+// allocHardened serves a small block. It is asked through and skips as in sampled.
 //
 //go:noinline
-func (s *SMP) allocHardened(op string, class uintptr, size int, zero bool, skip int) ([]byte, error) {
+func (s *SMP) allocHardened(op string, class uintptr, size int, zero bool, through *smpSampler, skip int) ([]byte, error) {
 	slot, used, err := s.drawSlot(class)
 	if err != nil {
 		return nil, err
@@ -88,8 +88,8 @@ func (s *SMP) allocHardened(op string, class uintptr, size int, zero bool, skip 
 		}
 	}
 	b := slot.open(class, size)
-	if p := s.sampler(); p != nil && p.chosen(int(smpClassTable[class&127].size)) {
-		s.sampled(b, class, skip+1)
+	if draw := s.sampling().draw; draw.chosenOf(class) {
+		s.sampled(b, class, draw, through, skip+1)
 	}
 	if zero {
 		clear(b)

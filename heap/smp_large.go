@@ -88,14 +88,13 @@ func (s *SMP) largeAt(p smpPlace, b []byte) *smpSlab {
 
 //go:norace
 func (s *SMP) freeLarge(op string, p smpPlace, b []byte, l mem.Layout) {
-	was, in := s.unsample(p, b) // before another block can be there
+	var room [smpTakenRoom]smpTaken
+	was := s.unsample(p, b, room[:0]) // before another block can be there
 	s.lock()
 	sl := s.largeAt(p, b)
 	if sl == nil {
 		s.unlock()
-		if in {
-			s.resample(p, b, was)
-		}
+		s.resample(p, b, was)
 		s.blameLarge(op, p, b, l)
 		return
 	}
@@ -424,11 +423,10 @@ func (h *smpHuge) unmap(b []byte) {
 // freeHuge frees a block that lies in no segment, if it is one of s.
 func (s *SMP) freeHuge(op string, b []byte) {
 	p := s.huge.from(s)
-	was, in := s.unsample(smpPlace{}, b) // before another block can be there
+	var room [smpTakenRoom]smpTaken
+	was := s.unsample(smpPlace{}, b, room[:0]) // before another block can be there
 	if !livePages.remove(address(b), len(b), p.id) {
-		if in {
-			s.resample(smpPlace{}, b, was)
-		}
+		s.resample(smpPlace{}, b, was)
 		if !s.over(op, b) {
 			p.blame(op, b)
 		}

@@ -49,7 +49,7 @@ func (s *SMP) place(b []byte) (p smpPlace) {
 		if p.slot < uintptr(p.seg.slabs[p.first&(smpSegPages-1)].slots) {
 			p.inSlot = true
 			state := *p.state()
-			p.free, p.sample = state&smpAlive == 0, state == smpSampled
+			p.free, p.sample = state&smpAlive == 0, state>>1 == smpSampled
 		}
 	}
 	return p
@@ -136,6 +136,9 @@ func (s *SMP) freeSlow(b []byte, l mem.Layout) {
 		race.Enable()
 		defer race.Disable()
 	}
+	if s.freeSampled(b, l) {
+		return
+	}
 	const op = "heap: SMP.Free"
 	p := s.place(b)
 	switch {
@@ -143,8 +146,6 @@ func (s *SMP) freeSlow(b []byte, l mem.Layout) {
 		s.freeLarge(op, p, b, l)
 	case p.seg == nil:
 		s.freeHuge(op, b)
-	case p.sample && p.live(b, l):
-		s.freeSampled(p, b, l)
 	default:
 		s.blame(op, p, b, l)
 	}

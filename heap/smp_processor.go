@@ -112,9 +112,9 @@ func (s *SMP) provide() *smpCaches {
 		s.stop(t)
 		s.flushAll(t)
 	}
-	p := s.sampler()
+	draw := s.sampling().draw
 	for i := range more.list {
-		p.arm(&more.list[i])
+		draw.arm(&more.list[i])
 	}
 	s.setCaches(more)
 	return more

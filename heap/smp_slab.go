@@ -28,7 +28,7 @@ import (
 const (
 	smpDead     = 0
 	smpPoisoned = 1    // of a hardened SMP: dead, and filled
-	smpSampled  = 0xFE // live, and in the sample
+	smpSampled  = 127  // where smpLive says so for the class, the block is in a sample
 	smpAlive    = 0xFE // one of these bits is set, if the block is live
 )
 

@@ -4,11 +4,12 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"github.com/allod-dev/allod/internal/rt"
 	"github.com/allod-dev/allod/mem"
 )
 
 // Every conversion of package heap between pointers and numbers is in this file, but
-// for those of SMP.Alloc and SMP.Free where nothing may be called.
+// for those of SMP.Alloc and SMP.Free where nothing is called.
 
 // address returns the address of b's first byte. The number keeps nothing alive.
 func address(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
@@ -206,7 +207,19 @@ func (s *SMP) setCaches(t *smpCaches) {
 	atomic.StorePointer((*unsafe.Pointer)(unsafe.Pointer(&s.caches)), unsafe.Pointer(t))
 }
 
+// processor returns the number of the processor on which m, the thread of the
+// caller, runs. rt.ProcessorAt must not be 0.
+//
+//go:norace
+//go:nosplit
+func processor(m unsafe.Pointer) uint {
+	// Valid: there is a pointer to the processor's number, as package rt verified.
+	return uint(**(**uint32)(unsafe.Add(m, rt.ProcessorAt)))
+}
+
 // at returns slot i of the magazine, i < e.keep.
+//
+//go:nosplit
 func (e *smpEntry) at(i uint32) *smpSlot {
 	// Valid: the magazine is e.keep slots of one allocation.
 	return (*smpSlot)(unsafe.Add(unsafe.Pointer(e.mag), uintptr(i)*unsafe.Sizeof(*e.mag)))

@@ -33,8 +33,9 @@ func Unpin() { procUnpin() }
 // when it knows on which processor it runs, it does as if it were pinned, and need
 // not write to anything to be so. Two conditions: that stretch has no calls, not
 // even of functions that are small enough to be inlined, as a build without
-// inlining makes them calls; and the function is not inlined itself, so that it is
-// marked go:noinline as well, as a build with a profile may inline what is large.
+// inlining makes them calls, unless they are marked go:nosplit too; and the function
+// is not inlined itself, so that it is marked go:noinline as well, as a build with a
+// profile may inline what is large.
 //
 // The number of the processor, there, is
 //

@@ -229,7 +229,8 @@ type NamedStats struct {
 // there is no byte that was asked for, between 0 and 1: what sizes were rounded
 // up by, what is free and kept, and what others use without a name. It is 0 if
 // nothing is known to be committed, and for names under which something is
-// watched and nothing was asked for.
+// watched and nothing was asked for. If some of the blocks lie in memory that is not
+// in the footprint, as that of the whole process is not, it is too little.
 func (s *NamedStats) Fragmentation() float64 {
 	if s.Footprint.Committed <= 0 || s.TotalBlocks == 0 {
 		return 0

@@ -364,7 +364,8 @@ func TestSort(t *testing.T) {
 	v.clean()
 }
 
-// What was not known at first looks like the rest once it is.
+// What was not known at first looks like the rest once it is, and is not shown when
+// it is not known any more.
 func TestKnownLater(t *testing.T) {
 	v := open(t, 1100, 900)
 	smp := heap.NewSMP(heap.SMPOptions{})
@@ -378,6 +379,11 @@ func TestKnownLater(t *testing.T) {
 	if value[bool](v, unused+`.classList.contains("zero")`) {
 		t.Error("it is grey as if there were nothing")
 	}
+	elsewhere := v.registry.Named(heap.Page{}, "late/elsewhere") // and is no part of what is committed for it
+	defer elsewhere.Close()
+	b := mem.Must(elsewhere.Alloc(1<<20, mem.Layout{}))
+	defer elsewhere.Free(b, mem.Layout{})
+	v.until(unused + `.innerText === "–"`)
 	v.clean()
 }
 

@@ -373,13 +373,13 @@ function drawTree() {
     const resized = a.in_place + a.moved + a.refused;
     putCount(resizes, resized);
     resizes.title = count(a.in_place) + " in place, " + count(a.moved) + " moved, " + count(a.refused) + " refused";
-    if (a.committed) {
-      putBytes(committed, a.committed);
-      put(unused, percent(a.fragmentation), "of what is committed for it");
-      unused.classList.remove("zero"); // which it has until something is committed
-    } else {
-      for (const e of [committed, unused]) { put(e, "–", "not known for this name alone"); e.classList.add("zero"); }
-    }
+    if (a.committed) putBytes(committed, a.committed);
+    else put(committed, "–", "not known for this name alone");
+    const known = a.committed > 0 && a.bytes <= a.committed;
+    if (known) put(unused, percent(a.fragmentation), "of what is committed for it");
+    else put(unused, "–", a.committed ? "some of its blocks lie elsewhere" : "not known for this name alone");
+    committed.classList.toggle("zero", !a.committed);
+    unused.classList.toggle("zero", !known);
   });
 }
 

@@ -61,10 +61,10 @@ func ifKnown(show func(line) string) func(line) string {
 }
 
 // ifUsed is ifKnown for what compares that with what was asked for: of what is only
-// watched nobody knows.
+// watched nobody knows, nor of a name some of whose blocks lie elsewhere.
 func ifUsed(show func(line) string) func(line) string {
 	return ifKnown(func(l line) string {
-		if l.TotalBlocks == 0 {
+		if l.TotalBlocks == 0 || l.Bytes > l.Committed {
 			return "–"
 		}
 		return show(l)

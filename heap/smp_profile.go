@@ -204,9 +204,21 @@ func (s *SMP) sampled(b []byte, class uintptr, draw, through *smpSampler, skip i
 		if p != nil && p.shares(draw, class) {
 			addr := address(b)
 			s.segment(addr).state[addr%smpSegSize/smpGrain] = uint8(smpLive(smpSampled, addr))
-			p.add(b, p.stands[class&127], skip+1)
+			p.add(b, p.stands[class&127], skip+1-p.keeps(through))
 		}
 	}
+}
+
+// keeps returns how many calls of a Profile stay in a stack, 0 or 1. In the sample of
+// the SMP, the one that a block was allocated through does: who adds up several
+// samples knows by it that the block is in another.
+//
+//go:norace
+func (p *smpSampler) keeps(through *smpSampler) int {
+	if through != nil && p != through {
+		return 1
+	}
+	return 0
 }
 
 // sampledAnew makes b, a small block in a sample, r there. Its stack is told as by
@@ -219,7 +231,7 @@ func (s *SMP) sampledAnew(b, r []byte, class uintptr, through *smpSampler, skip 
 	for i := range x.all {
 		p := x.all[i]
 		if _, in := p.take(b); in && (p == x.own || p == through) {
-			p.add(r, p.stands[class&127], skip+1)
+			p.add(r, p.stands[class&127], skip+1-p.keeps(through))
 		}
 	}
 }
@@ -266,7 +278,7 @@ func (s *SMP) sampleLarge(b []byte, through *smpSampler, skip int) {
 	in := false
 	for _, p := range [...]*smpSampler{s.sampling().own, through} {
 		if p != nil && p.chosen(len(b)) {
-			p.add(b, 1/p.probability(len(b)), skip+1)
+			p.add(b, 1/p.probability(len(b)), skip+1-p.keeps(through))
 			in = true
 		}
 	}

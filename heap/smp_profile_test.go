@@ -19,7 +19,11 @@ import (
 func sitesOf(a interface{ Sites() []heap.ProfileSite }) map[string]heap.ProfileSite {
 	sums := map[string]heap.ProfileSite{}
 	for _, s := range a.Sites() {
-		f, _ := runtime.CallersFrames(s.Stack).Next()
+		calls := runtime.CallersFrames(s.Stack)
+		f, _ := calls.Next()
+		if _, ok := a.(*heap.SMP); ok && strings.Contains(f.Function, ".(*Profile).") {
+			f, _ = calls.Next() // of a block that was allocated through one
+		}
 		name := f.Function[strings.LastIndexByte(f.Function, '.')+1:]
 		sum := sums[name]
 		sum.Blocks += s.Blocks

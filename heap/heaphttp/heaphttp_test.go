@@ -437,6 +437,31 @@ func TestSourcesShared(t *testing.T) {
 	}
 }
 
+// So it is without anything between the two, of whatever size the block is and
+// however it became so.
+func TestSourcesDirect(t *testing.T) {
+	var r heap.Registry
+	m := heaphttp.NewMonitor(heaphttp.Options{Registry: &r})
+	smp := heap.NewSMP(heap.SMPOptions{ProfileRate: 1})
+	defer smp.Close()
+	plain := r.Named(smp, "all/plain")
+	profiled := r.Named(heap.NewProfileWith(smp, heap.ProfileOptions{Rate: 1}), "all/profiled")
+	for _, size := range []int{64, 5000, 50_000, 3 << 20} {
+		b := mem.Must(profiled.Alloc(size, mem.Layout{}))
+		b, ok := profiled.Resize(b, mem.Layout{}, size-1)
+		c := mem.Must(plain.Alloc(size, mem.Layout{}))
+		got := map[string]int64{}
+		for _, s := range decode[heaphttp.Leaks](t, m, "/leaks?allocator=all").Sites {
+			got[s.Allocator] += s.Blocks
+		}
+		if got["all/profiled"] != 1 || got["all/plain"] != 1 {
+			t.Errorf("of %d bytes, resized: %t: %v blocks", size, ok, got)
+		}
+		profiled.Free(b, mem.Layout{})
+		plain.Free(c, mem.Layout{})
+	}
+}
+
 // The default allocator profiles itself, and needs no name.
 func TestSourcesDefault(t *testing.T) {
 	m := heaphttp.NewMonitor(heaphttp.Options{Registry: new(heap.Registry)})

@@ -123,8 +123,17 @@ func (p *Profile) enter(s *SMP, own *smpSampler) {
 //go:noinline
 func (p *Profile) Alloc(size int, l mem.Layout) ([]byte, error) {
 	s, last := p.fast, smpLast(size, l.Align)
-	if s == nil || last >= smpMaxSmall || l.Kind == mem.Managed {
-		return p.alloc(size, l)
+	if s == nil {
+		mem.CheckSize("heap: Profile.Alloc", size)
+		p.copies.check("heap: Profile.Alloc")
+		next := p.next.mine()
+		if next.passes(size) { // which nothing does if there is no child, or it is an SMP
+			return p.child.Alloc(size, l)
+		}
+		return p.alloc(size, l, next)
+	}
+	if last >= smpMaxSmall || l.Kind == mem.Managed {
+		return p.alloc(size, l, nil)
 	}
 	// s.Alloc, written out, and under the same condition: no call from ThisM on that is
 	// not nosplit as well.
@@ -147,32 +156,21 @@ func (p *Profile) Alloc(size int, l mem.Layout) ([]byte, error) {
 	return s.slow(class, size, zero, p.own, 3)
 }
 
-// alloc is Alloc for all blocks, of any child.
+// alloc is Alloc for any block of an SMP, and for a block that next did not let pass
+// of any other child.
 //
 //go:noinline
-func (p *Profile) alloc(size int, l mem.Layout) ([]byte, error) {
-	mem.CheckSize("heap: Profile.Alloc", size)
-	p.copies.check("heap: Profile.Alloc")
+func (p *Profile) alloc(size int, l mem.Layout, next *countdown) ([]byte, error) {
 	if p.smp != nil {
+		mem.CheckSize("heap: Profile.Alloc", size)
 		return p.smp.alloc(size, l, p.own, 4)
 	}
-	next := p.next.mine()
-	if next.passes(size) { // which no zero Profile lets it
-		return p.child.Alloc(size, l)
-	}
-	return p.allocSome(size, l, next)
-}
-
-// allocSome is alloc for a block that may be in the sample.
-//
-//go:noinline
-func (p *Profile) allocSome(size int, l mem.Layout, next *countdown) ([]byte, error) {
 	if p.child == nil {
 		return nil, zeroValue("heap: Profile.Alloc", "NewProfile")
 	}
 	b, err := p.child.Alloc(size, l)
 	if next.ends(p.sample, size) && err == nil {
-		p.sample.add(b, 1/p.sample.probability(size), 4)
+		p.sample.add(b, 1/p.sample.probability(size), 3)
 	}
 	return b, err
 }
@@ -232,7 +230,11 @@ func (p *Profile) resize(b []byte, l mem.Layout, size int, how changer) ([]byte,
 func (p *Profile) Free(b []byte, l mem.Layout) {
 	s := p.fast
 	if s == nil {
-		p.free(b, l)
+		if p.marks.some(b) { // or there is no child, or it is an SMP
+			p.free(b, l)
+			return
+		}
+		p.child.Free(b, l)
 		return
 	}
 	// s.Free, written out.
@@ -263,24 +265,15 @@ func (p *Profile) Free(b []byte, l mem.Layout) {
 	s.putSlow(class, slot)
 }
 
-// free is Free for all blocks, of any child.
+// free is Free for any block of an SMP, and for one that may be in the sample of any
+// other child.
 //
 //go:noinline
 func (p *Profile) free(b []byte, l mem.Layout) {
-	switch {
-	case p.smp != nil:
+	if p.smp != nil {
 		p.smp.Free(b, l)
-	case p.marks.some(b): // or it is the zero Profile
-		p.freeSome(b, l)
-	default:
-		p.child.Free(b, l)
+		return
 	}
-}
-
-// freeSome is free for a block that may be in the sample.
-//
-//go:noinline
-func (p *Profile) freeSome(b []byte, l mem.Layout) {
 	if p.child == nil {
 		zeroValue("heap: Profile.Free", "NewProfile")
 		return

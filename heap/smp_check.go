@@ -4,7 +4,6 @@ import (
 	"math/bits"
 
 	"github.com/allod-dev/allod/internal/invariant"
-	"github.com/allod-dev/allod/internal/race"
 )
 
 // check re-derives what is known about the segments, unless there are many.
@@ -35,12 +34,14 @@ func (s *SMP) check() {
 	invariant.Check(idle == s.idle && used == s.used, "heap: SMP: %d idle and %d used pages, counted %d and %d", s.idle, s.used, idle, used)
 }
 
-// checkAll re-derives everything, in any build. Nobody else may call s meanwhile.
+// checkAll re-derives everything, in any build. Nobody else may call s meanwhile, but
+// for the collector, for which a Profile is forgotten that was dropped: there are no
+// caches for a moment then.
 //
 //go:norace
 func (s *SMP) checkAll() {
-	race.Disable()
-	defer race.Enable()
+	s.lockCaches()
+	defer s.unlockCaches()
 	cached := s.checkCaches()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -141,8 +141,8 @@ func (m *ConcurrentMap[K, V]) Update(k K, f func(v *V, found bool) (keep bool)) 
 	}
 	keep := e.Found
 	defer func() { // f may panic, too
-		if !keep {
-			s.u.Remove(k)
+		if !keep && !s.u.Remove(k) { // a NaN, which is not found
+			s.u.t.removeValue(e.Value, "generic: ConcurrentMap.Update")
 		}
 	}()
 	keep = f(e.Value, e.Found)

@@ -544,3 +544,24 @@ func TestConcurrentMapIterationsEnd(t *testing.T) {
 		t.Error(m.Len())
 	}
 }
+
+// Update leaves nothing behind of a key that is not found, since it is a NaN.
+func TestConcurrentMapUpdateNaN(t *testing.T) {
+	m := generic.NewConcurrentMap[float64, int](newChecked(t, mem.PlainOnly))
+	defer m.Close()
+	for range 20 { // in the shard of whatever hash it has
+		for _, keep := range []bool{false, true} {
+			before := m.Len()
+			err := m.Update(math.NaN(), func(v *int, found bool) bool {
+				if found || *v != 0 {
+					t.Errorf("found: %v, %d", found, *v)
+				}
+				*v = 1
+				return keep
+			})
+			if want := before + map[bool]int{true: 1}[keep]; err != nil || m.Len() != want {
+				t.Errorf("%v; %d entries, want %d", err, m.Len(), want)
+			}
+		}
+	}
+}

@@ -178,3 +178,26 @@ func TestSegmentedListEdges(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An iterator goes over what the list is when the loop begins, not when it was
+// asked for.
+func TestSegmentsLater(t *testing.T) {
+	l := generic.NewSegmentedList[int](allocatortest.New(t))
+	defer l.Close()
+	segments := l.Segments()
+	for _, n := range []int{1000, 3, 0, 10} {
+		l.ShrinkAndFree(0)
+		for i := range n {
+			if err := l.Append(i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := 0
+		for s := range segments {
+			got += len(s)
+		}
+		if got != n {
+			t.Errorf("%d elements, want %d", got, n)
+		}
+	}
+}

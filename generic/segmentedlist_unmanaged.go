@@ -175,7 +175,15 @@ func (l *SegmentedListUnmanaged[T]) runs(i, j int) iter.Seq[[]T] {
 // memory. The slices are the list's own memory: they may be read and written.
 // The list must not change during the iteration. A piece is valid until
 // elements of it are removed.
-func (l *SegmentedListUnmanaged[T]) Segments() iter.Seq[[]T] { return l.runs(0, l.n) }
+func (l *SegmentedListUnmanaged[T]) Segments() iter.Seq[[]T] {
+	return func(yield func([]T) bool) {
+		for s := range l.runs(0, l.n) { // as it is when the loop begins
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}
 
 // All yields indexes and elements in order. Elements may be removed or added
 // during the iteration, which goes on from the next index.

@@ -163,6 +163,18 @@ func (c *cursor[K, V]) remove(s *slot[K, V], method string) {
 	t.vacate(c.p, slotIndex(c.p.slots, s))
 }
 
+// removeValue removes the entry whose value is at v, for which it looks at all.
+func (t *table[K, V]) removeValue(v *V, method string) {
+	for c := t.walk(); c.group(); {
+		for c.more() {
+			if s := c.next(); &s.val == v {
+				c.remove(s, method)
+				return
+			}
+		}
+	}
+}
+
 // all yields the slots in use.
 func (t *table[K, V]) all(yield func(*slot[K, V]) bool) {
 	for c := t.walk(); c.group(); {

@@ -71,6 +71,13 @@ func SMPSamplers(s *SMP) (n int, rate float64) {
 	return len(x.all), x.draw.rate
 }
 
+// SMPSlotsReady returns how many slots the caches of processors have.
+func SMPSlotsReady(s *SMP) int {
+	s.lockCaches()
+	defer s.unlockCaches()
+	return s.checkCaches()
+}
+
 // ResizeHurt does what Resize does with a block that is damaged, and meanwhile calls
 // a function.
 func ResizeHurt(d *Debug, b []byte, l mem.Layout, meanwhile func()) {

@@ -266,3 +266,31 @@ func TestProfileOfSMPNoGarbage(t *testing.T) {
 		}
 	}
 }
+
+// A Profile that was dropped is forgotten at any time, so while its SMP is closed as
+// well; to make one takes the same way. The SMP stays closed.
+func TestProfileOfSMPClosed(t *testing.T) {
+	for i := range 2000 {
+		s := heap.NewSMP(heap.SMPOptions{})
+		profiledPairs(s, 100, 100) // there are caches
+		made := make(chan *heap.Profile)
+		begun := make(chan bool)
+		go func() {
+			begun <- true
+			made <- profiledSMP(s, smpShared, 1)
+		}()
+		<-begun
+		for start := time.Now(); time.Since(start) < time.Duration(i%100)*time.Microsecond; {
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		p := <-made
+		if n := heap.SMPSlotsReady(s); n != 0 {
+			t.Fatalf("%d slots are ready after Close", n)
+		}
+		if _, err := p.Alloc(100, mem.Layout{}); err != mem.ErrClosed {
+			t.Fatalf("after Close: %v", err)
+		}
+	}
+}

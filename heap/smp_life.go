@@ -47,12 +47,12 @@ func (s *SMP) Close() error {
 
 // unmap gives every mapping back.
 func (s *SMP) unmap() {
-	race.Disable()
+	s.lockCaches() // a Profile that was dropped may be about to put them back
 	s.setCaches(nil)
 	for i := range s.slabs {
 		s.slabs[i].Store(0)
 	}
-	race.Enable()
+	s.unlockCaches()
 	s.lock()
 	segments := s.segments
 	s.segments, s.room, s.idle, s.used, s.large = nil, nil, 0, 0, smpTally{}

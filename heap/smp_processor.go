@@ -151,12 +151,13 @@ func (s *SMP) flushAll(t *smpCaches) {
 	}
 }
 
-// drain empties all caches.
+// drain empties all caches, and returns them.
 //
 //go:norace
-func (s *SMP) drain() {
+func (s *SMP) drain() *smpCaches {
 	s.stopping.Lock()
-	if t := s.theCaches(); t != nil {
+	t := s.theCaches()
+	if t != nil {
 		s.stop(t)
 		s.flushAll(t)
 		s.setCaches(t)
@@ -167,4 +168,5 @@ func (s *SMP) drain() {
 		s.flushHardened()
 		race.Disable()
 	}
+	return t
 }

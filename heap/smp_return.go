@@ -274,8 +274,7 @@ func (s *SMP) Trim() int {
 func (s *SMP) sweepAll() {
 	race.Disable()
 	defer race.Enable()
-	s.drain()
-	if t := s.theCaches(); t != nil {
+	if t := s.drain(); t != nil {
 		for _, h := range t.shelves {
 			for class := range h {
 				s.sweep(&h[class])

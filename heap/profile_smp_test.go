@@ -140,7 +140,7 @@ func TestProfileOfSMPBehind(t *testing.T) {
 		b := profiledKeeps(p, 3, size)
 		s.Free(b[0], mem.Layout{})
 		b[1] = profiledResizes(s, b[1], size-3)
-		if got := sitesOf(p)["profiledKeeps"]; got.Blocks != 1 || got.Bytes != int64(size) || got.TotalBlocks != 3 {
+		if got := sitesOf(p); len(got) != 1 || got["profiledKeeps"].Blocks != 1 || got["profiledKeeps"].TotalBlocks != 3 {
 			t.Errorf("size %d: %+v, want one block of three", size, got)
 		}
 		p.Free(b[1], mem.Layout{})
@@ -228,10 +228,12 @@ func TestProfileOfSMPParallel(t *testing.T) {
 // An SMP forgets a Profile that was dropped, and counts on as if it had never been.
 func TestProfileOfSMPDropped(t *testing.T) {
 	s := newSMP(t, heap.SMPOptions{ProfileRate: 16 << 20})
-	kept := profiledSMP(s, smpShared, 1<<20)
-	b := profiledKeeps(kept, 1, 100)[0]
+	var kept *heap.Profile
+	var b []byte
 	func() {
 		p := profiledSMP(s, smpShared, 1)
+		kept = profiledSMP(s, smpShared, 1<<20)
+		b = profiledKeeps(kept, 1, 100)[0]
 		b2 := profiledKeeps(p, 1, 100)[0]
 		if n, rate := heap.SMPSamplers(s); n != 3 || rate != 1 {
 			t.Errorf("%d sample, at a rate of %v", n, rate)

@@ -14,8 +14,8 @@ import (
 // the stack of one block in so many bytes, and says of each stack how much all
 // of its blocks must be. Memory off the Go heap is not in Go's profile; this is
 // the profile that it is in. [Profile.WriteProfile] writes it for go tool pprof.
-// Around an [SMP] it adds two or three hundredths to the time of Alloc and Free, as
-// much as an SMP that profiles itself, see SMPOptions.ProfileRate; around anything
+// Around an [SMP] it adds some three hundredths to the time of Alloc and Free, where
+// an SMP that profiles itself adds two, see SMPOptions.ProfileRate; around anything
 // else a second call and a little more.
 //
 // Memory comes from the child, to which every operation is passed unchanged.
@@ -31,8 +31,8 @@ import (
 // that grows or shrinks counts as one freed and another allocated.
 //
 // A Profile around an SMP is another way into it. A block ends as well if it is freed
-// through the SMP. The rate is felt a little by all who allocate from the SMP, as long
-// as there is the Profile.
+// through the SMP. All who allocate from the SMP feel a rate of few bytes, as long as
+// there is the Profile: for each block that it might take they go a longer way.
 type Profile struct {
 	copies noCopy
 	fast   *SMP // smp, if Alloc and Free may use its caches themselves; else nil
@@ -63,7 +63,7 @@ var _ mem.Allocator = (*Profile)(nil)
 // if the call is static; with the two above it is twice that. So there is none. Alloc
 // and Free are those of the SMP, written out once more, and what tells which blocks
 // are in the sample is the SMP's as well: see smpSampling. The pointer to the SMP
-// costs one hundredth at most, and the sample the rest. What is written out could be a
+// costs one or two hundredths, and the sample the rest. What is written out could be a
 // function of the SMP's, small enough to be inlined: that costs another hundredth.
 
 // ProfileOptions are the settings of [NewProfileWith].

@@ -112,7 +112,7 @@ type SMPOptions struct {
 
 	// ProfileRate makes the SMP profile itself, as a [Profile] around it would. It
 	// is how many bytes there are, on average, to a block in the sample: 512<<10 as
-	// in Go, which adds two or three hundredths to the time of Alloc and Free, and
+	// in Go, which adds some two hundredths to the time of Alloc and Free, and
 	// more where blocks of several KiB come and go. 0 stands for no profile, and more
 	// than 64 MiB for 64 MiB.
 	ProfileRate int

@@ -3,6 +3,7 @@ package heap
 import (
 	"io"
 	"runtime"
+	"weak"
 
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/rt"
@@ -31,8 +32,10 @@ import (
 // that grows or shrinks counts as one freed and another allocated.
 //
 // A Profile around an SMP is another way into it. A block ends as well if it is freed
-// through the SMP. All who allocate from the SMP feel a rate of few bytes, as long as
-// there is the Profile: for each block that it might take they go a longer way.
+// through the SMP, and one that grows or shrinks through it, or through another Profile
+// around it, is no longer in this one. All who allocate from the SMP feel a rate of few
+// bytes, as long as there is the Profile: for each block that it might take they go a
+// longer way.
 type Profile struct {
 	copies noCopy
 	fast   *SMP // smp, if Alloc and Free may use its caches themselves; else nil
@@ -80,7 +83,8 @@ type ProfileOptions struct {
 }
 
 // NewProfile returns child with a sample of its blocks profiled. If that is an SMP in
-// use, all goroutines may be stopped for a moment.
+// use, all goroutines may be stopped for a moment, and again when the collector finds
+// that the Profile was dropped.
 func NewProfile(child mem.Allocator) *Profile {
 	mustChild("heap: NewProfile", child)
 	return NewProfileWith(child, ProfileOptions{})
@@ -111,7 +115,7 @@ func (p *Profile) enter(s *SMP, own *smpSampler) {
 		p.fast = s
 	}
 	s.watch(own)
-	runtime.AddCleanup(p, s.unwatch, own)
+	runtime.AddCleanup(p, smpWatch.end, smpWatch{weak.Make(s), own})
 }
 
 // The methods are not inlined: their callers are told by their distance.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/internal/invariant"
@@ -255,6 +256,20 @@ func TestProfileOfSMPDropped(t *testing.T) {
 	runtime.KeepAlive(kept)
 }
 
+// So does the one that is for the whole process.
+func TestProfileOfDefaultDropped(t *testing.T) {
+	before, _ := heap.SMPSamplers(heap.Default())
+	profiledPairs(heap.NewProfile(heap.Default()), 10, 100)
+	for range 200 {
+		runtime.GC()
+		if n, _ := heap.SMPSamplers(heap.Default()); n <= before {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Error("the Profile is still there")
+}
+
 // To take a sample of what it knows already costs no memory of the Go heap.
 func TestProfileOfSMPNoGarbage(t *testing.T) {
 	if invariant.Enabled {
@@ -295,4 +310,27 @@ func TestProfileOfSMPClosed(t *testing.T) {
 			t.Fatalf("after Close: %v", err)
 		}
 	}
+}
+
+// What an SMP and a Profile around it are fields of is collected like anything else.
+func TestProfileOfSMPEmbedded(t *testing.T) {
+	type both struct {
+		smp     heap.SMP
+		profile *heap.Profile
+	}
+	x := new(both)
+	x.profile = heap.NewProfile(&x.smp)
+	profiledPairs(x.profile, 10, 100)
+	if err := x.smp.Close(); err != nil {
+		t.Fatal(err)
+	}
+	left := weak.Make(x)
+	x = nil
+	for range 200 {
+		if runtime.GC(); left.Value() == nil {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Error("it is still there")
 }

@@ -3,6 +3,7 @@ package heap
 import (
 	"errors"
 	"io"
+	"weak"
 
 	"github.com/allod-dev/allod/internal/race"
 	"github.com/allod-dev/allod/internal/rt"
@@ -110,6 +111,19 @@ func (s *SMP) unwatch(p *smpSampler) {
 		}
 	}
 	s.setSampling(x.own, all)
+}
+
+// smpWatch is what to undo when a Profile was dropped. It does not hold the SMP, nor
+// what that is a field of, as the Profile may be another: neither would ever go.
+type smpWatch struct {
+	smp weak.Pointer[SMP]
+	own *smpSampler
+}
+
+func (w smpWatch) end() {
+	if s := w.smp.Value(); s != nil {
+		s.unwatch(w.own)
+	}
 }
 
 // setSampling says who samples the blocks of s. The lock of the caches is held.

@@ -271,7 +271,7 @@ func (s *SMP) alloc(size int, l mem.Layout, through *smpSampler, skip int) ([]by
 	n := smpRound(size, l.Align)
 	if n-1 >= smpMaxSmall {
 		b, err := s.allocLarge(size, l)
-		if err == nil {
+		if err == nil && (through != nil || s.opts.ProfileRate > 0) {
 			s.sampleLarge(b, through, skip)
 		}
 		return b, err

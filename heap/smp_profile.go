@@ -263,8 +263,11 @@ func (p *smpPlace) state() *uint8 {
 //go:norace
 func (s *SMP) freeSampled(b []byte, l mem.Layout) bool {
 	addr, last := address(b), smpLast(len(b), l.Align)
+	if last >= smpMaxSmall {
+		return false
+	}
 	seg := s.segment(addr)
-	if seg == nil || last >= smpMaxSmall {
+	if seg == nil {
 		return false
 	}
 	state, class := &seg.state[addr%smpSegSize/smpGrain], uintptr(smpStep[last/smpStepSize])

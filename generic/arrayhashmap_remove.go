@@ -123,18 +123,25 @@ func (m *ArrayHashMapUnmanaged[K, V]) ShrinkRetainingCapacity(n int) {
 // once.
 func (m *ArrayHashMapUnmanaged[K, V]) DeleteFunc(del func(K, V) bool) {
 	keys, vals := m.keys.items, m.vals.items
-	n := 0
-	for i := range keys {
+	i, n := 0, 0 // of the first i entries n stay, which are in front
+	defer func() {
+		if n == i {
+			return
+		}
+		if i < len(keys) { // del panicked: it has not decided about the others
+			copy(vals[n:], vals[i:])
+			n += copy(keys[n:], keys[i:])
+		}
+		m.keys.ShrinkRetainingCapacity(n)
+		m.vals.ShrinkRetainingCapacity(n)
+		m.Reindex()
+	}()
+	for ; i < len(keys); i++ {
 		if del(keys[i], vals[i]) {
 			m.unlocked("generic: ArrayHashMap.DeleteFunc")
 			continue
 		}
 		keys[n], vals[n] = keys[i], vals[i]
 		n++
-	}
-	if n < len(keys) {
-		m.keys.ShrinkRetainingCapacity(n)
-		m.vals.ShrinkRetainingCapacity(n)
-		m.Reindex()
 	}
 }

@@ -313,8 +313,9 @@ func (m *ArrayHashMapUnmanaged[K, V]) GetOrPutAdapted(a mem.Allocator, hash uint
 func (m *ArrayHashMapUnmanaged[K, V]) SetKey(i int, k K) {
 	p := &m.keys.items[i]
 	if len(m.index.slots) > 0 {
-		m.index.remove(m.index.slotOf(m.hash(p), i))
-		m.index.insert(m.hash(&k), i)
+		old, h := m.hash(p), m.hash(&k) // which panics if k cannot be hashed
+		m.index.remove(m.index.slotOf(old, i))
+		m.index.insert(h, i)
 	}
 	*p = k
 	m.check()
@@ -376,16 +377,16 @@ func (m *ArrayHashMapUnmanaged[K, V]) Reindex() {
 // takes O(n log n) comparisons and swaps, and no memory.
 func (m *ArrayHashMapUnmanaged[K, V]) SortFunc(cmp func(i, j int) int) {
 	m.unlocked("generic: ArrayHashMap.SortFunc")
+	defer m.Reindex() // also if cmp panics
 	heapSort(0, m.Len(), cmp, m.swap)
-	m.Reindex()
 }
 
 // SortStableFunc is SortFunc that keeps the order of entries that are equal. It
 // takes O(n log n) comparisons and O(n log² n) swaps.
 func (m *ArrayHashMapUnmanaged[K, V]) SortStableFunc(cmp func(i, j int) int) {
 	m.unlocked("generic: ArrayHashMap.SortStableFunc")
+	defer m.Reindex() // also if cmp panics
 	stableSort(0, m.Len(), cmp, m.swap)
-	m.Reindex()
 }
 
 func (m *ArrayHashMapUnmanaged[K, V]) swap(i, j int) {

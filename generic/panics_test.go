@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"strconv"
 	"testing"
 
 	"github.com/allod-dev/allod/generic"
@@ -135,5 +136,68 @@ func TestStringKeysOffTheHeap(t *testing.T) {
 	defer s.Close()
 	if _, err := s.Put("one", 1); err != nil || s.Len() != 1 {
 		t.Error(err)
+	}
+}
+
+// A function that panics half way leaves an ArrayHashMap with every entry that
+// was not removed, once, and each is found.
+func TestArrayHashMapPanicInFunc(t *testing.T) {
+	for _, n := range []int{6, 60} { // without an index, and with one
+		for at := range n {
+			for name, f := range map[string]func(m *generic.ArrayHashMap[int, string], tick func()){
+				"DeleteFunc": func(m *generic.ArrayHashMap[int, string], tick func()) {
+					m.DeleteFunc(func(k int, _ string) bool { tick(); return k%3 == 0 })
+				},
+				"SortFunc": func(m *generic.ArrayHashMap[int, string], tick func()) {
+					m.SortFunc(func(i, j int) int { tick(); return m.Keys()[j] - m.Keys()[i] })
+				},
+				"SortStableFunc": func(m *generic.ArrayHashMap[int, string], tick func()) {
+					m.SortStableFunc(func(i, j int) int { tick(); return m.Keys()[j] - m.Keys()[i] })
+				},
+			} {
+				m := generic.NewArrayHashMap[int, string](heap.GC{})
+				for k := range n {
+					noError(t, m.Put(k, strconv.Itoa(k)))
+				}
+				calls := 0
+				mustPanic(t, name, func() {
+					f(m, func() {
+						if calls++; calls > at {
+							panic("half way")
+						}
+					})
+				}, "half way")
+				want := n
+				if name == "DeleteFunc" {
+					want -= (at + 2) / 3
+				}
+				if m.Len() != want || len(m.Values()) != want {
+					t.Errorf("%s of %d, panic at %d: %d keys, %d values, want %d", name, n, at, m.Len(), len(m.Values()), want)
+				}
+				for k := range n {
+					v, ok := m.Get(k)
+					removed := name == "DeleteFunc" && k < at && k%3 == 0
+					if ok == removed || ok && v != strconv.Itoa(k) {
+						t.Errorf("%s of %d, panic at %d: Get(%d) = %q, %t", name, n, at, k, v, ok)
+					}
+				}
+				noError(t, m.Close())
+			}
+		}
+	}
+}
+
+// A key that cannot be hashed replaces none.
+func TestArrayHashMapSetKeyUnhashable(t *testing.T) {
+	m := generic.NewArrayHashMap[any, int](heap.GC{})
+	defer m.Close()
+	for k := range 20 {
+		noError(t, m.Put(k, k))
+	}
+	mustPanic(t, "SetKey", func() { m.SetKey(3, []int{}) })
+	for k := range 20 {
+		if v, ok := m.Get(k); !ok || v != k {
+			t.Errorf("Get(%d) = %d, %t", k, v, ok)
+		}
 	}
 }

@@ -21,8 +21,9 @@ import (
 // [SMP.Cache]. Close gives back what the cache keeps. That happens as well, some
 // time later, to one that was dropped.
 type SMPCache struct {
-	copies noCopy
-	state  *smpHandle
+	copies  noCopy
+	state   *smpHandle
+	dropped runtime.Cleanup // ends state
 }
 
 var _ mem.Allocator = (*SMPCache)(nil)
@@ -60,7 +61,7 @@ func (s *SMP) Cache() *SMPCache {
 	s.sampling().own.arm(&h.cache)
 	h.begin()
 	c := &SMPCache{state: h}
-	runtime.AddCleanup(c, (*smpHandle).end, h)
+	c.dropped = runtime.AddCleanup(c, (*smpHandle).end, h)
 	return c
 }
 
@@ -456,6 +457,7 @@ func (c *SMPCache) Close() error {
 		h.closed, h.use = true, h.use|smpAside
 		h.end()
 		h.leave()
+		c.dropped.Stop() // it holds the SMP, and all that this is a field of
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"math/bits"
 	"runtime"
 	"testing"
+	"time"
+	"weak"
 
 	"github.com/allod-dev/allod/heap"
 	"github.com/allod-dev/allod/internal/invariant"
@@ -362,4 +364,25 @@ func TestSMPCopied(t *testing.T) {
 	s := heap.NewSMP(heap.SMPOptions{})
 	testCopied(t, s)
 	testCopied(t, s.Cache())
+}
+
+// What has an SMP and one of its caches as fields is dropped as anything else, once
+// the cache is closed.
+func TestSMPCacheEmbedded(t *testing.T) {
+	type both struct {
+		smp   heap.SMP
+		cache *heap.SMPCache
+	}
+	x := new(both)
+	x.cache = x.smp.Cache()
+	x.cache.Close()
+	left := weak.Make(x)
+	x = nil
+	for range 200 {
+		if runtime.GC(); left.Value() == nil {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Error("it is still there")
 }

@@ -43,8 +43,12 @@ func NewConcurrentMap[K comparable, V any](a mem.Allocator) *ConcurrentMap[K, V]
 }
 
 // SetContext has the map compare and hash keys as c says. It must be called
-// before anything else is.
+// before anything else is, and panics, with nothing changed, if the map has memory.
 func (m *ConcurrentMap[K, V]) SetContext(c *Context[K]) {
+	m.shards.shared(func(u *HashMapUnmanaged[K, V]) bool { // all, before one is changed
+		checkContext(c, u.t.from, "generic: ConcurrentMap.SetContext")
+		return true
+	})
 	m.shards.locked(func(u *HashMapUnmanaged[K, V]) bool {
 		u.SetContext(c)
 		return true

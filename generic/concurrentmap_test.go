@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -333,6 +334,31 @@ func TestConcurrentMap(t *testing.T) {
 	f.SetContext(&folded)
 	if err := f.Put("Key", 1); err != nil || !f.Contains("KEY") {
 		t.Error(err)
+	}
+}
+
+// A Context comes too late for a map with memory, of which it changes no shard.
+func TestConcurrentSetContextInUse(t *testing.T) {
+	const n = 100
+	for first := range n { // whose shard has memory, and no other
+		m := generic.NewConcurrentMap[string, int](heap.GC{})
+		s := generic.NewStringConcurrentMap[int](heap.GC{})
+		put := func(k int) {
+			err := m.Put("Key "+strconv.Itoa(k), k)
+			noError(t, err, s.Put("Key "+strconv.Itoa(k), k))
+		}
+		put(first)
+		mustPanic(t, "in use", func() { m.SetContext(&folded) }, "generic: ConcurrentMap.SetContext: the container has memory")
+		mustPanic(t, "in use", func() { s.SetContext(&folded) }, "generic: StringConcurrentMap.SetContext: the container has memory")
+		for k := range n {
+			put(k)
+		}
+		for k := range n {
+			if m.Contains("KEY "+strconv.Itoa(k)) || s.Contains("KEY "+strconv.Itoa(k)) {
+				t.Fatalf("key %d is found by the Context that was refused", k)
+			}
+		}
+		noError(t, m.Close(), s.Close())
 	}
 }
 

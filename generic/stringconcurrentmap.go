@@ -46,8 +46,12 @@ func NewStringConcurrentMap[V any](a mem.Allocator) *StringConcurrentMap[V] {
 }
 
 // SetContext has the map compare and hash keys as c says. It must be called
-// before anything else is.
+// before anything else is, and panics, with nothing changed, if the map has memory.
 func (m *StringConcurrentMap[V]) SetContext(c *Context[string]) {
+	m.shards.shared(func(u *StringHashMapUnmanaged[V]) bool { // all, before one is changed
+		checkContext(c, u.t.from, "generic: StringConcurrentMap.SetContext")
+		return true
+	})
 	m.shards.locked(func(u *StringHashMapUnmanaged[V]) bool {
 		u.SetContext(c)
 		return true

@@ -77,7 +77,10 @@ func (l *ArrayListUnmanaged[T]) FromOwnedSlice(a mem.Allocator, s []T) {
 // caller frees with [mem.Free], and leaves the list empty and without memory.
 // On an error the list is unchanged.
 func (l *ArrayListUnmanaged[T]) ToOwnedSlice(a mem.Allocator) ([]T, error) {
-	const method = "generic: ArrayList.ToOwnedSlice"
+	return l.toOwnedSlice(a, "generic: ArrayList.ToOwnedSlice")
+}
+
+func (l *ArrayListUnmanaged[T]) toOwnedSlice(a mem.Allocator, method string) ([]T, error) {
 	s := l.items
 	if l.from == borrowed {
 		origin(0).check(a, method)
@@ -114,8 +117,12 @@ func (l *ArrayListUnmanaged[T]) ToOwnedSlice(a mem.Allocator) ([]T, error) {
 
 // Clone returns a list of the same elements in a block of exactly their size.
 func (l *ArrayListUnmanaged[T]) Clone(a mem.Allocator) (ArrayListUnmanaged[T], error) {
+	return l.clone(a, "generic: ArrayList.Clone")
+}
+
+func (l *ArrayListUnmanaged[T]) clone(a mem.Allocator, method string) (ArrayListUnmanaged[T], error) {
 	var c ArrayListUnmanaged[T]
-	c.from.check(a, "generic: ArrayList.Clone")
+	c.from.check(a, method)
 	if len(l.items) == 0 {
 		return c, nil
 	}

@@ -12,14 +12,23 @@ func (l *ArrayListUnmanaged[T]) Append(a mem.Allocator, v T) error {
 		l.items = append(l.items, v)
 		return nil
 	}
-	return rarely(func() error { return l.appendGrow(a, v) })
+	return rarely(func() error { return l.appendGrow(a, v, "generic: ArrayList.Append") })
+}
+
+// appendFor is Append for a container that has its elements in the list.
+func (l *ArrayListUnmanaged[T]) appendFor(a mem.Allocator, v T, method string) error {
+	if len(l.items) < cap(l.items) {
+		l.items = append(l.items, v)
+		return nil
+	}
+	return rarely(func() error { return l.appendGrow(a, v, method) })
 }
 
 // appendGrow is the part of Append that is not worth inlining.
 //
 //go:noinline
-func (l *ArrayListUnmanaged[T]) appendGrow(a mem.Allocator, v T) error {
-	if err := l.ensureUnused(a, 1, "generic: ArrayList.Append"); err != nil {
+func (l *ArrayListUnmanaged[T]) appendGrow(a mem.Allocator, v T, method string) error {
+	if err := l.ensureUnused(a, 1, method); err != nil {
 		return err
 	}
 	l.AppendAssumeCapacity(v)
@@ -45,7 +54,11 @@ func (l *ArrayListUnmanaged[T]) AppendBounded(v T) error {
 
 // AppendSlice adds the elements of v at the end. v may be part of the list.
 func (l *ArrayListUnmanaged[T]) AppendSlice(a mem.Allocator, v []T) error {
-	old, err := l.take(a, v, "generic: ArrayList.AppendSlice")
+	return l.appendSlice(a, v, "generic: ArrayList.AppendSlice")
+}
+
+func (l *ArrayListUnmanaged[T]) appendSlice(a mem.Allocator, v []T, method string) error {
+	old, err := l.take(a, v, method)
 	if err != nil {
 		return err
 	}
@@ -339,7 +352,10 @@ func (l *ArrayListUnmanaged[T]) ReplaceRangeBounded(i, j int, v []T) error {
 // Resize sets the length to n. Elements that are added are zero. It panics if n
 // is negative.
 func (l *ArrayListUnmanaged[T]) Resize(a mem.Allocator, n int) error {
-	const method = "generic: ArrayList.Resize"
+	return l.resize(a, n, "generic: ArrayList.Resize")
+}
+
+func (l *ArrayListUnmanaged[T]) resize(a mem.Allocator, n int, method string) error {
 	if n < 0 {
 		panic(method + ": negative length")
 	}

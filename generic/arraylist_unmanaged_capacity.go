@@ -9,7 +9,10 @@ import (
 // EnsureTotalCapacity makes room for n elements in all, and for more, so that
 // many calls with a growing n cost little. It panics if n is negative.
 func (l *ArrayListUnmanaged[T]) EnsureTotalCapacity(a mem.Allocator, n int) error {
-	const method = "generic: ArrayList.EnsureTotalCapacity"
+	return l.ensureTotal(a, n, "generic: ArrayList.EnsureTotalCapacity")
+}
+
+func (l *ArrayListUnmanaged[T]) ensureTotal(a mem.Allocator, n int, method string) error {
 	if n < 0 {
 		panic(method + ": negative capacity")
 	}
@@ -22,7 +25,10 @@ func (l *ArrayListUnmanaged[T]) EnsureTotalCapacity(a mem.Allocator, n int) erro
 // EnsureTotalCapacityPrecise makes room for n elements in all, and for no more
 // than these. It panics if n is negative.
 func (l *ArrayListUnmanaged[T]) EnsureTotalCapacityPrecise(a mem.Allocator, n int) error {
-	const method = "generic: ArrayList.EnsureTotalCapacityPrecise"
+	return l.ensurePrecise(a, n, "generic: ArrayList.EnsureTotalCapacityPrecise")
+}
+
+func (l *ArrayListUnmanaged[T]) ensurePrecise(a mem.Allocator, n int, method string) error {
 	if n < 0 {
 		panic(method + ": negative capacity")
 	}

@@ -26,7 +26,7 @@ type BitStackUnmanaged struct {
 
 // Clone returns a stack of the same bits.
 func (s *BitStackUnmanaged) Clone(a mem.Allocator) (BitStackUnmanaged, error) {
-	words, err := s.words.Clone(a)
+	words, err := s.words.clone(a, "generic: BitStack.Clone")
 	if err != nil {
 		return BitStackUnmanaged{}, err
 	}
@@ -66,7 +66,7 @@ func (s *BitStackUnmanaged) EnsureTotalCapacity(a mem.Allocator, n int) error {
 	if n < 0 {
 		panic("generic: BitStack.EnsureTotalCapacity: negative capacity")
 	}
-	return s.words.EnsureTotalCapacity(a, wordsFor(n))
+	return s.words.ensureTotal(a, wordsFor(n), "generic: BitStack.EnsureTotalCapacity")
 }
 
 // EnsureUnusedCapacity makes room for n bits more. It panics if n is negative.
@@ -77,13 +77,13 @@ func (s *BitStackUnmanaged) EnsureUnusedCapacity(a mem.Allocator, n int) error {
 	if n > math.MaxInt-s.n {
 		return mem.ErrTooLarge
 	}
-	return s.words.EnsureTotalCapacity(a, wordsFor(s.n+n))
+	return s.words.ensureTotal(a, wordsFor(s.n+n), "generic: BitStack.EnsureUnusedCapacity")
 }
 
 // Push puts a bit on top.
 func (s *BitStackUnmanaged) Push(a mem.Allocator, bit bool) error {
 	if s.n%bits.UintSize == 0 {
-		if err := s.words.Append(a, 0); err != nil {
+		if err := s.words.appendFor(a, 0, "generic: BitStack.Push"); err != nil {
 			return err
 		}
 	}

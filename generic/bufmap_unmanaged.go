@@ -61,8 +61,12 @@ func (m *BufMapUnmanaged) Clear(a mem.Allocator) {
 
 // Clone returns a map of copies of the entries.
 func (m *BufMapUnmanaged) Clone(a mem.Allocator) (BufMapUnmanaged, error) {
+	return m.clone(a, "generic: BufMap.Clone")
+}
+
+func (m *BufMapUnmanaged) clone(a mem.Allocator, method string) (BufMapUnmanaged, error) {
 	var c BufMapUnmanaged
-	if err := c.ensure(a, len(m.rows), "generic: BufMap.Clone"); err != nil {
+	if err := c.ensure(a, len(m.rows), method); err != nil {
 		return c, err
 	}
 	for _, r := range m.rows {
@@ -117,7 +121,10 @@ func (m *BufMapUnmanaged) Contains(k string) bool { return m.row(k) >= 0 }
 
 // Put sets the value of k to a copy of v. If k is new, it is copied, too.
 func (m *BufMapUnmanaged) Put(a mem.Allocator, k, v string) error {
-	const method = "generic: BufMap.Put"
+	return m.put(a, k, v, "generic: BufMap.Put")
+}
+
+func (m *BufMapUnmanaged) put(a mem.Allocator, k, v, method string) error {
 	m.from.check(a, method)
 	val, err := mem.DupeString(a, v)
 	if err != nil {
@@ -176,7 +183,10 @@ func (m *BufMapUnmanaged) putMove(a mem.Allocator, k, v, method string) error {
 // EnsureUnusedCapacity makes room for n entries more, except for their strings.
 // It panics if n is negative.
 func (m *BufMapUnmanaged) EnsureUnusedCapacity(a mem.Allocator, n int) error {
-	const method = "generic: BufMap.EnsureUnusedCapacity"
+	return m.ensureUnused(a, n, "generic: BufMap.EnsureUnusedCapacity")
+}
+
+func (m *BufMapUnmanaged) ensureUnused(a mem.Allocator, n int, method string) error {
 	if n < 0 {
 		panic(method + ": negative count")
 	}

@@ -26,7 +26,7 @@ func (s *BufSetUnmanaged) Clear(a mem.Allocator) { s.m.Clear(a) }
 
 // Clone returns a set of copies of the strings.
 func (s *BufSetUnmanaged) Clone(a mem.Allocator) (BufSetUnmanaged, error) {
-	m, err := s.m.Clone(a)
+	m, err := s.m.clone(a, "generic: BufSet.Clone")
 	return BufSetUnmanaged{m}, err
 }
 
@@ -49,7 +49,9 @@ func (s *BufSetUnmanaged) Contains(k string) bool { return s.m.Contains(k) }
 func (s *BufSetUnmanaged) Get(k string) (string, bool) { return s.m.GetKey(k) }
 
 // Insert adds a copy of k, unless k is in the set already.
-func (s *BufSetUnmanaged) Insert(a mem.Allocator, k string) error { return s.m.Put(a, k, "") }
+func (s *BufSetUnmanaged) Insert(a mem.Allocator, k string) error {
+	return s.m.put(a, k, "", "generic: BufSet.Insert")
+}
 
 // Remove removes k, which frees the copy, and tells whether it was in the set.
 // It never fails.
@@ -58,7 +60,7 @@ func (s *BufSetUnmanaged) Remove(a mem.Allocator, k string) bool { return s.m.Re
 // EnsureUnusedCapacity makes room for n strings more, except for their bytes. It
 // panics if n is negative.
 func (s *BufSetUnmanaged) EnsureUnusedCapacity(a mem.Allocator, n int) error {
-	return s.m.EnsureUnusedCapacity(a, n)
+	return s.m.ensureUnused(a, n, "generic: BufSet.EnsureUnusedCapacity")
 }
 
 // All yields the strings in order. Strings may be added during the iteration,

@@ -35,7 +35,7 @@ func (s *DynamicBitSetUnmanaged) Resize(a mem.Allocator, n int, value bool) erro
 		panic("generic: DynamicBitSet.Resize: negative length")
 	}
 	old := s.n
-	if err := s.words.Resize(a, wordsFor(n)); err != nil {
+	if err := s.words.resize(a, wordsFor(n), "generic: DynamicBitSet.Resize"); err != nil {
 		return err
 	}
 	s.n = n
@@ -62,7 +62,7 @@ func (s *DynamicBitSetUnmanaged) trim() {
 
 // Clone returns a set of the same bits.
 func (s *DynamicBitSetUnmanaged) Clone(a mem.Allocator) (DynamicBitSetUnmanaged, error) {
-	words, err := s.words.Clone(a)
+	words, err := s.words.clone(a, "generic: DynamicBitSet.Clone")
 	if err != nil {
 		return DynamicBitSetUnmanaged{}, err
 	}

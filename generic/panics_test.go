@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/allod-dev/allod/generic"
@@ -199,5 +200,51 @@ func TestArrayHashMapSetKeyUnhashable(t *testing.T) {
 		if v, ok := m.Get(k); !ok || v != k {
 			t.Errorf("Get(%d) = %d, %t", k, v, ok)
 		}
+	}
+}
+
+// A container that has its elements in another one names itself.
+func TestZeroManagedNested(t *testing.T) {
+	var q generic.PriorityQueue[int, generic.Ascending[int]]
+	var d generic.PriorityDequeue[int, generic.Ascending[int]]
+	var b generic.StringBuilder
+	var s generic.BitStack
+	var n generic.DynamicBitSet
+	var set generic.BufSet
+	for method, f := range map[string]func(){
+		"PriorityQueue.Push":                         func() { q.Push(1) },
+		"PriorityQueue.PushSlice":                    func() { q.PushSlice([]int{1}) },
+		"PriorityQueue.ToOwnedSlice":                 func() { q.ToOwnedSlice() },
+		"PriorityQueue.EnsureTotalCapacity":          func() { q.EnsureTotalCapacity(1) },
+		"PriorityQueue.EnsureTotalCapacityPrecise":   func() { q.EnsureTotalCapacityPrecise(1) },
+		"PriorityQueue.EnsureUnusedCapacity":         func() { q.EnsureUnusedCapacity(1) },
+		"PriorityQueue.Clone":                        func() { q.Clone() },
+		"PriorityDequeue.Push":                       func() { d.Push(1) },
+		"PriorityDequeue.PushSlice":                  func() { d.PushSlice([]int{1}) },
+		"PriorityDequeue.ToOwnedSlice":               func() { d.ToOwnedSlice() },
+		"PriorityDequeue.EnsureTotalCapacity":        func() { d.EnsureTotalCapacity(1) },
+		"PriorityDequeue.EnsureTotalCapacityPrecise": func() { d.EnsureTotalCapacityPrecise(1) },
+		"PriorityDequeue.EnsureUnusedCapacity":       func() { d.EnsureUnusedCapacity(1) },
+		"PriorityDequeue.Clone":                      func() { d.Clone() },
+		"StringBuilder.Append":                       func() { b.Write([]byte{1}) },
+		"StringBuilder.AppendString":                 func() { b.WriteString("x") },
+		"StringBuilder.AppendByte":                   func() { b.WriteByte(1) },
+		"StringBuilder.AppendRune":                   func() { b.WriteRune('x') },
+		"StringBuilder.ToOwnedString":                func() { b.ToOwnedString() },
+		"StringBuilder.EnsureUnusedCapacity":         func() { b.EnsureUnusedCapacity(1) },
+		"StringBuilder.Clone":                        func() { b.Clone() },
+		"BitStack.Push":                              func() { s.Push(true) },
+		"BitStack.EnsureTotalCapacity":               func() { s.EnsureTotalCapacity(1) },
+		"BitStack.EnsureUnusedCapacity":              func() { s.EnsureUnusedCapacity(1) },
+		"BitStack.Clone":                             func() { s.Clone() },
+		"DynamicBitSet.Resize":                       func() { n.Resize(1, true) },
+		"DynamicBitSet.Clone":                        func() { n.Clone() },
+		"BufSet.Insert":                              func() { set.Insert("x") },
+		"BufSet.EnsureUnusedCapacity":                func() { set.EnsureUnusedCapacity(1) },
+		"BufSet.Clone":                               func() { set.Clone() },
+	} {
+		c, _, _ := strings.Cut(method, ".")
+		want := "generic: " + method + ": nil Allocator (the zero " + c + " has no allocator; call New" + c + ")"
+		mustPanic(t, want, f, want)
 	}
 }

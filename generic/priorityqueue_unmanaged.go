@@ -144,7 +144,7 @@ func (q *PriorityQueueUnmanaged[T, C]) Cap() int { return q.items.Cap() }
 
 // Push adds v.
 func (q *PriorityQueueUnmanaged[T, C]) Push(a mem.Allocator, v T) error {
-	if err := q.items.Append(a, v); err != nil {
+	if err := q.items.appendFor(a, v, "generic: PriorityQueue.Push"); err != nil {
 		return err
 	}
 	q.added()
@@ -170,7 +170,7 @@ func (q *PriorityQueueUnmanaged[T, C]) PushBounded(v T) error {
 // PushSlice adds the elements of v, all or none. Many at once take O(Len) time
 // in all.
 func (q *PriorityQueueUnmanaged[T, C]) PushSlice(a mem.Allocator, v []T) error {
-	if err := q.items.AppendSlice(a, v); err != nil {
+	if err := q.items.appendSlice(a, v, "generic: PriorityQueue.PushSlice"); err != nil {
 		return err
 	}
 	q.heapify(len(v))
@@ -204,7 +204,7 @@ func (q *PriorityQueueUnmanaged[T, C]) FromOwnedSlice(a mem.Allocator, s []T) {
 // exactly their size, which the caller frees with [mem.Free], and leaves the
 // queue empty and without memory. On an error the queue is unchanged.
 func (q *PriorityQueueUnmanaged[T, C]) ToOwnedSlice(a mem.Allocator) ([]T, error) {
-	return q.items.ToOwnedSlice(a)
+	return q.items.toOwnedSlice(a, "generic: PriorityQueue.ToOwnedSlice")
 }
 
 // Values yields the elements in the order of Items. The queue must not change
@@ -227,24 +227,24 @@ func (q *PriorityQueueUnmanaged[T, C]) ShrinkAndFree(a mem.Allocator) {
 // EnsureTotalCapacity makes room for n elements in all, and for more, so that
 // many calls with a growing n cost little. It panics if n is negative.
 func (q *PriorityQueueUnmanaged[T, C]) EnsureTotalCapacity(a mem.Allocator, n int) error {
-	return q.items.EnsureTotalCapacity(a, n)
+	return q.items.ensureTotal(a, n, "generic: PriorityQueue.EnsureTotalCapacity")
 }
 
 // EnsureTotalCapacityPrecise makes room for n elements in all, and for no more
 // than these. It panics if n is negative.
 func (q *PriorityQueueUnmanaged[T, C]) EnsureTotalCapacityPrecise(a mem.Allocator, n int) error {
-	return q.items.EnsureTotalCapacityPrecise(a, n)
+	return q.items.ensurePrecise(a, n, "generic: PriorityQueue.EnsureTotalCapacityPrecise")
 }
 
 // EnsureUnusedCapacity makes room for n elements more. It panics if n is
 // negative.
 func (q *PriorityQueueUnmanaged[T, C]) EnsureUnusedCapacity(a mem.Allocator, n int) error {
-	return q.items.EnsureUnusedCapacity(a, n)
+	return q.items.ensureUnused(a, n, "generic: PriorityQueue.EnsureUnusedCapacity")
 }
 
 // Clone returns a queue of the same elements in a block of exactly their size.
 func (q *PriorityQueueUnmanaged[T, C]) Clone(a mem.Allocator) (PriorityQueueUnmanaged[T, C], error) {
-	items, err := q.items.Clone(a)
+	items, err := q.items.clone(a, "generic: PriorityQueue.Clone")
 	return PriorityQueueUnmanaged[T, C]{items: items, Order: q.Order}, err
 }
 

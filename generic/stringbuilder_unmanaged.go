@@ -27,7 +27,7 @@ func (b *StringBuilderUnmanaged) FromBuffer(buf []byte) { b.list.FromBuffer(buf)
 
 // Clone returns a builder of the same bytes.
 func (b *StringBuilderUnmanaged) Clone(a mem.Allocator) (StringBuilderUnmanaged, error) {
-	list, err := b.list.Clone(a)
+	list, err := b.list.clone(a, "generic: StringBuilder.Clone")
 	return StringBuilderUnmanaged{list}, err
 }
 
@@ -61,7 +61,7 @@ func (b *StringBuilderUnmanaged) String() string { return stringFrom(b.list.item
 // caller frees with [mem.FreeString], and leaves the builder empty and without
 // memory. On an error the builder is unchanged.
 func (b *StringBuilderUnmanaged) ToOwnedString(a mem.Allocator) (string, error) {
-	s, err := b.list.ToOwnedSlice(a)
+	s, err := b.list.toOwnedSlice(a, "generic: StringBuilder.ToOwnedString")
 	return stringFrom(s), err
 }
 
@@ -70,27 +70,27 @@ func (b *StringBuilderUnmanaged) Truncate(n int) { b.list.ShrinkRetainingCapacit
 
 // EnsureUnusedCapacity makes room for n bytes more. It panics if n is negative.
 func (b *StringBuilderUnmanaged) EnsureUnusedCapacity(a mem.Allocator, n int) error {
-	return b.list.EnsureUnusedCapacity(a, n)
+	return b.list.ensureUnused(a, n, "generic: StringBuilder.EnsureUnusedCapacity")
 }
 
 // Append adds the bytes of p.
 func (b *StringBuilderUnmanaged) Append(a mem.Allocator, p []byte) error {
-	return b.list.AppendSlice(a, p)
+	return b.list.appendSlice(a, p, "generic: StringBuilder.Append")
 }
 
 // AppendString adds s, which may be what String returned.
 func (b *StringBuilderUnmanaged) AppendString(a mem.Allocator, s string) error {
-	return b.list.AppendSlice(a, stringBytes(s))
+	return b.list.appendSlice(a, stringBytes(s), "generic: StringBuilder.AppendString")
 }
 
 // AppendByte adds the byte c.
 func (b *StringBuilderUnmanaged) AppendByte(a mem.Allocator, c byte) error {
-	return b.list.Append(a, c)
+	return b.list.appendFor(a, c, "generic: StringBuilder.AppendByte")
 }
 
 // AppendRune adds r in UTF-8 and returns how many bytes that are.
 func (b *StringBuilderUnmanaged) AppendRune(a mem.Allocator, r rune) (int, error) {
-	if err := b.list.EnsureUnusedCapacity(a, runeLen(r)); err != nil {
+	if err := b.list.ensureUnused(a, runeLen(r), "generic: StringBuilder.AppendRune"); err != nil {
 		return 0, err
 	}
 	n := len(b.list.items)

@@ -3,7 +3,6 @@ package heap
 import (
 	"sync"
 	"sync/atomic"
-	"unsafe"
 
 	"github.com/allod-dev/allod/internal/invariant"
 	"github.com/allod-dev/allod/internal/race"
@@ -198,14 +197,13 @@ func (s *SMP) Alloc(size int, l mem.Layout) ([]byte, error) {
 	class, zero := uintptr(smpStep[last/smpStepSize]), l.Kind != mem.Plain || l.Zero
 	if rt.ProcessorAt != 0 {
 		// s.take, as if it were pinned; see rt.ThisM. There must be no call from there
-		// until slot was read. Valid: there is a pointer to the processor's number, as
-		// package rt verified; and the magazine is e.keep slots, of which n is one.
-		i := uint(**(**uint32)(unsafe.Add(rt.ThisM(), rt.ProcessorAt)))
+		// until slot was read, but of what is nosplit as well.
+		i := processor(rt.ThisM())
 		if t := s.caches; t != nil && i < uint(len(t.list)) {
 			e := &t.list[i][class&127]
 			if n := e.count - smpTurn - 1; n&smpNone == 0 {
 				e.count = n
-				slot := (*smpSlot)(unsafe.Add(unsafe.Pointer(e.mag), uintptr(n&(smpTurn/2-1))*unsafe.Sizeof(smpSlot{})))
+				slot := e.at(n.slots())
 				addr, state := slot.addr, slot.state
 				*byteFrom(state) = uint8(smpLive(class, addr))
 				b := slotFrom(addr, size)
@@ -326,20 +324,20 @@ func (s *SMP) Free(b []byte, l mem.Layout) {
 		return
 	}
 	*state = smpDead
+	slot := smpSlot{addr, pointerAddress(state)}
 	if rt.ProcessorAt != 0 {
-		// smpEntry.put, as if it were pinned, and valid as in Alloc.
-		i := uint(**(**uint32)(unsafe.Add(rt.ThisM(), rt.ProcessorAt)))
+		// smpEntry.put, as if it were pinned, as in Alloc.
+		i := processor(rt.ThisM())
 		if t := s.caches; t != nil && i < uint(len(t.list)) {
 			e := &t.list[i][class&127]
-			if n := e.count & (smpTurn/2 - 1); uint32(n) < e.keep {
-				slot := (*smpSlot)(unsafe.Add(unsafe.Pointer(e.mag), uintptr(n)*unsafe.Sizeof(smpSlot{})))
-				slot.addr, slot.state = addr, uintptr(unsafe.Pointer(state))
+			if n := e.count.slots(); n < e.keep {
+				*e.at(n) = slot
 				e.count++
 				return
 			}
 		}
 	}
-	s.putSlow(class, smpSlot{addr, pointerAddress(state)})
+	s.putSlow(class, slot)
 }
 
 // freeChecked is Free with all that can be checked.

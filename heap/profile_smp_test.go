@@ -167,31 +167,7 @@ func TestProfileOfSMPContract(t *testing.T) {
 // What is wrong with a block in the sample is told as ever, and the block stays
 // in it.
 func TestProfileOfSMPMisuse(t *testing.T) {
-	for _, size := range []int{24, 100, 100_000, 3 << 20} {
-		s := newSMP(t, heap.SMPOptions{})
-		p := profiledSMP(s, smpShared, 1)
-		b := profiledKeeps(p, 1, size)[0]
-		for name, wrong := range map[string]func(){
-			"Free of half":   func() { p.Free(b[:size/2], mem.Layout{}) },
-			"Resize of half": func() { p.Resize(b[:size/2], mem.Layout{}, size/4) },
-			"Free of inside": func() { p.Free(b[8:], mem.Layout{}) },
-			"Free of within": func() { p.Free(b[16:], mem.Layout{}) },
-		} {
-			if got := misuses(t, wrong); len(got) != 1 {
-				t.Errorf("size %d, %s: reported %v", size, name, got)
-			}
-			if got := sitesOf(p)["profiledKeeps"]; got.Blocks != 1 || got.Bytes != int64(size) {
-				t.Errorf("size %d, after %s: %+v", size, name, got)
-			}
-		}
-		p.Free(b, mem.Layout{})
-		if got := misuses(t, func() { p.Free(b, mem.Layout{}) }); len(got) != 1 || got[0].Kind != heap.DoubleFree && size < 1<<20 {
-			t.Errorf("size %d: freed twice, reported %v", size, got)
-		}
-		if got := sitesOf(p)["profiledKeeps"]; got.Blocks != 0 || got.Bytes != 0 {
-			t.Errorf("size %d, after all: %+v", size, got)
-		}
-	}
+	testSampledMisuse(t, func(s *heap.SMP) profiling { return profiledSMP(s, smpShared, 1) }, heap.SMPOptions{})
 }
 
 // Profiles come and go while blocks do.
@@ -324,13 +300,5 @@ func TestProfileOfSMPEmbedded(t *testing.T) {
 	if err := x.smp.Close(); err != nil {
 		t.Fatal(err)
 	}
-	left := weak.Make(x)
-	x = nil
-	for range 200 {
-		if runtime.GC(); left.Value() == nil {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Error("it is still there")
+	testCollected(t, weak.Make(x))
 }

@@ -376,10 +376,15 @@ func TestSMPCacheEmbedded(t *testing.T) {
 	x := new(both)
 	x.cache = x.smp.Cache()
 	x.cache.Close()
-	left := weak.Make(x)
-	x = nil
+	testCollected(t, weak.Make(x))
+}
+
+// testCollected fails unless the collector finds what p points to, which the caller
+// does not use any more.
+func testCollected[T any](t *testing.T, p weak.Pointer[T]) {
+	t.Helper()
 	for range 200 {
-		if runtime.GC(); left.Value() == nil {
+		if runtime.GC(); p.Value() == nil {
 			return
 		}
 		time.Sleep(time.Millisecond)

@@ -180,26 +180,39 @@ func TestSMPProfileContract(t *testing.T) {
 // What is wrong with a block in the sample is told as ever, and the block stays
 // in it.
 func TestSMPProfileMisuse(t *testing.T) {
-	for _, size := range []int{100, 100_000, 3 << 20} {
-		s := newSMP(t, heap.SMPOptions{ProfileRate: 1})
-		b := profiledKeeps(s, 1, size)[0]
+	testSampledMisuse(t, func(s *heap.SMP) profiling { return s }, heap.SMPOptions{ProfileRate: 1})
+}
+
+// profiling is an allocator with a sample of its blocks.
+type profiling interface {
+	mem.Allocator
+	Sites() []heap.ProfileSite
+}
+
+// testSampledMisuse misuses blocks of what open makes of an SMP, all of which are in
+// its sample.
+func testSampledMisuse(t *testing.T, open func(*heap.SMP) profiling, o heap.SMPOptions) {
+	for _, size := range []int{24, 100, 100_000, 3 << 20} {
+		a := open(newSMP(t, o))
+		b := profiledKeeps(a, 1, size)[0]
 		for name, wrong := range map[string]func(){
-			"Free of half":   func() { s.Free(b[:size/2], mem.Layout{}) },
-			"Resize of half": func() { s.Resize(b[:size/2], mem.Layout{}, size/4) },
-			"Free of inside": func() { s.Free(b[16:], mem.Layout{}) },
+			"Free of half":   func() { a.Free(b[:size/2], mem.Layout{}) },
+			"Resize of half": func() { a.Resize(b[:size/2], mem.Layout{}, size/4) },
+			"Free of inside": func() { a.Free(b[8:], mem.Layout{}) },
+			"Free of within": func() { a.Free(b[16:], mem.Layout{}) },
 		} {
 			if got := misuses(t, wrong); len(got) != 1 {
 				t.Errorf("size %d, %s: reported %v", size, name, got)
 			}
-			if got := sitesOf(s)["profiledKeeps"]; got.Blocks != 1 || got.Bytes != int64(size) {
+			if got := sitesOf(a)["profiledKeeps"]; got.Blocks != 1 || got.Bytes != int64(size) {
 				t.Errorf("size %d, after %s: %+v", size, name, got)
 			}
 		}
-		s.Free(b, mem.Layout{})
-		if got := misuses(t, func() { s.Free(b, mem.Layout{}) }); len(got) != 1 || got[0].Kind != heap.DoubleFree && size < 1<<20 {
+		a.Free(b, mem.Layout{})
+		if got := misuses(t, func() { a.Free(b, mem.Layout{}) }); len(got) != 1 || got[0].Kind != heap.DoubleFree && size < 1<<20 {
 			t.Errorf("size %d: freed twice, reported %v", size, got)
 		}
-		if got := sitesOf(s)["profiledKeeps"]; got.Blocks != 0 || got.Bytes != 0 {
+		if got := sitesOf(a)["profiledKeeps"]; got.Blocks != 0 || got.Bytes != 0 {
 			t.Errorf("size %d, after all: %+v", size, got)
 		}
 	}
